@@ -1,0 +1,60 @@
+package resolve
+
+import (
+	"context"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// Question asks which image serves a reference on a platform.
+type Question struct {
+	// Image is the reference as the Dockerfile names it, ARGs evaluated.
+	Image    string
+	Platform platform.Platform
+}
+
+// Answer says which image serves it, and why.
+type Answer struct {
+	Question
+	// Use is the reference to build from, written the author's way: docker.io/arm64v8/x:1.
+	// Equal to Question.Image when nothing was mapped.
+	Use string
+	// Digest of the manifest for the platform: "sha256:…".
+	Digest string
+	// Rule says in few words what decided: "index holds it", "official prefix arm64v8/",
+	// "archbuild.yaml:7", "--base".
+	Rule string
+	// Onbuild are the ONBUILD instructions of the image's config.
+	Onbuild []string
+	// Layers is the number of layers the image has.
+	Layers int
+}
+
+// Image is what a registry says of a reference.
+type Image struct {
+	// Digest of what the reference itself names: an index or a manifest.
+	Digest string
+	// Offers lists the images there, one for each platform; a plain manifest has one.
+	Offers []Offer
+}
+
+// Offer is one image of a reference.
+type Offer struct {
+	Platform platform.Platform
+	Digest   string
+}
+
+// Registry answers what exists. *registry.Client of internal/registry is one.
+type Registry interface {
+	// Image resolves a tag or digest; a reference that does not exist is an error for which NotFound is true.
+	Image(ctx context.Context, ref string) (Image, error)
+	// Config reads the image config of one manifest.
+	Config(ctx context.Context, ref, digest string) (Config, error)
+}
+
+// Config is what archbuild needs of an image config.
+type Config struct {
+	Platform platform.Platform
+	Onbuild  []string
+	Layers   int
+}
