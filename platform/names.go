@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agext/levenshtein"
 )
 
 // Names is a platform's name in each place where it has another one. An empty
@@ -126,30 +128,10 @@ func nearest(word string) string {
 	best, at := "", 3
 	for _, k := range All() {
 		for _, candidate := range []string{k.String(), strings.TrimPrefix(k.String(), "linux/")} {
-			if d := distance(word, candidate); d < at && d < len(word) {
+			if d := levenshtein.Distance(word, candidate, nil); d < at && d < len(word) {
 				best, at = k.String(), d
 			}
 		}
 	}
 	return best
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(diagonal, row[j], row[j-1])
-			}
-			diagonal, row[j] = row[j], cost
-		}
-	}
-	return row[len(b)]
 }

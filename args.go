@@ -1,0 +1,154 @@
+package archbuild
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// buildArgs are build arguments by platform; those of the zero platform are everyone's.
+type buildArgs map[platform.Platform]map[string]string
+
+func (b buildArgs) set(p platform.Platform, key, value string) {
+	if b[p] == nil {
+		b[p] = map[string]string{}
+	}
+	b[p][key] = value
+}
+
+// of merges what holds for one platform: later layers win, and within a layer
+// the platform's own value wins over everyone's.
+func of(p platform.Platform, layers ...buildArgs) map[string]string {
+	merged := map[string]string{}
+	for _, layer := range layers {
+		maps.Copy(merged, layer[platform.Platform{}])
+		maps.Copy(merged, layer[p])
+	}
+	return merged
+}
+
+// parseBuildArgs reads --build-arg: KEY=VALUE, PLATFORM:KEY=VALUE, or KEY alone
+// for the environment's value (left out when the environment has none, as buildx does).
+func (o Options) parseBuildArgs() (buildArgs, error) {
+	args := buildArgs{}
+	for _, text := range o.BuildArgs {
+		key, value, given := strings.Cut(text, "=")
+		p, key, err := splitPlatform(key)
+		if err != nil {
+			return nil, &UsageError{fmt.Errorf("--build-arg %s: %w", key, err), "write PLATFORM:KEY=VALUE, such as linux/arm64:URL=…"}
+		}
+		if key == "" {
+			return nil, &UsageError{fmt.Errorf("--build-arg %q has no name", text), "write --build-arg KEY=VALUE"}
+		}
+		if !given {
+			if value = o.Getenv(key); value == "" {
+				continue
+			}
+		}
+		args.set(p, key, value)
+	}
+	if epoch := o.Getenv("SOURCE_DATE_EPOCH"); epoch != "" {
+		if _, said := args[platform.Platform{}]["SOURCE_DATE_EPOCH"]; !said {
+			args.set(platform.Platform{}, "SOURCE_DATE_EPOCH", epoch)
+		}
+	}
+	return args, nil
+}
+
+// splitPlatform takes the platform off "linux/arm64:KEY".
+func splitPlatform(key string) (platform.Platform, string, error) {
+	before, after, found := strings.Cut(key, ":")
+	if !found || !strings.Contains(before, "/") {
+		return platform.Platform{}, key, nil
+	}
+	p, err := platform.Parse(before)
+	return p, after, err
+}
+
+// parsePairs reads KEY=VALUE lists such as --label and --build-context.
+func parsePairs(flag string, list []string) (map[string]string, error) {
+	pairs := map[string]string{}
+	for _, text := range list {
+		key, value, ok := strings.Cut(text, "=")
+		if key == "" || (!ok && flag == "--build-context") {
+			return nil, &UsageError{fmt.Errorf("%s %q is not NAME=VALUE", flag, text), fmt.Sprintf("write %s NAME=VALUE", flag)}
+		}
+		pairs[key] = value
+	}
+	return pairs, nil
+}
+
+// parseSecrets reads --secret: id=ID[,src=FILE|,env=VARIABLE][,type=file|env].
+func parseSecrets(list []string) ([]builder.Secret, error) {
+	var secrets []builder.Secret
+	for _, text := range list {
+		var s builder.Secret
+		typ, source := "", ""
+		for _, field := range strings.Split(text, ",") {
+			key, value, _ := strings.Cut(field, "=")
+			switch strings.ToLower(key) {
+			case "id":
+				s.ID = value
+			case "src", "source":
+				source = value
+			case "env":
+				s.Env = value
+			case "type":
+				typ = value
+			default:
+				return nil, secretError(text, fmt.Errorf("unknown key %q", key))
+			}
+		}
+		switch typ {
+		case "", "file":
+			s.File = source
+		case "env":
+			s.Env = source
+		default:
+			return nil, secretError(text, fmt.Errorf("unknown type %q", typ))
+		}
+		if s.ID == "" {
+			return nil, secretError(text, fmt.Errorf("no id"))
+		}
+		secrets = append(secrets, s)
+	}
+	return secrets, nil
+}
+
+func secretError(text string, err error) error {
+	// Only the keys are shown: a value may be the secret itself.
+	var keys []string
+	for _, field := range strings.Split(text, ",") {
+		key, _, _ := strings.Cut(field, "=")
+		keys = append(keys, key)
+	}
+	return &UsageError{fmt.Errorf("--secret %s=…: %w", strings.Join(keys, "=…,"), err), "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"}
+}
+
+// parseProvenance turns --provenance into BuildKit's attribute: empty for none.
+// Attestations are off unless asked, so that the same input gives the same index.
+func parseProvenance(value string) (string, error) {
+	switch value {
+	case "", "false":
+		return "", nil
+	case "true":
+		return "mode=min", nil
+	case "min", "max":
+		return "mode=" + value, nil
+	}
+	fields := strings.Split(value, ",")
+	for _, field := range fields {
+		key, v, ok := strings.Cut(field, "=")
+		if ok && key == "disabled" && v == "true" {
+			return "", nil
+		}
+		if !ok || !slices.Contains([]string{"mode", "reproducible", "inline-only", "version", "disabled", "filename"}, key) {
+			return "", &UsageError{fmt.Errorf("--provenance %q: unknown word %q", value, field), "use true, false, mode=min or mode=max"}
+		}
+	}
+	return value, nil
+}

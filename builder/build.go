@@ -1,0 +1,170 @@
+package builder
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Options hold for all jobs of a run.
+type Options struct {
+	Labels map[string]string
+	// Annotations of the manifests, by platform ("" is every platform).
+	Annotations map[platform.Platform]map[string]string
+	NoCache     bool
+	Pull        bool
+	// Provenance is the value of --provenance in BuildKit's form ("mode=max"), or empty for none.
+	Provenance string
+	// Epoch is SOURCE_DATE_EPOCH; given, timestamps inside layers are rewritten to it.
+	Epoch string
+	// Export are further attributes of the OCI exporter, as -o has them (compression …).
+	Export map[string]string
+	// BuiltinSyntax has the node's own frontend read the file, whatever its # syntax= line names.
+	BuiltinSyntax bool
+	// Remote are named contexts that are no folders: NAME → docker-image://…, https://…
+	Remote map[string]string
+	// Secrets, folders and Dockerfiles are offered by the Session.
+}
+
+// Result is what came of one job.
+type Result struct {
+	Platform platform.Platform
+	// Descriptor of the manifest, or of an index with attestations, in the content store.
+	Descriptor ocispecs.Descriptor
+	// Steps that the job had, and how many the cache answered.
+	Steps, Cached int
+	Elapsed       time.Duration
+	// Err is why there is no result.
+	Err error
+}
+
+// Build solves every job, all at once, and reports each by itself: one
+// platform's failure leaves the others running. The results stand in the order
+// of the jobs. Progress goes to the display, which Build closes.
+func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, display *Display) []Result {
+	results := make([]Result, len(jobs))
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		wg.Go(func() {
+			results[i] = s.solve(ctx, job, opts, display.platform(job.Platform, len(jobs) > 1))
+		})
+	}
+	wg.Wait()
+	display.close()
+	return results
+}
+
+func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *watcher) Result {
+	began := time.Now()
+	response, err := s.node.Client.Solve(ctx, nil, s.solveOpt(job, opts), watch.channel())
+	watch.wait()
+	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
+	result.Steps, result.Cached = watch.counts()
+	if err == nil {
+		result.Descriptor, err = descriptor(response)
+	}
+	if err != nil {
+		result.Err = explain(job, err, watch)
+		if ctx.Err() != nil {
+			result.Err = context.Cause(ctx)
+		}
+	}
+	return result
+}
+
+func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
+	attrs := map[string]string{
+		"filename": job.Dockerfile,
+		"platform": job.Platform.String(),
+		"target":   job.Target,
+	}
+	if job.Target == "" {
+		delete(attrs, "target")
+	}
+	if opts.BuiltinSyntax {
+		// Any value makes the built-in frontend ignore the file's # syntax= line.
+		attrs["cmdline"] = "builtin"
+	}
+	for key, value := range job.Args {
+		attrs["build-arg:"+key] = value
+	}
+	for key, value := range opts.Labels {
+		attrs["label:"+key] = value
+	}
+	for name, local := range s.locals {
+		attrs["context:"+name] = "local:" + local
+	}
+	for name, address := range opts.Remote {
+		attrs["context:"+name] = address
+	}
+	if opts.NoCache {
+		attrs["no-cache"] = ""
+	}
+	if opts.Pull {
+		attrs["image-resolve-mode"] = "pull"
+	}
+	if opts.Provenance != "" {
+		attrs["attest:provenance"] = opts.Provenance
+	}
+	return client.SolveOpt{
+		SharedSession: s.session, SessionPreInitialized: true,
+		Frontend: "dockerfile.v0", FrontendAttrs: attrs,
+		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
+	}
+}
+
+// exportAttrs has the image written blob by blob into the session's store: a
+// blob that is there already is not sent again.
+func exportAttrs(job plan.Job, opts Options) map[string]string {
+	attrs := map[string]string{"tar": "false"}
+	maps.Copy(attrs, opts.Export)
+	if opts.Epoch != "" {
+		attrs["source-date-epoch"] = opts.Epoch
+		if _, said := attrs["rewrite-timestamp"]; !said {
+			attrs["rewrite-timestamp"] = "true"
+		}
+	}
+	for _, p := range []platform.Platform{{}, job.Platform} {
+		for key, value := range opts.Annotations[p] {
+			attrs["annotation."+key] = value
+		}
+	}
+	return attrs
+}
+
+// descriptor reads what the exporter reports of the image it wrote.
+func descriptor(response *client.SolveResponse) (ocispecs.Descriptor, error) {
+	var d ocispecs.Descriptor
+	encoded := response.ExporterResponse[exptypes.ExporterImageDescriptorKey]
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err == nil {
+		err = json.Unmarshal(text, &d)
+	}
+	if err == nil {
+		err = d.Digest.Validate()
+	}
+	if err != nil {
+		return d, fmt.Errorf("reading the exporter's answer: %w", err)
+	}
+	return d, nil
+}
+
+// Errors lists the failures among results.
+func Errors(results []Result) error {
+	var failed []error
+	for _, r := range results {
+		failed = append(failed, r.Err)
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/moby/buildkit/client"
+)
+
+// DefaultIdle is how long an engine stays without a client unless told otherwise.
+const DefaultIdle = 5 * time.Minute
+
+// Options says which engine is meant and how to start it.
+type Options struct {
+	// State is the state folder, an absolute path ([StateDir]). Engines of
+	// different state folders share nothing.
+	State string
+	// RuntimeDir is XDG_RUNTIME_DIR, or "". Used when the path of a socket in
+	// the state folder is too long.
+	RuntimeDir string
+	// Config is the path of a buildkitd.toml, or "".
+	Config string
+	// Runc is the absolute path of a runc ([FindRunc]), or "": RUN fails then.
+	Runc string
+	// Idle is how long the engine stays without a client, 5 minutes if 0. The
+	// last client to connect decides.
+	Idle time.Duration
+	// Executable is the program to start and its first arguments; the program
+	// must call [IsChild] and [Main]. Empty: this program.
+	Executable []string
+	// Environ is the environment to take proxies, certificates and PATH from;
+	// nothing else of it reaches the engine. Nil: an empty one but for PATH.
+	Environ []string
+	// Log receives a line when an engine is started or replaced; may be nil.
+	Log io.Writer
+}
+
+func (o Options) withDefaults() Options {
+	if o.Idle <= 0 {
+		o.Idle = DefaultIdle
+	}
+	if o.Environ == nil {
+		o.Environ = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	if len(o.Executable) == 0 {
+		// Not the path: after an upgrade that is another program.
+		o.Executable = []string{"/proc/self/exe", childArg}
+	}
+	return o
+}
+
+// Handle is a connection to a running engine. While it is open the engine does
+// not end by itself. Close it.
+type Handle struct {
+	// Client is connected. It is closed by Close.
+	Client *client.Client
+	// State is the engine's state when the handle was made.
+	State State
+	// Started says that this call started the engine.
+	Started bool
+}
+
+// Version is the engine's BuildKit version.
+func (h *Handle) Version() string { return h.State.BuildKit }
+
+// Address is the engine's address in the form that BuildKit's tools take.
+func (h *Handle) Address() string { return "unix://" + h.State.Socket }
+
+// Close ends the connection; the engine goes on.
+func (h *Handle) Close() error { return h.Client.Close() }
+
+// Ensure connects to the engine of a state folder and starts one if there is
+// none. One that runs with another BuildKit version, configuration or runc is
+// replaced if nobody uses it, else the error is a *BusyError. Any number of
+// processes may call it at once: one engine is started.
+//
+// Other errors to expect: *RootError, *ConfigError, *StartError, *HungError,
+// *ForeignDirError. Every one has a hint.
+func Ensure(ctx context.Context, o Options) (*Handle, error) {
+	o = o.withDefaults()
+	if uid := os.Geteuid(); uid != 0 {
+		return nil, &RootError{UID: uid}
+	}
+	l, err := newLayout(o)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := wantedState(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.make(); err != nil {
+		return nil, err
+	}
+	gate, err := waitLock(ctx, l.gate)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.Close()
+	return l.ensure(ctx, o, wanted)
+}
+
+// wantedState is the part of the state that must fit.
+func wantedState(o Options) (State, error) {
+	_, data, err := readConfig(o.Config)
+	if err != nil {
+		return State{}, err
+	}
+	s := State{BuildKit: BuildKit, Runc: o.Runc, ConfigHash: configHash(data, o.Environ), Idle: o.Idle.String()}
+	if o.Config != "" {
+		if s.Config, err = filepath.Abs(o.Config); err != nil {
+			return State{}, err
+		}
+	}
+	return s, nil
+}
+
+// ensure does the work under the gate. The second round is for an engine that
+// ended between two looks; more would hide a fault.
+func (l layout) ensure(ctx context.Context, o Options, wanted State) (*Handle, error) {
+	started := false
+	for round := 0; ; round++ {
+		h, err := l.connect(ctx, o, wanted)
+		if err == nil {
+			h.Started = started
+			return h, nil
+		}
+		if !errors.Is(err, errNotRunning) {
+			return nil, err
+		}
+		if round == 3 {
+			return nil, &StartError{Reason: "the engine ends as soon as it has started", Log: l.log}
+		}
+		fmt.Fprintf(o.Log, "starting the private engine (BuildKit %s)\n", BuildKit)
+		if err := l.spawn(ctx, o, wanted); err != nil {
+			return nil, err
+		}
+		started = true
+	}
+}
+
+// connect gives a handle on a fitting engine. It ends one that does not fit, if
+// nobody uses it, and then says errNotRunning.
+func (l layout) connect(ctx context.Context, o Options, wanted State) (*Handle, error) {
+	c, err := dial(ctx, l.liveSocket())
+	if err != nil {
+		return nil, err
+	}
+	s, err := ask(ctx, c, keyIdle, wanted.Idle)
+	if err != nil {
+		c.Close()
+		return nil, l.explain(ctx, err)
+	}
+	differs := mismatch(s, wanted)
+	if len(differs) == 0 {
+		return &Handle{Client: c, State: s}, nil
+	}
+	defer c.Close()
+	s, err = ask(ctx, c, keyRetire, retireAlone)
+	if err != nil {
+		return nil, l.explain(ctx, err)
+	}
+	if s.Running {
+		return nil, &BusyError{Differs: differs, Connections: s.Connections, PID: s.PID}
+	}
+	fmt.Fprintf(o.Log, "replacing the private engine: it has another %s\n", differs[0])
+	return nil, errNotRunning
+}
+
+// mismatch names what an engine has otherwise than wanted. An engine with a runc
+// also serves a run that found none.
+func mismatch(have, want State) []string {
+	var differs []string
+	if have.BuildKit != want.BuildKit {
+		differs = append(differs, "BuildKit version")
+	}
+	if have.ConfigHash != want.ConfigHash {
+		differs = append(differs, "configuration")
+	}
+	if want.Runc != "" && have.Runc != want.Runc {
+		differs = append(differs, "runc")
+	}
+	return differs
+}
+
+// explain turns a failed Info into what it means: the engine has just died, the
+// caller has given up, or the engine does not answer.
+func (l layout) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, errNotOurs) {
+		return err
+	}
+	r, rerr := l.readRecord()
+	if rerr != nil || !r.isAlive() {
+		return errNotRunning
+	}
+	return &HungError{PID: r.PID, Err: err}
+}

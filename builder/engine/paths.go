@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// maxSocket is the longest socket path used. The kernel takes 107 bytes; the
+// rest is room for tools that add a suffix.
+const maxSocket = 100
+
+// StateDir is the folder that holds the engine's files and caches: flag (from
+// --state), else ARCHBUILD_STATE, else archbuild below XDG_STATE_HOME, else
+// /var/lib/archbuild for root and ~/.local/state/archbuild for anybody else.
+// The answer is absolute.
+func StateDir(flag string, env func(string) string, uid int) string {
+	dir := flag
+	if dir == "" {
+		dir = env("ARCHBUILD_STATE")
+	}
+	if dir == "" {
+		dir = defaultState(env, uid)
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
+}
+
+func defaultState(env func(string) string, uid int) string {
+	// The XDG specification says to ignore a relative path.
+	if home := env("XDG_STATE_HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, "archbuild")
+	}
+	if uid == 0 {
+		return "/var/lib/archbuild"
+	}
+	if home := env("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local/state/archbuild")
+	}
+	return filepath.Join(os.TempDir(), "archbuild-"+strconv.Itoa(uid), "state")
+}
+
+// layout is where the files of one state folder lie.
+type layout struct {
+	state  string
+	run    string
+	gate   string
+	lock   string
+	record string
+	log    string
+	socket string
+	noRunc string
+	root   string
+	tmp    string
+}
+
+// newLayout names the files of a state folder and makes none of them. The
+// state path is cleared of symlinks as far as it exists, so that two spellings
+// of one folder agree.
+func newLayout(o Options) (layout, error) {
+	if !filepath.IsAbs(o.State) {
+		return layout{}, fmt.Errorf("the state folder %q is not an absolute path", o.State)
+	}
+	state := resolveExisting(filepath.Clean(o.State))
+	run := filepath.Join(state, "run")
+	root := filepath.Join(state, "buildkit-"+minor())
+	l := layout{
+		state:  state,
+		run:    run,
+		gate:   filepath.Join(run, "gate.lock"),
+		lock:   filepath.Join(run, "state.lock"),
+		record: filepath.Join(run, "engine.json"),
+		log:    filepath.Join(run, "engine.log"),
+		socket: filepath.Join(run, "engine.sock"),
+		noRunc: filepath.Join(run, noRuncName),
+		root:   root,
+		tmp:    filepath.Join(root, "tmp"),
+	}
+	if len(l.socket) > maxSocket {
+		l.socket = shortSocket(state, o.RuntimeDir)
+	}
+	return l, nil
+}
+
+// shortSocket is the socket of a state folder whose own path is too long: named
+// after the hash of the state folder, so that no two states share one.
+func shortSocket(state, runtimeDir string) string {
+	sum := sha256.Sum256([]byte(state))
+	name := filepath.Join(hex.EncodeToString(sum[:12]), "engine.sock")
+	if filepath.IsAbs(runtimeDir) {
+		if s := filepath.Join(runtimeDir, "archbuild", name); len(s) <= maxSocket {
+			return s
+		}
+	}
+	own := "archbuild-" + strconv.Itoa(os.Getuid())
+	if s := filepath.Join(os.TempDir(), own, name); len(s) <= maxSocket {
+		return s
+	}
+	return filepath.Join("/tmp", own, name)
+}
+
+// resolveExisting resolves the symlinks in the part of path that exists.
+func resolveExisting(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	dir := filepath.Dir(path)
+	if dir == path {
+		return path
+	}
+	return filepath.Join(resolveExisting(dir), filepath.Base(path))
+}
+
+// make creates the folders that a client needs before it can take the gate.
+func (l layout) make() error {
+	if err := os.MkdirAll(l.state, 0o700); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	if err := privateDir(l.run); err != nil {
+		return err
+	}
+	dir := filepath.Dir(l.socket)
+	if dir == l.run {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(filepath.Dir(dir)), 0o700); err != nil {
+		return fmt.Errorf("making the socket folder: %w", err)
+	}
+	if err := privateDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	return privateDir(dir)
+}
+
+// privateDir makes dir, or accepts it as it is if it is a real folder that
+// belongs to this user; in both cases nobody else can enter it afterwards.
+// Folders in /tmp can be made by anybody, hence the care.
+func privateDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making a private folder: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("looking at a private folder: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(owner.Uid) != os.Geteuid() {
+		return &ForeignDirError{Dir: dir}
+	}
+	if info.Mode().Perm() != 0o700 {
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return fmt.Errorf("closing a private folder to others: %w", err)
+		}
+	}
+	return nil
+}
+
+// exists says whether this state folder was ever used.
+func (l layout) exists() bool {
+	_, err := os.Stat(l.run)
+	return err == nil
+}

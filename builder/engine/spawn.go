@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// startTimeout is how long a client waits for an engine to be ready: a dying
+// predecessor may take some seconds, the sweep after a crash too.
+const startTimeout = 60 * time.Second
+
+// readyFD is the descriptor on which the engine says that it is ready, or why not.
+const readyFD = 3
+
+// ready is what the engine says on readyFD: one JSON value.
+type ready struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// spawn starts an engine and waits until it is ready. The engine is a session of
+// its own, so a ^C in the terminal is not for it. It stays when ctx ends.
+func (l layout) spawn(ctx context.Context, o Options, wanted State) error {
+	logFile, err := os.OpenFile(l.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the engine's log: %w", err)
+	}
+	defer logFile.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("starting the private engine: %w", err)
+	}
+	defer r.Close()
+	args := append(o.Executable[1:len(o.Executable):len(o.Executable)], l.childArgs(wanted)...)
+	cmd := exec.Command(o.Executable[0], args...)
+	cmd.Args[0] = "archbuild"
+	cmd.Env = append(scrub(o.Environ), stateVar+"="+l.state, "TMPDIR="+l.tmp)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return &StartError{Reason: err.Error(), Log: l.log}
+	}
+	go cmd.Wait() // leaves no zombie in a program that lives longer than the engine
+	return l.waitReady(ctx, r)
+}
+
+// waitReady reads what the engine says on its ready pipe.
+func (l layout) waitReady(ctx context.Context, r *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout,
+		&StartError{Reason: fmt.Sprintf("it is not ready after %s", startTimeout), Log: l.log})
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })
+	defer stop()
+	var said ready
+	err := json.NewDecoder(r).Decode(&said)
+	switch {
+	case err == nil && said.OK:
+		return nil
+	case err == nil:
+		return &StartError{Reason: said.Error, Advice: said.Hint, Log: l.log}
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, io.EOF):
+		return &StartError{Reason: "it ended without a word", Log: l.log}
+	}
+	return &StartError{Reason: err.Error(), Log: l.log}
+}

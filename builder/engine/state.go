@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// State is what is known of the engine of a state folder.
+type State struct {
+	Running bool `json:"running"`
+	// PID is the engine's process, 0 when none runs.
+	PID    int    `json:"pid,omitempty"`
+	Socket string `json:"socket"`
+	Root   string `json:"root"`
+	Log    string `json:"log"`
+	// BuildKit is the version of the server that runs, else of this program.
+	BuildKit string `json:"buildkit"`
+	// ConfigHash covers buildkitd.toml and the proxies and certificates of the
+	// engine's environment.
+	ConfigHash string `json:"configHash,omitempty"`
+	// Config is the path of the buildkitd.toml it was started with, if any.
+	Config string `json:"config,omitempty"`
+	// Runc is the runc it runs containers with; empty: none was found.
+	Runc string `json:"runc,omitempty"`
+	// Since is when it started.
+	Since *time.Time `json:"since,omitempty"`
+	// Idle is how long it stays without a client, as in "5m0s".
+	Idle string `json:"idle,omitempty"`
+	// Connections counts the other clients connected.
+	Connections int `json:"connections"`
+}
+
+// record is engine.json: the state as it was at the start, and what tells this
+// process from a later one with the same pid.
+type record struct {
+	State
+	StartTime uint64 `json:"startTime"`
+}
+
+// readRecord reads engine.json; without one the record is empty.
+func (l layout) readRecord() (record, error) {
+	var r record
+	data, err := os.ReadFile(l.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading the engine's record: %w", err)
+	}
+	// A record that cannot be read is as good as none: the state lock says
+	// whether an engine lives.
+	if json.Unmarshal(data, &r) != nil {
+		return record{}, nil
+	}
+	return r, nil
+}
+
+// writeRecord replaces engine.json in one step.
+func (l layout) writeRecord(r record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the engine's record: %w", err)
+	}
+	tmp := l.record + ".new"
+	if err := os.WriteFile(tmp, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("writing the engine's record: %w", err)
+	}
+	if err := os.Rename(tmp, l.record); err != nil {
+		return fmt.Errorf("writing the engine's record: %w", err)
+	}
+	return nil
+}
+
+// liveSocket is where a running engine listens: what it has recorded, since
+// another run may have had another XDG_RUNTIME_DIR, else where one would.
+func (l layout) liveSocket() string {
+	if r, err := l.readRecord(); err == nil && filepath.IsAbs(r.Socket) {
+		return r.Socket
+	}
+	return l.socket
+}
+
+// isAlive says whether the recorded process is still that process.
+func (r record) isAlive() bool {
+	start, err := startTime(r.PID)
+	return err == nil && r.PID > 0 && start == r.StartTime
+}

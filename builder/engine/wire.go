@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+	"github.com/moby/buildkit/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// A client and its engine have a few words of their own besides BuildKit's. They
+// travel as metadata of BuildKit's Info call, which every client makes first, so
+// they cost no second connection and no second call.
+const (
+	// keyIdle tells the engine how long to stay without a client.
+	keyIdle = "archbuild-idle"
+	// keyRetire tells the engine to end: retireAlone or retireNow.
+	keyRetire = "archbuild-retire"
+	// keyState carries the engine's State back, as JSON.
+	keyState = "archbuild-state-bin"
+
+	// retireAlone ends the engine if nobody else is connected.
+	retireAlone = "alone"
+	// retireNow ends the engine and the builds on it.
+	retireNow = "now"
+)
+
+// answerTimeout is how long a client waits for the engine's Info.
+const answerTimeout = 10 * time.Second
+
+// errNotOurs says that what listens on the socket is no engine of archbuild.
+var errNotOurs = errors.New("the server on the socket is not archbuild's engine")
+
+// ask makes the Info call, with the words given as pairs.
+func ask(ctx context.Context, c *client.Client, words ...string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	ctx = metadata.AppendToOutgoingContext(ctx, words...)
+	var header metadata.MD
+	if _, err := c.ControlClient().Info(ctx, &controlapi.InfoRequest{}, grpc.Header(&header)); err != nil {
+		return State{}, err
+	}
+	values := header.Get(keyState)
+	if len(values) != 1 {
+		return State{}, errNotOurs
+	}
+	var s State
+	if err := json.Unmarshal([]byte(values[0]), &s); err != nil {
+		return State{}, fmt.Errorf("%w: %w", errNotOurs, err)
+	}
+	return s, nil
+}
+
+// answer is the engine's side of ask, as an interceptor around BuildKit's Info.
+// The engine's own words are handled by hear, which gives the state to send.
+func answer(hear func(idle, retire string) State) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		if info.FullMethod != controlapi.Control_Info_FullMethodName {
+			return handler(ctx, req)
+		}
+		md, _ := metadata.FromIncomingContext(ctx)
+		data, err := json.Marshal(hear(first(md.Get(keyIdle)), first(md.Get(keyRetire))))
+		if err != nil {
+			return nil, err
+		}
+		if err := grpc.SetHeader(ctx, metadata.Pairs(keyState, string(data))); err != nil {
+			return nil, err
+		}
+		return handler(ctx, req)
+	}
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}

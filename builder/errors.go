@@ -1,0 +1,88 @@
+package builder
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	gatewayerrors "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+)
+
+// Error is a job that failed: where in the Dockerfile, why, and what the step said last.
+type Error struct {
+	Platform platform.Platform
+	// File and Line are those of the Dockerfile.ARCH, which are the template's.
+	File string
+	Line int
+	// Source is the line itself.
+	Source string
+	// ExitCode of the process, or 0 when none was at fault.
+	ExitCode int
+	// Log are the last lines that the failing step printed.
+	Log []string
+	Err error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "building %s: ", e.Platform)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, "%s:%d: ", e.File, e.Line)
+	}
+	b.WriteString(e.cause())
+	if e.Source != "" {
+		fmt.Fprintf(&b, "\n  %4d | %s", e.Line, e.Source)
+	}
+	for _, line := range e.Log {
+		fmt.Fprintf(&b, "\n       > %s", line)
+	}
+	return b.String()
+}
+
+// cause is the innermost message: BuildKit wraps it in the names of its own layers.
+func (e *Error) cause() string {
+	if e.ExitCode != 0 {
+		return fmt.Sprintf("the command ended with exit status %d", e.ExitCode)
+	}
+	text := e.Err.Error()
+	text = strings.TrimPrefix(text, "failed to solve: ")
+	return text
+}
+
+// Unwrap gives BuildKit's error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint depends on what went wrong.
+func (e *Error) Hint() string {
+	if e.ExitCode != 0 {
+		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows all output, --platform %s builds this one alone", e.Line, e.Platform)
+	}
+	if e.Line > 0 {
+		return fmt.Sprintf("look at line %d of the Dockerfile", e.Line)
+	}
+	return "run again with --progress plain to see what BuildKit said"
+}
+
+// explain turns BuildKit's error into one that names platform, line and output.
+func explain(job plan.Job, err error, watch *watcher) error {
+	e := &Error{Platform: job.Platform, File: job.Dockerfile, Err: err, Log: watch.lastLines(8)}
+	var exit *gatewayerrors.ExitError
+	if errors.As(err, &exit) && exit.ExitCode != gatewayerrors.UnknownExitStatus {
+		e.ExitCode = int(exit.ExitCode)
+	}
+	for _, source := range errdefs.Sources(err) {
+		if source.Info == nil || len(source.Ranges) == 0 {
+			continue
+		}
+		e.Line = int(source.Ranges[0].Start.Line)
+		lines := strings.Split(string(source.Info.Data), "\n")
+		if e.Line >= 1 && e.Line <= len(lines) {
+			e.Source = strings.TrimRight(lines[e.Line-1], "\r")
+		}
+		break
+	}
+	return e
+}

@@ -1,0 +1,85 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/moby/buildkit/client"
+	// The connection helpers make their schemes known to the client.
+	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
+	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
+	_ "github.com/moby/buildkit/client/connhelper/ssh"
+)
+
+// Node is a BuildKit server.
+type Node struct {
+	// Name is how messages call it: "engine" or its address.
+	Name   string
+	Client *client.Client
+	// Platforms as the server lists them; the first one is its own.
+	Platforms []platform.Platform
+	Version   string
+}
+
+// dialTimeout bounds how long a node may take to answer at all.
+const dialTimeout = 10 * time.Second
+
+// Dial connects to a BuildKit server by address, as BUILDKIT_HOST has it:
+// unix:///run/buildkit/buildkitd.sock, tcp://host:1234, ssh://…,
+// docker-container://NAME, podman-container://NAME, kube-pod://NAME.
+func Dial(ctx context.Context, address string) (*Node, error) {
+	if u, err := url.Parse(address); err != nil || u.Scheme == "" {
+		return nil, &NodeError{Address: address, Err: fmt.Errorf("not an address")}
+	}
+	c, err := client.New(ctx, address)
+	if err != nil {
+		return nil, &NodeError{Address: address, Err: err}
+	}
+	node, err := Open(ctx, address, c)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return node, nil
+}
+
+// Open asks a connected server who it is. The caller keeps the client and closes it.
+func Open(ctx context.Context, name string, c *client.Client) (*Node, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no answer within %s", dialTimeout))
+	defer cancel()
+	workers, err := c.ListWorkers(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, &NodeError{Address: name, Err: err}
+	}
+	if len(workers) == 0 || len(workers[0].Platforms) == 0 {
+		return nil, &NodeError{Address: name, Err: fmt.Errorf("it offers no worker")}
+	}
+	node := &Node{Name: name, Client: c, Version: workers[0].BuildkitVersion.Version}
+	for _, p := range workers[0].Platforms {
+		node.Platforms = append(node.Platforms, platform.FromOCI(p))
+	}
+	return node, nil
+}
+
+// NodeError says that a node does not answer as one.
+type NodeError struct {
+	Address string
+	Err     error
+}
+
+func (e *NodeError) Error() string { return fmt.Sprintf("node %s: %v", e.Address, e.Err) }
+
+// Unwrap gives the cause.
+func (e *NodeError) Unwrap() error { return e.Err }
+
+// Hint says what an address looks like and how to do without one.
+func (e *NodeError) Hint() string {
+	return "give --node (or BUILDKIT_HOST) the address of a running BuildKit, such as unix:///run/buildkit/buildkitd.sock, or leave it out to use archbuild's own engine"
+}

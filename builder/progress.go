@@ -1,0 +1,210 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
+	"github.com/opencontainers/go-digest"
+)
+
+// Display shows the progress of all jobs on one terminal, by BuildKit's own
+// progressui. Each step's name starts with its platform.
+type Display struct {
+	statuses chan *client.SolveStatus
+	done     chan struct{}
+	err      error
+}
+
+// NewDisplay shows progress on out. Mode is auto, tty, plain, rawjson or quiet;
+// tty on something that is no terminal is an error.
+func NewDisplay(out io.Writer, mode string) (*Display, error) {
+	shown, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
+	if err != nil {
+		return nil, &ProgressError{Mode: mode, Err: err}
+	}
+	d := &Display{statuses: make(chan *client.SolveStatus), done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		// The display ends when its channel is closed, after every job has
+		// ended: what a cancelled job still says is worth seeing.
+		_, d.err = shown.UpdateFrom(context.Background(), d.statuses)
+		for range d.statuses { // a failing display must not block the build
+		}
+	}()
+	return d, nil
+}
+
+func (d *Display) close() {
+	close(d.statuses)
+	<-d.done
+}
+
+// watcher passes one job's statuses on, under names that tell the platform,
+// and keeps what the summary and errors need.
+type watcher struct {
+	display  *Display
+	platform platform.Platform
+	several  bool
+	in       chan *client.SolveStatus
+	ended    chan struct{}
+
+	mu     sync.Mutex
+	steps  map[digest.Digest]step
+	failed digest.Digest
+	tail   map[digest.Digest][]byte
+}
+
+type step struct{ completed, cached bool }
+
+// tailBytes of a step's output are kept for the error message.
+const tailBytes = 4 << 10
+
+func (d *Display) platform(p platform.Platform, several bool) *watcher {
+	w := &watcher{
+		display: d, platform: p, several: several,
+		in: make(chan *client.SolveStatus), ended: make(chan struct{}),
+		steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{},
+	}
+	go func() {
+		defer close(w.ended)
+		for status := range w.in {
+			w.note(status)
+			w.display.statuses <- w.named(status)
+		}
+	}()
+	return w
+}
+
+func (w *watcher) channel() chan *client.SolveStatus { return w.in }
+
+func (w *watcher) wait() { <-w.ended }
+
+// counts tells how many steps of the Dockerfile ran or were answered by the cache.
+func (w *watcher) counts() (steps, cached int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.steps {
+		if s.completed {
+			steps++
+		}
+		if s.cached {
+			cached++
+		}
+	}
+	return steps, cached
+}
+
+func (w *watcher) note(status *client.SolveStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, v := range status.Vertexes {
+		if isStep(v.Name) {
+			seen := w.steps[v.Digest]
+			w.steps[v.Digest] = step{seen.completed || v.Completed != nil, seen.cached || v.Cached}
+		}
+		if v.Error != "" && w.failed == "" && !strings.Contains(v.Error, context.Canceled.Error()) {
+			w.failed = v.Digest
+		}
+	}
+	for _, log := range status.Logs {
+		kept := append(w.tail[log.Vertex], log.Data...)
+		if len(kept) > tailBytes {
+			kept = kept[len(kept)-tailBytes:]
+		}
+		w.tail[log.Vertex] = kept
+	}
+}
+
+// isStep tells an instruction of the Dockerfile ("[build 2/3] RUN …") from
+// what BuildKit does around it ("[internal] load build context", "exporting …").
+func isStep(name string) bool {
+	return strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.HasPrefix(name, "[auth]")
+}
+
+// lastLines of the output of the step that failed.
+func (w *watcher) lastLines(n int) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := strings.TrimSpace(string(w.tail[w.failed]))
+	if text == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	return lines[max(0, len(lines)-n):]
+}
+
+// named is the status with the platform in every name. The digests are made the
+// platform's own as well, or the display would fold equal steps of several
+// platforms into the first.
+func (w *watcher) named(status *client.SolveStatus) *client.SolveStatus {
+	if !w.several {
+		return status
+	}
+	out := &client.SolveStatus{}
+	for _, v := range status.Vertexes {
+		c := *v
+		c.Digest, c.Name = w.own(v.Digest), w.label(v.Name)
+		c.Inputs = nil
+		for _, in := range v.Inputs {
+			c.Inputs = append(c.Inputs, w.own(in))
+		}
+		if v.ProgressGroup != nil {
+			group := v.ProgressGroup.CloneVT()
+			group.Id = string(w.own(digest.Digest(group.Id)))
+			group.Name = w.label(group.Name)
+			c.ProgressGroup = group
+		}
+		out.Vertexes = append(out.Vertexes, &c)
+	}
+	for _, s := range status.Statuses {
+		c := *s
+		c.Vertex = w.own(s.Vertex)
+		out.Statuses = append(out.Statuses, &c)
+	}
+	for _, l := range status.Logs {
+		c := *l
+		c.Vertex = w.own(l.Vertex)
+		out.Logs = append(out.Logs, &c)
+	}
+	for _, warning := range status.Warnings {
+		c := *warning
+		c.Vertex = w.own(warning.Vertex)
+		out.Warnings = append(out.Warnings, &c)
+	}
+	return out
+}
+
+func (w *watcher) own(d digest.Digest) digest.Digest {
+	return digest.FromString(w.platform.String() + " " + d.String())
+}
+
+// label turns "[build 2/3] RUN x" into "[linux/arm64 build 2/3] RUN x".
+func (w *watcher) label(name string) string {
+	if rest, ok := strings.CutPrefix(name, "["); ok {
+		if strings.HasPrefix(rest, w.platform.String()+" ") {
+			return name
+		}
+		return "[" + w.platform.String() + " " + rest
+	}
+	return "[" + w.platform.String() + "] " + name
+}
+
+// ProgressError says that progress cannot be shown as asked.
+type ProgressError struct {
+	Mode string
+	Err  error
+}
+
+func (e *ProgressError) Error() string { return fmt.Sprintf("--progress %s: %v", e.Mode, e.Err) }
+
+// Unwrap gives the cause.
+func (e *ProgressError) Unwrap() error { return e.Err }
+
+// Hint lists the modes.
+func (e *ProgressError) Hint() string { return "use auto, tty, plain, rawjson or quiet" }

@@ -1,0 +1,203 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/containerd/containerd/v2/core/content"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/docker/cli/cli/config"
+	clitypes "github.com/docker/cli/cli/config/types"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	sessioncontent "github.com/moby/buildkit/session/content"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/session/grpchijack"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+)
+
+// Sources is what a node may read from this side during a session.
+type Sources struct {
+	// Context is the build context's folder, absolute.
+	Context string
+	// Dockerfiles holds every rewritten file, and the ignore file of each, by name.
+	Dockerfiles map[string][]byte
+	// Contexts are the named contexts that are folders: NAME → folder.
+	Contexts map[string]string
+	// Secrets by --secret.
+	Secrets []Secret
+	// Hosts are the registries that the plan names; credentials are given for no other.
+	Hosts []string
+	// Store is the folder that receives the results: blobs/sha256 below it.
+	Store string
+}
+
+// Secret is one --secret: a file's content or an environment variable's.
+type Secret struct{ ID, File, Env string }
+
+// Session is the one connection in which a node reads Sources. End it with Close.
+type Session struct {
+	node    *Node
+	session *session.Session
+	stop    context.CancelFunc
+	done    chan error
+	// locals are the names of Sources.Contexts, as the frontend wants them named.
+	locals map[string]string
+}
+
+// exportStore is the name under which BuildKit's OCI exporter looks for a store.
+const exportStore = "export"
+
+// Start opens a session with the node.
+func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
+	attachables, locals, err := from.attachables()
+	if err != nil {
+		return nil, err
+	}
+	// A key that stays the same from run to run lets the node update its copy
+	// of the context instead of asking for all of it again.
+	key := digest.FromString(hostname() + "\x00" + from.Context).Encoded()
+	s, err := session.NewSession(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)
+	}
+	for _, a := range attachables {
+		s.Allow(a)
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	started := &Session{node: node, session: s, stop: stop, done: make(chan error, 1), locals: locals}
+	go func() { started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient())) }()
+	return started, nil
+}
+
+// Close ends the session. The node reads nothing after it returns.
+func (s *Session) Close() error {
+	err := s.session.Close()
+	s.stop()
+	if ran := <-s.done; err == nil && ran != nil && !errors.Is(ran, context.Canceled) {
+		err = ran
+	}
+	return err
+}
+
+func (from Sources) attachables() ([]session.Attachable, map[string]string, error) {
+	dirs := filesync.StaticDirSource{"dockerfile": files(from.Dockerfiles)}
+	locals := map[string]string{}
+	folder := func(local, path string) error {
+		fs, err := fsutil.NewFS(path)
+		if err != nil {
+			return fmt.Errorf("reading context %s: %w", path, err)
+		}
+		dirs[local] = plainOwners(fs)
+		return nil
+	}
+	if err := folder("context", from.Context); err != nil {
+		return nil, nil, err
+	}
+	for name, path := range from.Contexts {
+		locals[name] = "named-" + digest.FromString(name).Encoded()[:16]
+		if err := folder(locals[name], path); err != nil {
+			return nil, nil, err
+		}
+	}
+	store, err := openStore(from.Store)
+	if err != nil {
+		return nil, nil, err
+	}
+	secrets, err := secretStore(from.Secrets)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []session.Attachable{
+		filesync.NewFSSyncProvider(dirs),
+		sessioncontent.NewAttachable(map[string]content.Store{exportStore: store}),
+		secrets,
+		credentials(from.Hosts),
+	}, locals, nil
+}
+
+// plainOwners makes every file root's, as every builder's client does: who owns
+// the files on this machine is no property of the image.
+func plainOwners(fs fsutil.FS) fsutil.FS {
+	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: rootOwned})
+	if err != nil { // only patterns can be wrong, and there are none
+		return fs
+	}
+	return mapped
+}
+
+func secretStore(list []Secret) (session.Attachable, error) {
+	sources := make([]secretsprovider.Source, len(list))
+	for i, s := range list {
+		sources[i] = secretsprovider.Source{ID: s.ID, FilePath: s.File, Env: s.Env}
+	}
+	store, err := secretsprovider.NewStore(sources)
+	if err != nil {
+		return nil, fmt.Errorf("reading secrets: %w", err)
+	}
+	return secretsprovider.NewSecretProvider(store), nil
+}
+
+// credentials answers for the registries of the plan. A node can ask for any
+// host, so the list is held here.
+func credentials(hosts []string) session.Attachable {
+	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr))
+	provide := func(ctx context.Context, host string, scopes []string, check authprovider.ExpireCachedAuthCheck) (clitypes.AuthConfig, error) {
+		if !slices.Contains(hosts, host) {
+			return clitypes.AuthConfig{}, nil
+		}
+		return load(ctx, host, scopes, check)
+	}
+	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: provide})
+}
+
+// openStore opens the content store below dir.
+func openStore(dir string) (content.Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the content store: %w", err)
+	}
+	store, err := contentlocal.NewStore(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the content store: %w", err)
+	}
+	return ownIngests{Store: store, prefix: fmt.Sprintf("run-%d-", os.Getpid())}, nil
+}
+
+// ownIngests keeps unfinished blobs of several processes apart: the local
+// store's locks hold within one process only.
+type ownIngests struct {
+	content.Store
+	prefix string
+}
+
+func (s ownIngests) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	var o content.WriterOpts
+	for _, opt := range opts {
+		if err := opt(&o); err != nil {
+			return nil, err
+		}
+	}
+	return s.Store.Writer(ctx, append(opts, content.WithRef(s.prefix+o.Ref))...)
+}
+
+func (s ownIngests) Abort(ctx context.Context, ref string) error {
+	return s.Store.Abort(ctx, s.prefix+ref)
+}
+
+func (s ownIngests) Status(ctx context.Context, ref string) (content.Status, error) {
+	return s.Store.Status(ctx, s.prefix+ref)
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return filepath.Base(name)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"github.com/archbuild/archbuild"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func newBuild(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	var quiet, asJSON bool
+	c := &cobra.Command{
+		Use:   "build PATH...",
+		Short: "Build, verify and assemble a multi-platform image",
+		Long: `Build the Dockerfile in each PATH for every platform asked for, verify what came
+out, and put it together as one index.
+
+Without -o and --push the result is an OCI layout in ./archbuild-out/NAME.
+Attestations are off unless --provenance asks for them.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
+		Example: `  archbuild ./service
+  archbuild ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --push`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			opts.Paths = args
+			if len(args) == 0 && c.Parent() == nil {
+				return c.Help()
+			}
+			if quiet {
+				opts.Progress = "quiet"
+			}
+			outcome, err := archbuild.Build(c.Context(), opts)
+			if printed := printOutcome(system, outcome, err, quiet, asJSON); printed != nil && err == nil {
+				err = printed
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	templateFlags(f, &opts)
+	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image (repeatable)")
+	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes: type=oci|local|tar|image,dest=… (repeatable)")
+	f.BoolVar(&opts.Push, "push", false, "push to the registry of each tag; tags move last")
+	f.StringArrayVar(&opts.Secrets, "secret", nil, "secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
+	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: KEY=VALUE")
+	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: [index:|manifest:|manifest-descriptor:[PLATFORM]]KEY=VALUE")
+	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
+	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
+	f.StringVar(&opts.Provenance, "provenance", "", "add provenance attestations: true, mode=min or mode=max")
+	f.Lookup("provenance").NoOptDefVal = "true"
+	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to a file")
+	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to a file")
+	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown: auto, tty, plain, rawjson, quiet")
+	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
+	f.StringVar(&opts.Verify, "verify", "", "what a program of the wrong platform is: fail, warn, off (default fail)")
+	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over (glob, repeatable)")
+	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
+	f.BoolVar(&asJSON, "json", false, "print one JSON document")
+	engineFlags(f, &opts)
+	return c
+}
+
+// templateFlags are those that decide how a Dockerfile is read and rewritten.
+func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile (default PATH/Dockerfile)")
+	f.StringArrayVar(&opts.Platforms, "platform", nil, "platforms to build for (default archbuild.yaml's, DOCKER_DEFAULT_PLATFORM, this machine's)")
+	f.StringVar(&opts.Target, "target", "", "the stage to build")
+	f.StringArrayVar(&opts.BuildArgs, "build-arg", nil, "build argument KEY=VALUE, or PLATFORM:KEY=VALUE for one platform")
+	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context NAME=FOLDER, or NAME=docker-image://…")
+	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: OLD=NEW[@PLATFORM]")
+	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found: auto, prefix, keep (default auto)")
+	f.StringVar(&opts.BuildPlatform, "build-platform", "", "platform of BUILDPLATFORM stages (default the node's)")
+}
+
+// engineFlags choose where the work is done.
+func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringVar(&opts.Node, "node", "", "address of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
+	stateFlags(f, opts)
+	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps (default beside archbuild, then PATH)")
+	f.DurationVar(&opts.Idle, "engine-idle", 0, "how long the engine waits for the next build before it ends (default 5m)")
+}
+
+// stateFlags say where things are kept and how registries are reached.
+func stateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringVar(&opts.State, "state", "", "folder for the engine, caches and results (default $ARCHBUILD_STATE, then the system's)")
+	f.StringVar(&opts.Engine.Config, "engine-config", "", "a buildkitd.toml (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newDocs is the hidden verb that writes docs/cli.md, so that the page cannot
+// say anything else than --help.
+func newDocs(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "docs", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return writeReference(c.OutOrStdout(), root)
+		},
+	}
+}
+
+func writeReference(w io.Writer, root *cobra.Command) error {
+	var b strings.Builder
+	b.WriteString("# Command line\n\nWritten by `make docs` from the program itself.\n")
+	for _, c := range root.Commands() {
+		writeVerb(&b, c)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeVerb(b *strings.Builder, c *cobra.Command) {
+	if c.Hidden || !c.Runnable() {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s\n\n", c.CommandPath())
+	text := c.Long
+	if text == "" {
+		text = c.Short + "."
+	}
+	fmt.Fprintf(b, "%s\n\n    %s\n", text, c.UseLine())
+	if c.Example != "" {
+		fmt.Fprintf(b, "\nExample:\n\n%s\n", indent(c.Example))
+	}
+	if c.Flags().HasFlags() {
+		b.WriteString("\n| flag | meaning |\n|---|---|\n")
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Hidden || f.Name == "help" {
+				return
+			}
+			name := "`--" + f.Name + "`"
+			if f.Shorthand != "" {
+				name = "`-" + f.Shorthand + "`, " + name
+			}
+			fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(f.Usage, "|", `\|`))
+		})
+	}
+	for _, sub := range c.Commands() {
+		writeVerb(b, sub)
+	}
+}
+
+func indent(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = "    " + strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// nearestFlag is a flag that differs from name by one or two letters.
+func nearestFlag(c *cobra.Command, name string) string {
+	best, at := "", 3
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.Distance(name, f.Name, nil); d < at && d < len(name) {
+			best, at = f.Name, d
+		}
+	})
+	return best
+}

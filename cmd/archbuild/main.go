@@ -1,0 +1,23 @@
+// Command archbuild builds one multi-platform image from a Dockerfile that was
+// written for one architecture. See README.md and `archbuild --help`.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/archbuild/archbuild/builder/engine"
+)
+
+func main() {
+	// The private BuildKit server is this same program, started by itself.
+	if engine.IsChild(os.Args) {
+		os.Exit(engine.Main(os.Args))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses, the same for every verb.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitVerify = 3
+)
+
+// run is the whole program without the process: arguments and streams in, exit status out.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	system := archbuild.System{
+		Environ: os.Environ(), Stdin: stdin, Stdout: stdout, Stderr: stderr, Version: versionString(),
+	}
+	root := newRoot(system)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "archbuild: interrupted")
+		return exitFailed
+	}
+	return report(stderr, err)
+}
+
+// report prints every error with its hint and tells the exit status of the worst.
+func report(stderr io.Writer, err error) int {
+	code := exitFailed
+	for _, e := range leaves(err) {
+		fmt.Fprintf(stderr, "archbuild: error: %s\n", ui.Clean(e.Error()))
+		var hinted interface{ Hint() string }
+		if errors.As(e, &hinted) && hinted.Hint() != "" {
+			fmt.Fprintf(stderr, "archbuild: hint: %s\n", ui.Clean(hinted.Hint()))
+		}
+		var status interface{ ExitStatus() int }
+		if errors.As(e, &status) {
+			code = status.ExitStatus()
+		}
+	}
+	return code
+}
+
+// leaves are the independent errors in a joined one, however deep it was joined.
+func leaves(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, leaves(e)...)
+	}
+	return list
+}
+
+// usageError marks wrong usage: exit status 2.
+type usageError struct {
+	err  error
+	verb string
+}
+
+func (e usageError) Error() string   { return e.err.Error() }
+func (e usageError) Unwrap() error   { return e.err }
+func (e usageError) ExitStatus() int { return exitUsage }
+func (e usageError) Hint() string    { return fmt.Sprintf("see `%s --help`", e.verb) }
+
+// newRoot is the tree of verbs. The root itself is `build`, whose word may be left out.
+func newRoot(system archbuild.System) *cobra.Command {
+	root := newBuild(system)
+	root.Use = "archbuild [build] PATH..."
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDetect(system),
+		newVerify(system), newEngine(system), newVersion(system), newDocs(root))
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return flagError(c, err)
+	})
+	return root
+}
+
+// flagError names the nearest flag when one was mistyped.
+func flagError(c *cobra.Command, err error) error {
+	text := err.Error()
+	_, name, found := strings.Cut(text, "unknown flag: --")
+	if !found {
+		return usageError{err, c.CommandPath()}
+	}
+	if near := nearestFlag(c, name); near != "" {
+		return usageError{fmt.Errorf("unknown flag --%s; did you mean --%s?", name, near), c.CommandPath()}
+	}
+	return usageError{fmt.Errorf("unknown flag --%s", name), c.CommandPath()}
+}

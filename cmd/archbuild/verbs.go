@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/archbuild/archbuild"
+	"github.com/spf13/cobra"
+)
+
+func newRewrite(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	var out string
+	c := &cobra.Command{
+		Use:   "rewrite PATH",
+		Short: "Write Dockerfile.ARCH beside the template for each platform",
+		Example: `  archbuild rewrite ./service --platform linux/arm64
+  archbuild rewrite ./service --platform linux/arm64 -o -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts.Paths = args
+			written, err := archbuild.Rewrite(c.Context(), opts, out)
+			for _, name := range written {
+				fmt.Fprintln(system.Stderr, "wrote", name)
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	templateFlags(f, &opts)
+	f.StringVarP(&out, "output", "o", "", "folder to write to, or - for standard output (default beside the template)")
+	stateFlags(f, &opts)
+	return c
+}
+
+func newPlan(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "plan PATH...",
+		Short:   "Show what a build would do, and why",
+		Example: `  archbuild plan ./service --platform linux/amd64,linux/arm64`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts.Paths, opts.DryRun = args, true
+			outcome, err := archbuild.Build(c.Context(), opts)
+			if err != nil {
+				return err
+			}
+			return printPlans(system, outcome, asJSON)
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	templateFlags(f, &opts)
+	f.BoolVar(&asJSON, "json", false, "print one JSON document")
+	engineFlags(f, &opts)
+	return c
+}
+
+func newDetect(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "detect",
+		Short:   "Show this machine: platform, emulators, engine, runc, and what is missing",
+		Example: `  archbuild detect --json`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			facts, err := archbuild.Detect(c.Context(), opts)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(system.Stdout, facts)
+			}
+			return facts.WriteText(system.Stdout)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	stateFlags(c.Flags(), &opts)
+	c.Flags().StringVar(&opts.Runc, "runc", "", "the runc to look at")
+	return c
+}
+
+func newVerify(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify REF|LAYOUT|ARCHIVE...",
+		Short: "Look whether the programs in an image are for the platform its label names",
+		Example: `  archbuild verify archbuild-out/service
+  archbuild verify registry.example/app:1.2`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts.Paths = args
+			reports, err := archbuild.Verify(c.Context(), opts)
+			if asJSON {
+				if e := printJSON(system.Stdout, reports); e != nil {
+					return e
+				}
+				return err
+			}
+			if e := archbuild.WriteReports(system.Stdout, reports); e != nil {
+				return e
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&opts.Platforms, "platform", nil, "look at these platforms only")
+	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files to pass over (glob, repeatable)")
+	f.BoolVar(&asJSON, "json", false, "print one JSON document")
+	stateFlags(f, &opts)
+	return c
+}
+
+func newEngine(system archbuild.System) *cobra.Command {
+	opts := archbuild.Options{System: system}
+	c := &cobra.Command{
+		Use:   "engine",
+		Short: "Look at or stop the private BuildKit server",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	var asJSON bool
+	status := &cobra.Command{
+		Use: "status", Short: "Say whether the engine runs, and where it keeps things", Args: cobra.NoArgs,
+		Example: `  archbuild engine status`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			state, err := archbuild.EngineStatus(c.Context(), opts)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(system.Stdout, state)
+			}
+			return archbuild.WriteEngine(system.Stdout, state)
+		},
+	}
+	status.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	stop := &cobra.Command{
+		Use: "stop", Short: "End the engine; what it cached stays", Args: cobra.NoArgs,
+		Example: `  archbuild engine stop`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return archbuild.EngineStop(c.Context(), opts)
+		},
+	}
+	for _, verb := range []*cobra.Command{status, stop} {
+		stateFlags(verb.Flags(), &opts)
+		c.AddCommand(verb)
+	}
+	return c
+}
+
+func newVersion(system archbuild.System) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the versions of archbuild and of the BuildKit inside it", Args: cobra.NoArgs,
+		Example: `  archbuild version`,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(system.Stdout, "archbuild %s (BuildKit %s)\n", versionString(), buildkitVersion())
+			return err
+		},
+	}
+}

@@ -1,0 +1,120 @@
+package archbuild_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/archbuild/archbuild"
+
+// arrows is the table of docs/architecture.md: which package of the project may
+// import which. Everything may import platform, which is the ground, so it is
+// not repeated. Doors are the packages below internal/.
+var arrows = map[string][]string{
+	"platform":          {},
+	"template":          {},
+	"resolve":           {"template"},
+	"plan":              {"template", "resolve"},
+	"rewrite":           {"template", "plan"},
+	"builder/engine":    {"internal/run"},
+	"builder":           {"plan", "builder/engine"},
+	"verify":            {"internal/ocistore", "internal/registry"},
+	"manifest":          {"internal/ocistore", "internal/registry"},
+	"detect":            {"internal/run"},
+	"internal/run":      {},
+	"internal/ui":       {},
+	"internal/config":   {},
+	"internal/ocistore": {},
+	// The door answers resolve's questions, so it speaks resolve's types.
+	"internal/registry": {"resolve", "internal/ocistore"},
+	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "detect",
+		"internal/config", "internal/registry", "internal/ocistore", "internal/run", "internal/ui"},
+	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
+}
+
+// pure packages are tested with strings: they touch no file, network, process,
+// clock or environment.
+var pure = []string{"platform", "template", "plan", "rewrite"}
+
+var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
+
+func TestArrowsPointDownOnly(t *testing.T) {
+	for dir, imports := range packages(t) {
+		allowed, known := arrows[dir]
+		if !known {
+			t.Errorf("%s is a package that the table of arrows does not have", dir)
+			continue
+		}
+		for _, to := range imports {
+			inside, ours := strings.CutPrefix(to, module)
+			inside = strings.TrimPrefix(inside, "/")
+			if inside == "" {
+				inside = "."
+			}
+			if ours && inside != "platform" && !slices.Contains(allowed, inside) {
+				t.Errorf("%s imports %s: no such arrow", dir, inside)
+			}
+		}
+	}
+}
+
+func TestPurePackagesTouchNothing(t *testing.T) {
+	found := packages(t)
+	for _, dir := range pure {
+		for _, to := range found[dir] {
+			if slices.Contains(impure, to) {
+				t.Errorf("%s imports %s, but is to be pure", dir, to)
+			}
+		}
+	}
+}
+
+// packages lists the imports of each of the project's packages, tests and test
+// fixtures left out, by folder.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			name := entry.Name()
+			skip := name != "." && strings.HasPrefix(name, ".") || slices.Contains([]string{"testdata", "examples", "tools", "fixtures", "bench", "bin", "archbuild-out"}, name)
+			if skip {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(filepath.ToSlash(file))
+		if found[dir] == nil {
+			found[dir] = []string{}
+		}
+		for _, spec := range parsed.Imports {
+			to, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[dir] = append(found[dir], to)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

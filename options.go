@@ -1,0 +1,101 @@
+package archbuild
+
+import (
+	"io"
+	"strings"
+	"time"
+)
+
+// Options is what a user can say of a build. The zero value with one path
+// builds for this machine into ./archbuild-out/NAME. Where docker buildx build
+// has the flag, the field holds the same text.
+type Options struct {
+	System
+
+	// Paths of the folders that are build contexts; at least one.
+	Paths []string
+	// File is the Dockerfile, relative to the working directory; empty is PATH/Dockerfile.
+	File string
+	// Platforms as --platform gives them: each may hold several, comma-separated.
+	Platforms []string
+	Tags      []string
+	Outputs   []string
+	Push      bool
+	Target    string
+	// BuildArgs are KEY=VALUE, KEY (the environment's value) or PLATFORM:KEY=VALUE.
+	BuildArgs     []string
+	BuildContexts []string
+	Secrets       []string
+	Labels        []string
+	Annotations   []string
+	NoCache, Pull bool
+	Provenance    string
+	MetadataFile  string
+	IIDFile       string
+	Progress      string
+	// Bases are rules by --base, BasesMode is --bases.
+	Bases     []string
+	BasesMode string
+	// Verify is off, warn or fail; empty means archbuild.yaml's word, else fail.
+	Verify      string
+	VerifyAllow []string
+	// DryRun plans and does nothing.
+	DryRun bool
+	// BuildPlatform is the platform of the node; empty asks the node.
+	BuildPlatform string
+	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
+	Node string
+	Engine
+}
+
+// Engine is what a user can say of the private BuildKit server.
+type Engine struct {
+	// State is the folder for the engine and all that archbuild remembers.
+	State string
+	// Config is a buildkitd.toml.
+	Config string
+	Runc   string
+	// Idle is how long the engine outlives its last client; 0 means five minutes.
+	Idle time.Duration
+}
+
+// System is the world outside: passed in, so that tests have their own.
+type System struct {
+	// Environ in the form of os.Environ.
+	Environ []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	// Version of archbuild, for records and user agents.
+	Version string
+	// Executable re-executes archbuild as the engine; empty means this program.
+	Executable []string
+}
+
+// Getenv looks up the environment that was passed in; the last entry wins.
+func (s System) Getenv(key string) string {
+	value := ""
+	for _, entry := range s.Environ {
+		if k, v, ok := strings.Cut(entry, "="); ok && k == key {
+			value = v
+		}
+	}
+	return value
+}
+
+// UsageError is a wrong flag or argument: exit status 2.
+type UsageError struct {
+	Err  error
+	Help string
+}
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Hint is the one thing to do next.
+func (e *UsageError) Hint() string { return e.Help }
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *UsageError) ExitStatus() int { return 2 }
