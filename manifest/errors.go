@@ -1,0 +1,105 @@
+package manifest
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// DuplicateError says that two results claim one platform.
+type DuplicateError struct{ Platform platform.Platform }
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("two manifests for platform %s", e.Platform)
+}
+
+// Hint says how that comes about.
+func (e *DuplicateError) Hint() string {
+	return "an index holds each platform once: name it once, spelled any way (linux/arm64/v8 is linux/arm64)"
+}
+
+// PlatformError says that an image's config names another platform than the
+// one it was built for.
+type PlatformError struct {
+	Label, Config platform.Platform
+	Digest        digest.Digest
+}
+
+func (e *PlatformError) Error() string {
+	config := e.Config.String()
+	if config == "" {
+		config = "no platform"
+	}
+	return fmt.Sprintf("image %s was built for %s, but its config says %s", e.Digest, e.Label, config)
+}
+
+// Hint names the usual cause.
+func (e *PlatformError) Hint() string {
+	return "the final stage must be for the target: look for FROM --platform=… or a base image of another platform there"
+}
+
+// MissingError says that the store lacks a blob that a manifest names.
+type MissingError struct{ Digest digest.Digest }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("blob %s is not in the store", e.Digest)
+}
+
+// OutputError says what is wrong with the text of an --output.
+type OutputError struct{ Input, Problem, Help string }
+
+func (e *OutputError) Error() string { return fmt.Sprintf("output %q: %s", e.Input, e.Problem) }
+
+// Hint is the one thing to do next.
+func (e *OutputError) Hint() string { return e.Help }
+
+// AnnotationError says what is wrong with the text of an --annotation.
+type AnnotationError struct{ Input, Problem string }
+
+func (e *AnnotationError) Error() string {
+	return fmt.Sprintf("annotation %q: %s", e.Input, e.Problem)
+}
+
+// Hint shows the forms.
+func (e *AnnotationError) Hint() string {
+	return "write KEY=VALUE or LEVEL:KEY=VALUE, where LEVEL is index, index-descriptor, manifest[PLATFORM] or manifest-descriptor[PLATFORM]"
+}
+
+// NotLayoutError says that a folder holds something else than a layout written
+// by archbuild, so it is not written over.
+type NotLayoutError struct{ Dir, Problem string }
+
+func (e *NotLayoutError) Error() string {
+	return fmt.Sprintf("%s is not an image layout of archbuild: %s", e.Dir, e.Problem)
+}
+
+// Hint names the ways out.
+func (e *NotLayoutError) Hint() string {
+	return fmt.Sprintf("choose another dest=, or remove %s first", e.Dir)
+}
+
+// TagError says that a tag was written but names something else now: another
+// push to the same tag came after ours.
+type TagError struct {
+	Tag       string
+	Want, Got digest.Digest
+}
+
+func (e *TagError) Error() string {
+	return fmt.Sprintf("tag %s names %s, not %s: another push came after this one", e.Tag, e.Got, e.Want)
+}
+
+// Hint tells how to have it back.
+func (e *TagError) Hint() string {
+	return "push again, and let only one job at a time push this tag"
+}
+
+// NameError says that a text is no name for an image to be given.
+type NameError struct{ Name, Problem string }
+
+func (e *NameError) Error() string { return fmt.Sprintf("image name %q: %s", e.Name, e.Problem) }
+
+// Hint shows the form.
+func (e *NameError) Hint() string { return "write [REGISTRY/]REPOSITORY[:TAG], in lower case" }

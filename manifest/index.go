@@ -1,0 +1,118 @@
+package manifest
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// Index is one multi-platform image, ready to be delivered. Make it by Assemble.
+type Index struct {
+	// Descriptor of the index itself, with the annotations of level index-descriptor.
+	Descriptor ocispec.Descriptor
+	// Bytes of the index; Descriptor.Digest is their digest.
+	Bytes []byte
+	// Results in the order of the index.
+	Results []Result
+
+	store Store
+}
+
+// Assemble joins results into an index, in the order given, attestations last.
+// A platform that comes twice is a *DuplicateError. The blobs stay in the
+// store, which the Index reads when it is delivered.
+func Assemble(s Store, results []Result, annotations Annotations) (Index, error) {
+	if len(results) == 0 {
+		return Index{}, errors.New("assembling an index: no platform was built")
+	}
+	index := ocispec.Index{
+		Versioned:   specs.Versioned{SchemaVersion: 2},
+		MediaType:   ocispec.MediaTypeImageIndex,
+		Annotations: annotations.at(LevelIndex, platform.Platform{}),
+	}
+	var attestations []ocispec.Descriptor
+	seen := map[platform.Platform]bool{}
+	for _, r := range results {
+		if seen[r.Platform] {
+			return Index{}, &DuplicateError{r.Platform}
+		}
+		seen[r.Platform] = true
+		index.Manifests = append(index.Manifests, r.entry(annotations))
+		attestations = append(attestations, r.Attestations...)
+	}
+	index.Manifests = append(index.Manifests, attestations...)
+	body, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return Index{}, fmt.Errorf("assembling an index: %w", err)
+	}
+	return Index{
+		Descriptor: ocispec.Descriptor{
+			MediaType:   index.MediaType,
+			Digest:      digest.FromBytes(body),
+			Size:        int64(len(body)),
+			Annotations: annotations.at(LevelIndexDescriptor, platform.Platform{}),
+		},
+		Bytes:   body,
+		Results: slices.Clone(results),
+		store:   s,
+	}, nil
+}
+
+// entry is the descriptor of a result as the index lists it.
+func (r Result) entry(annotations Annotations) ocispec.Descriptor {
+	oci := r.Platform.OCI()
+	if r.Descriptor.Platform != nil {
+		oci.OSFeatures = r.Descriptor.Platform.OSFeatures
+	}
+	return ocispec.Descriptor{
+		MediaType:   r.Descriptor.MediaType,
+		Digest:      r.Descriptor.Digest,
+		Size:        r.Descriptor.Size,
+		Platform:    &oci,
+		Annotations: annotations.at(LevelDescriptor, r.Platform),
+	}
+}
+
+// manifests lists the manifests below the index: images, then attestations.
+func (x Index) manifests() []ocispec.Descriptor {
+	var images, attestations []ocispec.Descriptor
+	for _, r := range x.Results {
+		images = append(images, r.Descriptor)
+		attestations = append(attestations, r.Attestations...)
+	}
+	return append(images, attestations...)
+}
+
+// content lists a manifest's config and layers.
+func (x Index) content(manifest ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	doc, _, err := x.store.read(manifest)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Config == nil {
+		return nil, fmt.Errorf("%s is no manifest", manifest.Digest)
+	}
+	return append([]ocispec.Descriptor{*doc.Config}, doc.Layers...), nil
+}
+
+// blobs lists every blob but the index itself, each once, sorted by digest.
+func (x Index) blobs() ([]ocispec.Descriptor, error) {
+	var all []ocispec.Descriptor
+	for _, m := range x.manifests() {
+		content, err := x.content(m)
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, m), content...)
+	}
+	slices.SortFunc(all, func(a, b ocispec.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	return slices.CompactFunc(all, func(a, b ocispec.Descriptor) bool { return a.Digest == b.Digest }), nil
+}

@@ -1,0 +1,377 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tonistiigi/go-csvvalue"
+)
+
+// OutputType is what an image is delivered as.
+type OutputType string
+
+// The types that archbuild writes, named as BuildKit's exporters.
+const (
+	// TypeOCI is an OCI layout, in a tar archive or as a folder.
+	TypeOCI OutputType = "oci"
+	// TypeLocal is a folder of plain files.
+	TypeLocal OutputType = "local"
+	// TypeTar is a tar archive of plain files.
+	TypeTar OutputType = "tar"
+	// TypeImage is an image in a registry.
+	TypeImage OutputType = "image"
+	// TypeCacheOnly delivers nothing: the build itself was wanted.
+	TypeCacheOnly OutputType = "cacheonly"
+)
+
+// Output is one --output, read.
+type Output struct {
+	Type OutputType
+	// Dest is a path, or - for stdout; empty for an image.
+	Dest string
+	// Folder is set by tar=false: an OCI layout that is no archive.
+	Folder bool
+	// Split is platform-split=: nil means subfolders if there are several platforms.
+	Split *bool
+	// Names are those of name=, besides the tags of the build.
+	Names []string
+	// Push is set for images; ByDigest pushes no tag.
+	Push, ByDigest bool
+	// Exporter holds what only BuildKit can do, such as compression.
+	Exporter map[string]string
+	// Annotations are those of annotation…KEY=.
+	Annotations Annotations
+}
+
+// Stdout reports whether the output goes there. Callers refuse a terminal.
+func (o Output) Stdout() bool { return o.Dest == "-" }
+
+// namePlaceholder stands for the name of a build when several are made at once.
+const namePlaceholder = "{name}"
+
+// HasName reports whether the destination, or for an image every name, holds
+// {name}, so that several builds do not write over one another.
+func (o Output) HasName() bool {
+	if o.Type == TypeImage {
+		return !slices.ContainsFunc(o.Names, func(n string) bool { return !strings.Contains(n, namePlaceholder) })
+	}
+	return o.Type == TypeCacheOnly || strings.Contains(o.Dest, namePlaceholder)
+}
+
+// Expand is Expand for the destination and the names.
+func (o Output) Expand(name string) Output {
+	o.Dest = Expand(o.Dest, name)
+	o.Names = slices.Clone(o.Names)
+	for i, n := range o.Names {
+		o.Names[i] = Expand(n, name)
+	}
+	return o
+}
+
+// Expand replaces {name} in a flag's text: tags, destinations, --iidfile.
+func Expand(text, name string) string { return strings.ReplaceAll(text, namePlaceholder, name) }
+
+// exporterKeys are handed to BuildKit; they must be the same for all outputs
+// that hold an image, since every platform is exported once.
+var exporterKeys = []string{
+	"compression", "compression-level", "force-compression", "oci-artifact",
+	"prefer-nondist-layers", "rewrite-timestamp", "source-date-epoch",
+}
+
+// keys that each type knows, beside type.
+var keys = map[OutputType][]string{
+	TypeOCI:       append([]string{"dest", "name", "oci-mediatypes", "tar"}, exporterKeys...),
+	TypeImage:     append([]string{"name", "name-canonical", "oci-mediatypes", "push", "push-by-digest"}, exporterKeys...),
+	TypeLocal:     {"dest", "mode", "platform-split"},
+	TypeTar:       {"dest", "platform-split"},
+	TypeCacheOnly: {},
+}
+
+// refused explains the types and keys of buildx that have no meaning here.
+var refused = map[string]string{
+	"type=docker":            "write type=oci,dest=FILE: docker load (25 and later), podman load and skopeo read it",
+	"type=moby":              "archbuild talks to no Docker engine: write type=oci,dest=FILE or type=image,push=true",
+	"key=registry.insecure":  "say it once for all in buildkitd.toml: [registry.\"HOST\"] insecure = true (or http = true)",
+	"key=unpack":             "images are not kept inside BuildKit: push them, or write type=oci",
+	"key=store":              "images are not kept inside BuildKit: push them, or write type=oci",
+	"key=attestation-prefix": "attestations are part of image outputs only: write type=oci or push",
+}
+
+// ParseOutput reads one --output in buildx's syntax: TYPE and options as
+// comma-separated KEY=VALUE with CSV quoting, a bare path (type=local), or -
+// (type=tar to stdout). Anything unknown is an *OutputError.
+func ParseOutput(text string) (Output, error) {
+	fields, err := csvvalue.Fields(text, nil)
+	if err != nil {
+		return Output{}, &OutputError{text, "is not comma-separated text: " + err.Error(), `write type=TYPE,KEY=VALUE,… and quote a pair that holds a comma: "name=a,b"`}
+	}
+	if text == "-" {
+		return Output{Type: TypeTar, Dest: "-"}, nil
+	}
+	if len(fields) == 1 && fields[0] == text && text != "" && !strings.HasPrefix(text, "type=") {
+		return Output{Type: TypeLocal, Dest: text}, nil
+	}
+	pairs, problem := parsePairs(fields)
+	if problem != "" {
+		return Output{}, &OutputError{text, problem, "write type=TYPE,KEY=VALUE,… where TYPE is oci, local, tar or image"}
+	}
+	o, err := newOutput(pairs)
+	if e := (*OutputError)(nil); errors.As(err, &e) {
+		e.Input = text
+	}
+	return o, err
+}
+
+// pair is a KEY=VALUE of an output.
+type pair struct{ key, value string }
+
+// parsePairs reads the fields, type first. Keys are folded to lower case as
+// buildx does, but for the name of an annotation.
+func parsePairs(fields []string) (pairs []pair, problem string) {
+	typ := ""
+	for _, field := range fields {
+		key, value, ok := strings.Cut(field, "=")
+		if !ok {
+			return nil, fmt.Sprintf("%q has no =", field)
+		}
+		key = strings.TrimSpace(key)
+		if lower := strings.ToLower(key); !strings.HasPrefix(lower, "annotation") {
+			key = lower
+		}
+		if slices.ContainsFunc(pairs, func(p pair) bool { return p.key == key }) || key == "type" && typ != "" {
+			return nil, fmt.Sprintf("%s= is given twice", key)
+		}
+		if key == "type" {
+			typ = value
+			continue
+		}
+		pairs = append(pairs, pair{key, value})
+	}
+	if typ == "" {
+		return nil, "has no type="
+	}
+	return append([]pair{{"type", typ}}, pairs...), ""
+}
+
+// newOutput makes an output of pairs whose first is the type.
+func newOutput(pairs []pair) (Output, error) {
+	o := Output{Type: OutputType(pairs[0].value)}
+	if o.Type == "registry" {
+		o.Type, o.Push = TypeImage, true
+	}
+	known, ok := keys[o.Type]
+	if !ok {
+		return Output{}, &OutputError{Problem: fmt.Sprintf("unknown type %q", o.Type), Help: hint("type="+string(o.Type), "the types are oci, local, tar, image, registry and cacheonly")}
+	}
+	for _, p := range pairs[1:] {
+		if err := o.set(p, known); err != nil {
+			return Output{}, err
+		}
+	}
+	return o.check()
+}
+
+func hint(what, otherwise string) string {
+	if help, ok := refused[what]; ok {
+		return help
+	}
+	return otherwise
+}
+
+// set takes over one pair.
+func (o *Output) set(p pair, known []string) error {
+	if strings.HasPrefix(p.key, "annotation") && slices.Contains(known, "name") {
+		return o.annotate(p)
+	}
+	if !slices.Contains(known, p.key) {
+		list := "type=" + string(o.Type) + " has no options"
+		if len(known) > 0 {
+			list = fmt.Sprintf("type=%s knows %s", o.Type, strings.Join(slices.Sorted(slices.Values(known)), ", "))
+		}
+		return &OutputError{Problem: fmt.Sprintf("unknown key %q", p.key), Help: hint("key="+p.key, list)}
+	}
+	var err error
+	switch p.key {
+	case "dest":
+		o.Dest = p.value
+	case "name":
+		o.Names = splitNames(p.value)
+	case "tar":
+		var tar bool
+		tar, err = boolean(p)
+		o.Folder = !tar
+	case "push":
+		o.Push, err = boolean(p)
+	case "push-by-digest":
+		o.ByDigest, err = boolean(p)
+	case "platform-split":
+		var b bool
+		b, err = boolean(p)
+		o.Split = &b
+	case "name-canonical":
+		_, err = boolean(p)
+	case "oci-mediatypes":
+		return requireTrue(p, "an index of archbuild always has OCI media types: leave oci-mediatypes out")
+	case "mode":
+		if p.value != "copy" {
+			return &OutputError{Problem: fmt.Sprintf("mode=%s is not supported", p.value), Help: "files are added to the folder (mode=copy); empty it before the build if it must hold nothing else"}
+		}
+	default:
+		if o.Exporter == nil {
+			o.Exporter = map[string]string{}
+		}
+		o.Exporter[p.key] = p.value
+	}
+	return err
+}
+
+// annotate reads BuildKit's spelling: annotation[-LEVEL][[PLATFORM]].KEY.
+func (o *Output) annotate(p pair) error {
+	head, key, ok := strings.Cut(p.key, ".")
+	level := strings.TrimPrefix(strings.TrimPrefix(head, "annotation"), "-")
+	if strings.HasPrefix(level, "[") || level == "" {
+		level = string(LevelManifest) + level
+	}
+	list, err := ParseAnnotations([]string{level + ":" + key + "=" + p.value})
+	if !ok || err != nil {
+		return &OutputError{Problem: fmt.Sprintf("cannot read %q", p.key), Help: "write annotation.KEY=VALUE or annotation-LEVEL[PLATFORM].KEY=VALUE"}
+	}
+	o.Annotations = append(o.Annotations, list...)
+	return nil
+}
+
+func boolean(p pair) (bool, error) {
+	if p.value == "" {
+		return true, nil
+	}
+	b, err := strconv.ParseBool(p.value)
+	if err != nil {
+		return false, &OutputError{Problem: fmt.Sprintf("%s=%s is neither true nor false", p.key, p.value), Help: fmt.Sprintf("write %s=true or %s=false", p.key, p.key)}
+	}
+	return b, nil
+}
+
+func requireTrue(p pair, help string) error {
+	b, err := boolean(p)
+	if err == nil && !b {
+		return &OutputError{Problem: fmt.Sprintf("%s=%s is not supported", p.key, p.value), Help: help}
+	}
+	return err
+}
+
+func splitNames(text string) []string {
+	var names []string
+	for _, n := range strings.Split(text, ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// check completes an output and refuses what cannot be written.
+func (o Output) check() (Output, error) {
+	switch {
+	case o.Dest == "" && (o.Type == TypeTar || o.Type == TypeOCI && !o.Folder):
+		o.Dest = "-"
+	case o.Dest == "" && (o.Type == TypeLocal || o.Type == TypeOCI):
+		return o, &OutputError{Problem: "dest= is missing", Help: "name the folder to write: dest=FOLDER"}
+	case o.Dest == "-" && (o.Type == TypeLocal || o.Folder):
+		return o, &OutputError{Problem: "a folder cannot be written to stdout", Help: "write dest=FOLDER, or type=tar for a stream"}
+	case o.Type == TypeImage && !o.Push:
+		return o, &OutputError{Problem: "an image goes to a registry or nowhere", Help: "add push=true, or write type=oci,dest=FILE"}
+	}
+	return o, nil
+}
+
+// ParseOutputs reads all --output texts of a build and checks them together.
+func ParseOutputs(texts []string) ([]Output, error) {
+	var list []Output
+	for _, text := range texts {
+		o, err := ParseOutput(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, CheckOutputs(list)
+}
+
+// CheckOutputs refuses two outputs with one destination. Call it again after
+// Expand, over the outputs of all builds.
+func CheckOutputs(list []Output) error {
+	seen := map[string]bool{}
+	for _, o := range list {
+		if o.Dest == "" {
+			continue
+		}
+		if seen[o.Dest] {
+			where := o.Dest
+			if o.Stdout() {
+				where = "stdout"
+			}
+			return &OutputError{o.String(), where + " is the destination of two outputs", "give each output a dest= of its own"}
+		}
+		seen[o.Dest] = true
+	}
+	return nil
+}
+
+// ExporterAttrs joins what the outputs want of BuildKit's exporter. Outputs
+// that contradict each other are an *OutputError.
+func ExporterAttrs(list []Output) (map[string]string, error) {
+	attrs := map[string]string{}
+	for _, o := range list {
+		for key, value := range o.Exporter {
+			if other, ok := attrs[key]; ok && other != value {
+				return nil, &OutputError{o.String(), fmt.Sprintf("%s is %s here and %s in another output", key, value, other), "a platform is exported once for all outputs: use the same value, or two builds"}
+			}
+			attrs[key] = value
+		}
+	}
+	return attrs, nil
+}
+
+// String writes the output so that ParseOutput reads it again.
+func (o Output) String() string {
+	fields := []string{"type=" + string(o.Type)}
+	add := func(key, value string) { fields = append(fields, key+"="+value) }
+	if o.Dest != "" {
+		add("dest", o.Dest)
+	}
+	if o.Folder {
+		add("tar", "false")
+	}
+	if o.Split != nil {
+		add("platform-split", strconv.FormatBool(*o.Split))
+	}
+	if len(o.Names) > 0 {
+		add("name", strings.Join(o.Names, ","))
+	}
+	if o.Push {
+		add("push", "true")
+	}
+	if o.ByDigest {
+		add("push-by-digest", "true")
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Exporter)) {
+		add(key, o.Exporter[key])
+	}
+	for _, a := range o.Annotations {
+		key := "annotation-" + string(a.Level)
+		if a.Platform.OS != "" {
+			key += "[" + a.Platform.String() + "]"
+		}
+		add(key+"."+a.Key, a.Value)
+	}
+	for i, f := range fields {
+		if strings.ContainsAny(f, ",\"\r\n") || strings.TrimSpace(f) != f {
+			fields[i] = `"` + strings.ReplaceAll(f, `"`, `""`) + `"`
+		}
+	}
+	return strings.Join(fields, ",")
+}

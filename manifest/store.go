@@ -1,0 +1,103 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// maxManifest bounds what is read into memory as a manifest, an index or a
+// config: the limit that registries have for manifests.
+const maxManifest = 4 << 20
+
+// Store is a folder of blobs, blobs/sha256/HEX: a containerd content store, or
+// the inner part of an OCI layout. Reading needs nothing else of either.
+type Store struct{ Dir string }
+
+// Path of a blob, which may not be there. Only a well-formed sha256 digest
+// becomes a path.
+func (s Store) Path(d digest.Digest) (string, error) {
+	if err := d.Validate(); err != nil {
+		return "", fmt.Errorf("digest %q: %w", d, err)
+	}
+	if d.Algorithm() != digest.SHA256 {
+		return "", fmt.Errorf("digest %q: only sha256 is stored", d)
+	}
+	return filepath.Join(s.Dir, "blobs", "sha256", d.Encoded()), nil
+}
+
+// Open opens a blob; the caller closes it. One that is not there is a
+// *MissingError.
+func (s Store) Open(d digest.Digest) (*os.File, error) {
+	path, err := s.Path(d)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &MissingError{Digest: d}
+	}
+	return f, err
+}
+
+// Read gives the bytes of a manifest, index or config, after comparing them
+// with the digest, and with the size if the descriptor tells one.
+func (s Store) Read(desc ocispec.Descriptor) ([]byte, error) {
+	f, err := s.Open(desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading blob %s: %w", desc.Digest, err)
+	}
+	switch {
+	case len(body) > maxManifest:
+		return nil, fmt.Errorf("reading blob %s: larger than %d bytes", desc.Digest, maxManifest)
+	case desc.Size > 0 && desc.Size != int64(len(body)):
+		return nil, fmt.Errorf("reading blob %s: %d bytes, its descriptor says %d", desc.Digest, len(body), desc.Size)
+	case digest.FromBytes(body) != desc.Digest:
+		return nil, fmt.Errorf("reading blob %s: the content has another digest", desc.Digest)
+	}
+	return body, nil
+}
+
+// document is every field that tells a manifest from an index.
+type document struct {
+	MediaType string               `json:"mediaType"`
+	Config    *ocispec.Descriptor  `json:"config"`
+	Layers    []ocispec.Descriptor `json:"layers"`
+	Manifests []ocispec.Descriptor `json:"manifests"`
+}
+
+// read decodes a manifest or an index. What could be taken for both, or is not
+// what its descriptor calls it, is refused: two readers would see two images
+// (CVE-2021-41190).
+func (s Store) read(desc ocispec.Descriptor) (document, int64, error) {
+	body, err := s.Read(desc)
+	if err != nil {
+		return document{}, 0, err
+	}
+	var doc document
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return document{}, 0, fmt.Errorf("reading blob %s: %w", desc.Digest, err)
+	}
+	if doc.Manifests != nil && (doc.Config != nil || doc.Layers != nil) {
+		return document{}, 0, fmt.Errorf("reading blob %s: both an index and a manifest", desc.Digest)
+	}
+	if doc.MediaType == "" {
+		doc.MediaType = desc.MediaType
+	}
+	if desc.MediaType != "" && desc.MediaType != doc.MediaType {
+		return document{}, 0, fmt.Errorf("reading blob %s: is a %s, its descriptor says %s", desc.Digest, doc.MediaType, desc.MediaType)
+	}
+	return doc, int64(len(body)), nil
+}
