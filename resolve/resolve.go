@@ -34,6 +34,8 @@ type Answer struct {
 type Image struct {
 	// Digest of what the reference itself names: an index or a manifest.
 	Digest string
+	// Index tells that it is an index, not a single image.
+	Index bool
 	// Offers lists the images there, one for each platform; a plain manifest has one.
 	Offers []Offer
 }
@@ -55,6 +57,8 @@ type Registry interface {
 // Config is what archbuild needs of an image config.
 type Config struct {
 	Platform platform.Platform
-	Onbuild  []string
-	Layers   int
+	// NoVariant tells that the config names no variant, so Platform has the usual one.
+	NoVariant bool
+	Onbuild   []string
+	Layers    int
 }

@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// cache keeps manifests and configs by repository and digest. By repository
+// too, because a digest found in one proves nothing about another. An empty
+// dir keeps nothing. What cannot be written is not kept: a cache is no reason
+// to fail.
+type cache struct{ dir string }
+
+// path of an entry. The digest must be valid: it becomes part of a path.
+func (c cache) path(repo string, dgst digest.Digest) string {
+	sum := sha256.Sum256([]byte(repo))
+	return filepath.Join(c.dir, hex.EncodeToString(sum[:8]), fmt.Sprintf("%s-%s", dgst.Algorithm(), dgst.Encoded()))
+}
+
+// get reads an entry; one that does not match its digest is removed.
+func (c cache) get(repo string, dgst digest.Digest) ([]byte, bool) {
+	if c.dir == "" || dgst.Validate() != nil {
+		return nil, false
+	}
+	path := c.path(repo, dgst)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, false
+	}
+	if dgst.Algorithm().FromBytes(data) != dgst {
+		_ = os.Remove(path)
+		return nil, false
+	}
+	return data, true
+}
+
+// put writes an entry under a temporary name first, so that nobody reads half of it.
+func (c cache) put(repo string, dgst digest.Digest, data []byte) {
+	if c.dir == "" || dgst.Validate() != nil {
+		return
+	}
+	path := c.path(repo, dgst)
+	if os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+		return
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return
+	}
+	_, err = file.Write(data)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+}

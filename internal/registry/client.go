@@ -1,0 +1,368 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Client talks to registries. It may be used by many goroutines; it lives for
+// one run, in which a tag's answer is asked for once.
+type Client struct {
+	opts  Options
+	cache cache
+
+	mu        sync.Mutex
+	endpoints map[string]*endpoint
+
+	tags      flight[ocispecs.Descriptor]
+	manifests flight[[]byte]
+	blobs     flight[[]byte]
+}
+
+// New makes a Client. Certificates are read when their host is first asked.
+func New(opts Options) *Client {
+	if opts.Keychain == nil {
+		opts.Keychain = authn.DefaultKeychain
+	}
+	if opts.Backoff <= 0 {
+		opts.Backoff = 200 * time.Millisecond
+	}
+	return &Client{opts: opts, cache: cache{dir: opts.CacheDir}, endpoints: map[string]*endpoint{}}
+}
+
+// Descriptor resolves a reference: what it names, by which digest. A tag is
+// asked for once in the life of the client.
+func (c *Client) Descriptor(ctx context.Context, ref string) (ocispecs.Descriptor, error) {
+	at, err := parse(ref)
+	if err != nil {
+		return ocispecs.Descriptor{}, err
+	}
+	return c.descriptor(ctx, at)
+}
+
+// Get reads the manifest or index that a reference names; mirrors and the disk
+// may give it, its digest is checked.
+func (c *Client) Get(ctx context.Context, ref string) (ocispecs.Descriptor, []byte, error) {
+	at, err := parse(ref)
+	if err != nil {
+		return ocispecs.Descriptor{}, nil, err
+	}
+	desc, err := c.descriptor(ctx, at)
+	if err != nil {
+		return ocispecs.Descriptor{}, nil, err
+	}
+	data, err := c.manifest(ctx, at, desc.Digest)
+	return desc, data, err
+}
+
+func (c *Client) descriptor(ctx context.Context, at address) (ocispecs.Descriptor, error) {
+	if at.digest == "" {
+		return c.tags.do(ctx, at.String(), func() (desc ocispecs.Descriptor, err error) {
+			err = c.each(ctx, at, func(e *endpoint) error {
+				desc, err = e.head(ctx, e.tag(at))
+				return err
+			})
+			return desc, err
+		})
+	}
+	data, err := c.manifest(ctx, at, at.digest)
+	if err != nil {
+		return ocispecs.Descriptor{}, err
+	}
+	m, err := parseManifest(at, data)
+	return ocispecs.Descriptor{MediaType: m.MediaType, Digest: at.digest, Size: int64(len(data))}, err
+}
+
+// manifest reads a manifest or index of a repository by digest.
+func (c *Client) manifest(ctx context.Context, at address, dgst digest.Digest) ([]byte, error) {
+	return c.manifests.do(ctx, at.repo()+"@"+dgst.String(), func() (data []byte, err error) {
+		if data, ok := c.cache.get(at.repo(), dgst); ok {
+			return data, nil
+		}
+		err = c.each(ctx, at, func(e *endpoint) error {
+			desc, err := e.puller.Get(ctx, e.digest(at, dgst))
+			if err == nil {
+				data = desc.Manifest
+			}
+			return err
+		})
+		if err == nil {
+			c.cache.put(at.repo(), dgst, data)
+		}
+		return data, err
+	})
+}
+
+// each tries the mirrors, then the registry itself. Whatever keeps a mirror
+// from answering, the next one may; the registry's own error is what counts.
+func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error) error {
+	settings := c.opts.Hosts[at.domain]
+	for _, text := range settings.Mirrors {
+		e, err := c.mirror(text, at.domain)
+		if err != nil {
+			return err
+		}
+		if err = try(e); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return failure(ctx, at.written, at.domain, err)
+		}
+	}
+	e, err := c.origin(at.domain)
+	if err != nil {
+		return err
+	}
+	if err := try(e); err != nil {
+		return failure(ctx, at.written, at.domain, err)
+	}
+	return nil
+}
+
+// Head asks the registry itself, never a mirror or what is remembered, what a
+// reference names at this moment.
+func (c *Client) Head(ctx context.Context, ref string) (ocispecs.Descriptor, error) {
+	at, err := parse(ref)
+	if err != nil {
+		return ocispecs.Descriptor{}, err
+	}
+	e, err := c.origin(at.domain)
+	if err != nil {
+		return ocispecs.Descriptor{}, err
+	}
+	desc, err := e.head(ctx, e.reference(at))
+	if err != nil {
+		return ocispecs.Descriptor{}, failure(ctx, at.written, at.domain, err)
+	}
+	return desc, nil
+}
+
+// V1Image opens an image for reading, layers included; of an index it is an
+// error. Layers are read while ctx lives.
+func (c *Client) V1Image(ctx context.Context, ref string) (v1.Image, error) {
+	desc, at, err := c.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !desc.MediaType.IsImage() {
+		return nil, &Error{Kind: Invalid, Ref: at.written, Host: at.domain, Err: errors.New("is no image but " + clean(errors.New(string(desc.MediaType))))}
+	}
+	image, err := desc.Image()
+	if err != nil {
+		return nil, failure(ctx, at.written, at.domain, err)
+	}
+	return image, nil
+}
+
+// V1Index opens an index for reading; of an image it is an error.
+func (c *Client) V1Index(ctx context.Context, ref string) (v1.ImageIndex, error) {
+	desc, at, err := c.open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !desc.MediaType.IsIndex() {
+		return nil, &Error{Kind: Invalid, Ref: at.written, Host: at.domain, Err: errors.New("is a single image, no index")}
+	}
+	index, err := desc.ImageIndex()
+	if err != nil {
+		return nil, failure(ctx, at.written, at.domain, err)
+	}
+	return index, nil
+}
+
+// open finds a reference's manifest at the first place that has it.
+func (c *Client) open(ctx context.Context, ref string) (*remote.Descriptor, address, error) {
+	at, err := parse(ref)
+	if err != nil {
+		return nil, at, err
+	}
+	resolved, err := c.descriptor(ctx, at)
+	if err != nil {
+		return nil, at, err
+	}
+	var desc *remote.Descriptor
+	err = c.each(ctx, at, func(e *endpoint) (err error) {
+		desc, err = e.puller.Get(ctx, e.digest(at, resolved.Digest))
+		return err
+	})
+	return desc, at, err
+}
+
+// address is a reference taken apart, its short forms filled in as Docker does.
+type address struct {
+	written           string // as the caller wrote it, for messages
+	domain, path, tag string
+	digest            digest.Digest
+}
+
+// parse reads a reference: debian is docker.io/library/debian:latest.
+func parse(ref string) (address, error) {
+	at := address{written: ref}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return at, &Error{Kind: Invalid, Ref: ref, Err: errors.New(clean(err))}
+	}
+	at.domain, at.path = reference.Domain(named), reference.Path(named)
+	if tagged, ok := named.(reference.Tagged); ok {
+		at.tag = tagged.Tag()
+	}
+	if digested, ok := named.(reference.Digested); ok {
+		at.digest = digested.Digest()
+		if err := at.digest.Validate(); err != nil {
+			return at, &Error{Kind: Invalid, Ref: ref, Err: errors.New(clean(err))}
+		}
+	}
+	if at.tag == "" && at.digest == "" {
+		at.tag = "latest"
+	}
+	return at, nil
+}
+
+func (a address) repo() string { return a.domain + "/" + a.path }
+
+func (a address) String() string {
+	s := a.repo()
+	if a.tag != "" {
+		s += ":" + a.tag
+	}
+	if a.digest != "" {
+		s += "@" + a.digest.String()
+	}
+	return s
+}
+
+// endpoint is one place that is asked: a registry, or one of its mirrors.
+type endpoint struct {
+	registry name.Registry
+	path     string // before each repository, on a mirror
+	puller   *remote.Puller
+	pusher   *remote.Pusher
+}
+
+func (c *Client) origin(domain string) (*endpoint, error) {
+	return c.endpoint(domain, "", domain)
+}
+
+func (c *Client) mirror(text, origin string) (*endpoint, error) {
+	host, path := mirror(text)
+	return c.endpoint(host, path, origin)
+}
+
+// endpoint gives the endpoint for a host, made on first use.
+func (c *Client) endpoint(host, path, origin string) (*endpoint, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := host + " " + path + " " + origin
+	if e := c.endpoints[key]; e != nil {
+		return e, nil
+	}
+	e, err := c.connect(host, path, origin)
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Ref: "registry " + host, Err: err}
+	}
+	c.endpoints[key] = e
+	return e, nil
+}
+
+func (c *Client) connect(host, path, origin string) (*endpoint, error) {
+	settings := c.opts.Hosts[host]
+	var options []name.Option
+	if settings.plain(host) {
+		options = append(options, name.Insecure)
+	}
+	reg, err := name.NewRegistry(host, options...)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := dial(reg.RegistryStr(), settings)
+	if err != nil {
+		return nil, err
+	}
+	if host != origin {
+		wire = &namespace{next: wire, host: reg.RegistryStr(), origin: origin}
+	}
+	wire = &greeting{next: &repeat{next: wire, pause: c.opts.Backoff}, host: reg.RegistryStr()}
+	e := &endpoint{registry: reg, path: path}
+	if e.puller, err = remote.NewPuller(c.remoteOptions(wire)...); err != nil {
+		return nil, err
+	}
+	e.pusher, err = remote.NewPusher(c.remoteOptions(wire)...)
+	return e, err
+}
+
+// remoteOptions leave repetition to repeat, which knows Retry-After; only whole
+// uploads, whose bodies cannot be rewound, are go-containerregistry's to repeat.
+func (c *Client) remoteOptions(wire http.RoundTripper) []remote.Option {
+	options := []remote.Option{
+		remote.WithTransport(wire), remote.WithAuthFromKeychain(c.opts.Keychain),
+		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(again),
+		remote.WithRetryBackoff(remote.Backoff{Duration: 5 * c.opts.Backoff, Factor: 3, Steps: 3}),
+	}
+	if c.opts.UserAgent != "" {
+		options = append(options, remote.WithUserAgent(c.opts.UserAgent))
+	}
+	return options
+}
+
+// again tells whether an upload is worth another try.
+func again(err error) bool {
+	if errors.As(err, new(gaveUp)) {
+		return false
+	}
+	var status *transport.Error
+	if errors.As(err, &status) {
+		return status.Temporary()
+	}
+	return transient(err)
+}
+
+func (e *endpoint) repo(at address) name.Repository {
+	if e.path == "" {
+		return e.registry.Repo(at.path)
+	}
+	return e.registry.Repo(e.path, at.path)
+}
+
+func (e *endpoint) tag(at address) name.Reference { return e.repo(at).Tag(at.tag) }
+
+func (e *endpoint) digest(at address, dgst digest.Digest) name.Digest {
+	return e.repo(at).Digest(dgst.String())
+}
+
+// reference is what at names: by digest if it has one.
+func (e *endpoint) reference(at address) name.Reference {
+	if at.digest != "" {
+		return e.digest(at, at.digest)
+	}
+	return e.tag(at)
+}
+
+// head asks for a descriptor. Registries that answer a HEAD badly get a GET.
+func (e *endpoint) head(ctx context.Context, ref name.Reference) (ocispecs.Descriptor, error) {
+	desc, err := e.puller.Head(ctx, ref)
+	if err != nil {
+		if kind := kindOf(err); kind != Invalid || ctx.Err() != nil {
+			return ocispecs.Descriptor{}, err
+		}
+		got, err := e.puller.Get(ctx, ref)
+		if err != nil {
+			return ocispecs.Descriptor{}, err
+		}
+		desc = &got.Descriptor
+	}
+	return ocispecs.Descriptor{
+		MediaType: string(desc.MediaType), Digest: digest.Digest(desc.Digest.String()), Size: desc.Size,
+	}, nil
+}

@@ -1,0 +1,27 @@
+// Package registry is the one door through which archbuild talks to image
+// registries.
+//
+// # What a registry holds
+//
+// A repository holds manifests, each named by the hash of its bytes (its
+// digest). A manifest is an image (one config, a list of layers, one platform)
+// or an index (a list of manifests, each with its platform). A tag is a name
+// that points at one of them and may move at any time; a digest never changes
+// what it means. So a digest's answer is kept on disk for ever, a tag is asked
+// for once in every run, by a HEAD, which the big registries do not count
+// against their pull limits.
+//
+// # Who is asked
+//
+// The mirrors that buildkitd.toml names for a registry, in order, then the
+// registry itself, exactly as BuildKit does, so that what was found here is what
+// the build will find. Pushing, and Head, go to the registry itself. Plain
+// http is used for loopback addresses and where the configuration says so.
+//
+// # What is believed
+//
+// Nothing that was not hashed. Every manifest and config is checked against
+// its digest, also when it comes from the disk. Sizes and the number of an
+// index's children are bounded. Errors carry no credentials and no control
+// characters, since their text comes from the other side.
+package registry
