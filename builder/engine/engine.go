@@ -123,8 +123,8 @@ func wantedState(o Options) (State, error) {
 	return s, nil
 }
 
-// ensure does the work under the gate. The second round is for an engine that
-// ended between two looks; more would hide a fault.
+// ensure does the work under the gate. Further rounds are for engines that end
+// between two looks (killed, or started by a run that had other settings).
 func (l layout) ensure(ctx context.Context, o Options, wanted State) (*Handle, error) {
 	started := false
 	for round := 0; ; round++ {

@@ -168,3 +168,12 @@ func (l layout) exists() bool {
 	_, err := os.Stat(l.run)
 	return err == nil
 }
+
+// hide removes what clients look for. The caller holds the state lock.
+func (l layout) hide() {
+	os.Remove(l.socket)
+	os.Remove(l.record)
+	if dir := filepath.Dir(l.socket); dir != l.run {
+		os.Remove(dir)
+	}
+}

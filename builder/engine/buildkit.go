@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/containerd/v2/core/remotes/docker"
+	"github.com/containerd/containerd/v2/defaults"
+	"github.com/moby/buildkit/cache/remotecache"
+	inlinecache "github.com/moby/buildkit/cache/remotecache/inline"
+	localcache "github.com/moby/buildkit/cache/remotecache/local"
+	registrycache "github.com/moby/buildkit/cache/remotecache/registry"
+	"github.com/moby/buildkit/control"
+	"github.com/moby/buildkit/frontend"
+	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/gateway"
+	"github.com/moby/buildkit/frontend/gateway/forwarder"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/solver"
+	"github.com/moby/buildkit/solver/bboltcachestorage"
+	"github.com/moby/buildkit/util/apicaps"
+	"github.com/moby/buildkit/util/db/boltutil"
+	"github.com/moby/buildkit/util/grpcerrors"
+	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // the codec that BuildKit's own server uses
+	"github.com/moby/buildkit/util/resolver"
+	"github.com/moby/buildkit/util/resolver/limited"
+	"github.com/moby/buildkit/version"
+	"github.com/moby/buildkit/worker"
+	"github.com/sirupsen/logrus"
+	"go.etcd.io/bbolt"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthapi "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// buildkit is an opened BuildKit server without a socket.
+type buildkit struct {
+	controller *control.Controller
+}
+
+// newBuildkit opens BuildKit's data below the root and puts its parts together.
+// The caller holds the state lock: two of these on one root would wait for each
+// other for ever. The channel tells BuildKit that the end has come.
+func newBuildkit(c childOptions, cfg Config, end <-chan struct{}) (*buildkit, error) {
+	version.Version = BuildKit
+	apicaps.ExportedProduct = "buildkit"
+	if err := applyProcessConfig(cfg); err != nil {
+		return nil, err
+	}
+	sessions, err := session.NewManager()
+	if err != nil {
+		return nil, fmt.Errorf("opening BuildKit: %w", err)
+	}
+	hosts := resolver.NewRegistryConfig(cfg.Registries)
+	w, err := newWorker(c, cfg, hosts)
+	if err != nil {
+		return nil, fmt.Errorf("opening BuildKit's worker: %w", err)
+	}
+	workers := &worker.Controller{}
+	if err := workers.Add(w); err != nil {
+		return nil, fmt.Errorf("opening BuildKit's worker: %w", err)
+	}
+	frontends, err := newFrontends(cfg, workers)
+	if err != nil {
+		return nil, fmt.Errorf("opening BuildKit's frontends: %w", err)
+	}
+	opt := control.Opt{
+		SessionManager:   sessions,
+		WorkerController: workers,
+		Frontends:        frontends,
+		Entitlements:     entitlements(cfg),
+		LeaseManager:     w.LeaseManager(),
+		ContentStore:     w.ContentStore(),
+		HistoryConfig:    cfg.History,
+		ProxyNetwork:     cfg.ProxyNetwork,
+		GarbageCollect:   w.GarbageCollect,
+		GracefulStop:     end,
+	}
+	remoteCaches(&opt, sessions, w, hosts)
+	if err := openStores(&opt, c.root, workers); err != nil {
+		return nil, fmt.Errorf("opening BuildKit's data: %w", err)
+	}
+	controller, err := control.NewController(opt)
+	if err != nil {
+		return nil, fmt.Errorf("opening BuildKit: %w", err)
+	}
+	return &buildkit{controller: controller}, nil
+}
+
+func (b *buildkit) register(s *grpc.Server) {
+	healthapi.RegisterHealthServer(s, health.NewServer())
+	b.controller.Register(s)
+}
+
+func (b *buildkit) close() error { return b.controller.Close() }
+
+// applyProcessConfig sets what BuildKit keeps for the whole process.
+func applyProcessConfig(cfg Config) error {
+	if cfg.Log.Level != "" {
+		level, err := logrus.ParseLevel(cfg.Log.Level)
+		if err != nil {
+			return fmt.Errorf("log.level: %w", err)
+		}
+		logrus.SetLevel(level)
+	}
+	if cfg.System != nil && cfg.System.MaxRegistryConcurrency != nil {
+		n := *cfg.System.MaxRegistryConcurrency
+		if n <= 0 {
+			return errors.New("system.maxRegistryConcurrency must be more than zero")
+		}
+		limited.SetMaxConcurrency(int64(n))
+	}
+	return nil
+}
+
+// newFrontends makes the built-in Dockerfile frontend and the one that runs
+// frontend images, as far as the configuration leaves them on.
+func newFrontends(cfg Config, workers *worker.Controller) (map[string]frontend.Frontend, error) {
+	out := map[string]frontend.Frontend{}
+	if on := cfg.Frontends.Dockerfile.Enabled; on == nil || *on {
+		out["dockerfile.v0"] = forwarder.NewGatewayForwarder(workers.Infos(), dockerfile.Build)
+	}
+	if on := cfg.Frontends.Gateway.Enabled; on == nil || *on {
+		gw, err := gateway.NewGatewayFrontend(workers.Infos(), cfg.Frontends.Gateway.AllowedRepositories)
+		if err != nil {
+			return nil, err
+		}
+		out["gateway.v0"] = gw
+	}
+	return out, nil
+}
+
+// entitlements are the privileges that a build may ask for. Where RUN has the
+// host's network anyway, asking for it by name gives nothing more.
+func entitlements(cfg Config) []string {
+	out := cfg.Entitlements
+	if networkMode(cfg) == "host" {
+		out = append(out[:len(out):len(out)], "network.host")
+	}
+	return out
+}
+
+func remoteCaches(opt *control.Opt, sessions *session.Manager, w worker.Worker, hosts docker.RegistryHosts) {
+	opt.ResolveCacheExporterFuncs = map[string]remotecache.ResolveCacheExporterFunc{
+		"inline":   inlinecache.ResolveCacheExporterFunc(),
+		"local":    localcache.ResolveCacheExporterFunc(sessions),
+		"registry": registrycache.ResolveCacheExporterFunc(sessions, hosts),
+	}
+	opt.ResolveCacheImporterFuncs = map[string]remotecache.ResolveCacheImporterFunc{
+		"local":    localcache.ResolveCacheImporterFunc(sessions),
+		"registry": registrycache.ResolveCacheImporterFunc(sessions, w.ContentStore(), hosts),
+	}
+}
+
+// openStores opens the cache keys and the history of builds.
+func openStores(opt *control.Opt, root string, workers *worker.Controller) error {
+	cache, err := bboltcachestorage.NewStore(filepath.Join(root, "cache.db"))
+	if err != nil {
+		return err
+	}
+	history, err := boltutil.SafeOpen(filepath.Join(root, "history.db"), 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	opt.CacheStore = cache
+	opt.HistoryDB = history
+	opt.CacheManager = solver.NewCacheManager(context.Background(), "local", cache, worker.NewCacheResultStorage(workers))
+	return nil
+}
+
+// buildkitOptions are the server options that BuildKit's clients count on.
+func buildkitOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(defaults.DefaultMaxRecvMsgSize),
+		grpc.MaxSendMsgSize(defaults.DefaultMaxSendMsgSize),
+		grpc.ChainUnaryInterceptor(logFailures, grpcerrors.UnaryServerInterceptor),
+		grpc.ChainStreamInterceptor(grpcerrors.StreamServerInterceptor),
+	}
+}
+
+// logFailures writes the calls that failed to the log.
+func logFailures(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	resp, err := handler(ctx, req)
+	if err != nil {
+		logrus.Errorf("%s: %v", info.FullMethod, err)
+	}
+	return resp, err
+}
+
+// stubRunc is a command that stands in for a missing runc: this program under
+// another name, which says what is missing. BuildKit insists on a command that
+// exists.
+func (c childOptions) stubRunc() (string, error) {
+	err := os.Symlink("/proc/self/exe", c.noRunc)
+	if err != nil && !os.IsExist(err) {
+		return "", err
+	}
+	return c.noRunc, nil
+}

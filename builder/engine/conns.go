@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// conns counts the open connections of a listener.
+type conns struct {
+	net.Listener
+
+	mu   sync.Mutex
+	open int
+	// quiet is since when nobody has been connected.
+	quiet time.Time
+}
+
+func newConns(l net.Listener) *conns {
+	return &conns{Listener: l, quiet: time.Now()}
+}
+
+// Accept waits for a connection and counts it until it is closed.
+func (c *conns) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c.add(1)
+	return &counted{Conn: conn, gone: sync.OnceFunc(func() { c.add(-1) })}, nil
+}
+
+func (c *conns) add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open += n
+	c.quiet = time.Now()
+}
+
+// count is the number of open connections.
+func (c *conns) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
+}
+
+// left is how much of the idle time is left: all of it while somebody is
+// connected, nothing when it is over.
+func (c *conns) left(idle time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open > 0 {
+		return idle
+	}
+	return idle - time.Since(c.quiet)
+}
+
+// counted is a connection that says when it is closed.
+type counted struct {
+	net.Conn
+	gone func()
+}
+
+func (c *counted) Close() error {
+	defer c.gone()
+	return c.Conn.Close()
+}
