@@ -1,0 +1,198 @@
+package ocistore
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// maxMembers bounds the files of an archive.
+const maxMembers = 100_000
+
+// IsLocal reports whether a path looks like something Open reads: a regular
+// file, or a folder with an index.json.
+func IsLocal(name string) bool {
+	info, err := os.Stat(name)
+	if err == nil && info.IsDir() {
+		info, err = os.Stat(filepath.Join(name, "index.json"))
+	}
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Open reads the images of an OCI layout (a folder), or of an archive of one or
+// of `docker save`. Close the closer after the last use of the images: layers
+// are read lazily.
+func Open(name string) ([]Entry, io.Closer, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info.IsDir() {
+		list, err := layoutEntries(folder{name})
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading layout %s: %w", name, err)
+		}
+		return list, io.NopCloser(nil), nil
+	}
+	list, closer, err := openArchive(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading archive %s: %w", name, err)
+	}
+	return list, closer, nil
+}
+
+func layoutEntries(src source) ([]Entry, error) {
+	raw, err := member(src, "index.json")
+	if err != nil {
+		return nil, err
+	}
+	idx, err := indexOf(src, raw)
+	if err != nil {
+		return nil, err
+	}
+	return Entries(idx)
+}
+
+func member(src source, name string) ([]byte, error) {
+	r, _, err := src.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return readBounded(r, name)
+}
+
+func openArchive(name string) (_ []Entry, _ io.Closer, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	a, err := readArchive(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []Entry
+	switch {
+	case a.has("index.json"):
+		list, err = layoutEntries(a)
+	case a.has("manifest.json"):
+		list, err = dockerEntries(a)
+	default:
+		err = &FormatError{Name: name}
+	}
+	return list, file, err
+}
+
+// FormatError says that a file is no archive of images.
+type FormatError struct {
+	Name       string
+	Compressed bool
+}
+
+func (e *FormatError) Error() string {
+	if e.Compressed {
+		return "the archive is compressed"
+	}
+	return "neither an OCI archive nor one of docker save"
+}
+
+// Hint tells how to get a file that can be read.
+func (e *FormatError) Hint() string {
+	if e.Compressed {
+		return "decompress it first (gunzip, unzstd)"
+	}
+	return "write one with -o type=oci,dest=FILE or with docker save"
+}
+
+// archive knows where in a tar each file lies, so that any number of readers
+// can read at once and nothing is unpacked.
+type archive struct {
+	file    io.ReaderAt
+	members map[string]extent
+}
+
+type extent struct {
+	start, size int64
+	link        string // of a symbolic or hard link: the member it leads to
+}
+
+func readArchive(file *os.File) (*archive, error) {
+	a := &archive{file: file, members: map[string]extent{}}
+	if err := refuseCompressed(file); err != nil {
+		return nil, err
+	}
+	tr := tar.NewReader(file)
+	for {
+		header, err := tr.Next()
+		if err == io.EOF {
+			return a, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(a.members) >= maxMembers {
+			return nil, fmt.Errorf("more than %d files", maxMembers)
+		}
+		// The tar reader reads whole headers and no byte more, so the file
+		// stands where the content begins.
+		start, err := file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		a.add(header, start)
+	}
+}
+
+func (a *archive) add(header *tar.Header, start int64) {
+	name := path.Join("/", header.Name)[1:]
+	switch header.Typeflag {
+	case tar.TypeReg:
+		a.members[name] = extent{start: start, size: header.Size}
+	case tar.TypeSymlink:
+		a.members[name] = extent{link: path.Join("/", path.Dir(name), header.Linkname)[1:]}
+	case tar.TypeLink:
+		a.members[name] = extent{link: path.Join("/", header.Linkname)[1:]}
+	}
+}
+
+func refuseCompressed(file *os.File) error {
+	var magic [4]byte
+	n, err := file.ReadAt(magic[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	gz, zst := n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b, n == 4 && string(magic[:]) == "\x28\xb5\x2f\xfd"
+	if gz || zst {
+		return &FormatError{Name: file.Name(), Compressed: true}
+	}
+	return nil
+}
+
+func (a *archive) has(name string) bool {
+	_, ok := a.members[name]
+	return ok
+}
+
+func (a *archive) open(name string) (io.ReadCloser, int64, error) {
+	for range 8 {
+		m, ok := a.members[name]
+		if !ok {
+			return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+		if m.link == "" {
+			return io.NopCloser(io.NewSectionReader(a.file, m.start, m.size)), m.size, nil
+		}
+		name = m.link
+	}
+	return nil, 0, &fs.PathError{Op: "open", Path: name, Err: errors.New("too many links")}
+}
