@@ -1,3 +1,29 @@
+// Package template reads a Dockerfile without losing a byte of it.
+//
+// BuildKit's own parser (frontend/dockerfile/parser and instructions) decides
+// what each instruction is. It keeps line numbers only, so a scanner of this
+// package finds the exact bytes of every image reference; the two are held
+// against each other while a file is read, and where they differ Parse refuses
+// the file (*MismatchError) instead of guessing.
+//
+// A reference is an image or a stage named in FROM, in COPY --from, in
+// RUN --mount=…,from=, or in one of these under ONBUILD. (BuildKit knows no
+// ADD --from.) What a reference means may depend on build arguments and on the
+// platform: Uses evaluates all of them for one Env.
+//
+// How BuildKit looks up the names, which differs from place to place:
+//
+//	FROM NAME           the latest stage before it of that name, else an image; its own
+//	                    name is not yet known there: FROM maven AS maven is the image
+//	COPY --from=NAME    the last stage of the file of that name, else a stage number, else
+//	                    an image; no variables
+//	RUN --mount from    the last stage of that name, else an image; no numbers, no variables
+//
+// An image of COPY --from or of a mount is fetched for the target platform,
+// even in a stage that is FROM --platform=$BUILDPLATFORM. A stage that starts
+// from another one has that one's platform, whatever its own --platform says.
+//
+// The package is pure: no files, network, processes, clock or environment.
 package template
 
 import (
@@ -34,15 +60,17 @@ type Stage struct {
 	Run int
 	// Copies lists COPY and ADD instructions, for telling where a file came from.
 	Copies []Copy
+	// onbuildRun is the line of the first ONBUILD RUN, or 0.
+	onbuildRun int
 }
 
 // Copy is one COPY or ADD.
 type Copy struct {
 	Line        int
 	Instruction string   // "COPY" or "ADD"
-	Sources     []string // as written, variables not expanded
+	Sources     []string // as written, variables not expanded, heredocs as <<NAME
 	Dest        string   // as written
-	Workdir     string   // the WORKDIR in force there, as far as it is literal
+	Workdir     string   // the WORKDIR in force there; empty when an image or a variable decides it
 	From        string   // --from, or empty
 }
 
@@ -61,21 +89,29 @@ const (
 )
 
 // Span is a half-open range of bytes in Source.
-type Span struct{ Start, End int }
+type Span struct {
+	Start int `json:"start"`
+	End   int `json:"end"`
+}
 
 // Reference is one place where an image or a stage is named.
 type Reference struct {
 	// Text is what it says, without quotes and continuations: "debian:12", "$BASE".
 	Text string
-	// Span of exactly these bytes (quotes excluded, continuations inside included).
+	// Span of exactly these bytes. Continuations inside are included; quotes are
+	// excluded when they surround the whole, and included in forms like
+	// "debian":12. Spell says what to write there.
 	Span Span
+	// Line where the span begins, counted from 1.
 	Line int
-	// Where names the place: "FROM", "COPY --from", "ADD --from", "RUN --mount from", "ONBUILD COPY --from" …
+	// Where names the place: "FROM", "COPY --from", "RUN --mount from",
+	// "ONBUILD COPY --from", "ONBUILD RUN --mount from".
 	Where string
 	// Stage holds the reference (index in Stages).
 	Stage int
 	Kind  Kind
-	// Target is the index in Stages when Kind is StageKind, else -1.
+	// Target is the index in Stages when Kind is StageKind, else -1. It may be the
+	// stage itself or a later one, which BuildKit refuses when it builds.
 	Target int
 }
 
@@ -95,13 +131,23 @@ type Use struct {
 	Reference int
 	// Image is the evaluated text.
 	Image string
-	Kind  Kind
+	// Kind is Variable only when Problem says why the reference cannot be told.
+	Kind Kind
 	// Target is the stage named, when Kind is StageKind, else -1.
 	Target int
-	// Platform the image has to serve: that of the stage holding the reference.
+	// Platform the image has to serve: for FROM its --platform, else the target
+	// platform; for COPY --from and mounts the target platform; for a stage the
+	// platform of that stage.
 	Platform platform.Platform
 	// Needed says whether building TargetStage comes past here at all.
 	Needed bool
-	// Missing names the ARGs that have neither default nor value.
+	// Missing names the ARGs that have neither default nor value and without
+	// which the text is no image reference. ARGs whose empty value does no harm
+	// (FROM ${PREFIX}debian) are in Unset only.
 	Missing []string
+	// Unset names all ARGs that were read as empty because nothing sets them.
+	Unset []string
+	// Problem is why the reference cannot be used, or nil: an ARG is missing, the
+	// text is no image reference, a stage is named before it exists …
+	Problem *Problem
 }

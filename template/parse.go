@@ -1,0 +1,293 @@
+package template
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// Limits bound what is read, so that a hostile file cannot take a gigabyte
+// (BuildKit's parser needs about fifty times the size of a file). A zero field
+// means the default.
+type Limits struct {
+	// Bytes of the whole file: 4 MB.
+	Bytes int
+	// Instructions in it: 10,000.
+	Instructions int
+}
+
+const (
+	defaultBytes        = 4 << 20
+	defaultInstructions = 10_000
+)
+
+// state is what evaluation and rewriting need besides the exported fields.
+type state struct {
+	limits       Limits
+	escape       byte
+	instructions []instruction
+	nodes        []*parser.Node
+	globals      []instructions.ArgCommand
+	// details has one element for each of References.
+	details []detail
+	// byName leads from a lower-case name to all stages that have it, in order.
+	byName map[string][]int
+}
+
+// detail is the inner side of a Reference.
+type detail struct {
+	// word is what BuildKit evaluates: quotes of FROM are still there.
+	word string
+	// instruction is the index in state.instructions.
+	instruction int
+	// flag is the index of the flag that holds the reference, or -1.
+	flag int
+	// gaps are the continuations inside the span, tail the quotes to add after
+	// a new text.
+	gaps, tail string
+}
+
+// Syntax returns the frontend image that a file asks for in a `# syntax=`
+// directive, written with #, with //, as JSON, or below a #! line; empty when
+// there is none. It works for files that Parse refuses, too.
+func Syntax(source []byte) string {
+	reference, _, _, _ := parser.DetectSyntax(source)
+	return reference
+}
+
+// Parse reads a Dockerfile within the default limits. The errors are
+// *LimitError, *SyntaxError and *MismatchError; name is what they call the
+// file. The Template keeps source: the caller must not change it.
+func Parse(name string, source []byte) (*Template, error) {
+	return ParseLimited(name, source, Limits{})
+}
+
+// ParseLimited is Parse with other limits.
+func ParseLimited(name string, source []byte, limits Limits) (*Template, error) {
+	if limits.Bytes == 0 {
+		limits.Bytes = defaultBytes
+	}
+	if limits.Instructions == 0 {
+		limits.Instructions = defaultInstructions
+	}
+	if len(source) > limits.Bytes {
+		return nil, &LimitError{File: name, What: "bytes", Limit: limits.Bytes}
+	}
+	s := scan(string(source), limits.Instructions)
+	switch {
+	case s.tooLong > 0:
+		return nil, &LimitError{File: name, Line: s.tooLong, What: lineBytes, Limit: maxLine}
+	case len(s.found) > limits.Instructions:
+		over := s.found[limits.Instructions].first
+		return nil, &LimitError{File: name, Line: over, What: "instructions", Limit: limits.Instructions}
+	}
+	t := &Template{Name: name, Source: source, Syntax: Syntax(source)}
+	t.limits, t.escape, t.instructions = limits, s.escape, s.found
+	tree, err := t.understand()
+	if err != nil {
+		return nil, t.syntaxError(err, s.directiveBad)
+	}
+	if err := t.build(s.source, tree); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Again reads another text of the same file within the same limits.
+func (t *Template) Again(source []byte) (*Template, error) {
+	limits := t.limits
+	limits.Bytes = max(limits.Bytes, len(source))
+	return ParseLimited(t.Name, source, limits)
+}
+
+// tree is a file as BuildKit understands it.
+type tree struct {
+	*parser.Result
+	stages []instructions.Stage
+}
+
+// understand lets BuildKit read the file.
+func (t *Template) understand() (out tree, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("BuildKit's parser fails on this file: %v", r)
+		}
+	}()
+	if out.Result, err = parser.Parse(bytes.NewReader(t.Source)); err != nil {
+		return out, err
+	}
+	out.stages, t.globals, err = instructions.Parse(out.AST, linter.New(&linter.Config{}))
+	if err == nil && len(out.stages) == 0 {
+		err = errNoStage
+	}
+	return out, err
+}
+
+var errNoStage = errors.New("no FROM: there is nothing to build")
+
+// syntaxError finds the line that BuildKit complains of. It is wrong for
+// directives (counted from 0), so those lines come from the scanner.
+func (t *Template) syntaxError(err error, directive int) error {
+	out := &SyntaxError{File: t.Name, Err: err, Syntax: t.Syntax}
+	var at *parser.LocationError
+	if errors.As(err, &at) {
+		out.Err = at.Unwrap()
+		if len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
+			out.Line = at.Locations[0][0].Start.Line
+		}
+	}
+	if directive > 0 {
+		out.Line = directive
+	}
+	out.Text = t.LineText(out.Line)
+	return out
+}
+
+// LineText returns one line of the file, counted from 1, without its line end.
+func (t *Template) LineText(number int) string {
+	if number < 1 {
+		return ""
+	}
+	rest := t.Source
+	for ; number > 1; number-- {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			return ""
+		}
+		rest = rest[i+1:]
+	}
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	return strings.TrimSuffix(string(line), "\r")
+}
+
+// build walks BuildKit's tree and the scanner's instructions side by side.
+func (t *Template) build(source string, tree tree) error {
+	b := builder{Template: t, source: source, nodes: tree.AST.Children}
+	if err := b.agree(tree.Result); err != nil {
+		return err
+	}
+	t.nodes = tree.AST.Children
+	for i, node := range t.nodes {
+		b.at, b.node = i, node
+		if strings.EqualFold(node.Value, "from") {
+			b.from = append(b.from, i)
+			if err := b.stage(&tree.stages[len(t.Stages)]); err != nil {
+				return err
+			}
+			b.commands = tree.stages[len(t.Stages)-1].Commands
+			continue
+		}
+		if len(t.Stages) == 0 {
+			continue // a global ARG
+		}
+		if len(b.commands) == 0 {
+			return b.differ("an instruction is missing")
+		}
+		cmd := b.commands[0]
+		b.commands = b.commands[1:]
+		if err := b.command(cmd); err != nil {
+			return err
+		}
+	}
+	t.resolveKinds()
+	t.resolveWorkdirs(b.workdirs)
+	return nil
+}
+
+// builder fills a Template.
+type builder struct {
+	*Template
+	source   string
+	nodes    []*parser.Node
+	at       int // of the instruction in hand
+	node     *parser.Node
+	commands []instructions.Command // of the stage in hand, from here on
+	from     []int
+	workdirs []workdir
+}
+
+// differ makes the error for the instruction in hand.
+func (b *builder) differ(format string, args ...any) error {
+	line := 0
+	if b.at < len(b.instructions) {
+		line = b.instructions[b.at].first
+	}
+	return &MismatchError{File: b.Name, Line: line, Detail: fmt.Sprintf(format, args...)}
+}
+
+// agree holds the joined lines and the escape character against BuildKit's.
+// With equal lines and an equal escape character everything that BuildKit
+// derives from a line is equal too.
+func (b *builder) agree(result *parser.Result) error {
+	if rune(b.escape) != result.EscapeToken {
+		return b.differ("escape character %q, BuildKit %q", b.escape, result.EscapeToken)
+	}
+	for i, node := range b.nodes {
+		b.at = i
+		if i >= len(b.instructions) {
+			return b.differ("%d instructions, BuildKit %d", len(b.instructions), len(b.nodes))
+		}
+		in := &b.instructions[i]
+		if in.text != node.Original || in.first != node.StartLine || in.last != node.EndLine {
+			return b.differ("lines %d–%d, BuildKit %d–%d", in.first, in.last, node.StartLine, node.EndLine)
+		}
+	}
+	if len(b.instructions) != len(b.nodes) {
+		return b.differ("%d instructions, BuildKit %d", len(b.instructions), len(b.nodes))
+	}
+	return nil
+}
+
+// stage begins one at the FROM in hand.
+func (b *builder) stage(s *instructions.Stage) error {
+	in := &b.instructions[b.at]
+	c := splitCommand(in.text, b.escape)
+	if err := b.sameFlags(c, b.node); err != nil {
+		return err
+	}
+	from, to := c.first(in.text)
+	if got := in.text[from:to]; got != s.BaseName {
+		return b.differ("FROM %q, BuildKit %q", got, s.BaseName)
+	}
+	b.Stages = append(b.Stages, Stage{
+		Name:         stageName(b.node, s.Name),
+		Line:         in.first,
+		Base:         len(b.References),
+		PlatformFlag: s.Platform,
+	})
+	if s.Name != "" {
+		if b.byName == nil {
+			b.byName = map[string][]int{}
+		}
+		b.byName[s.Name] = append(b.byName[s.Name], len(b.Stages)-1)
+	}
+	b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, copy: -1})
+	b.baseReference(in, from, to)
+	return nil
+}
+
+// stageName finds the name as written; BuildKit keeps it in lower case.
+func stageName(node *parser.Node, lower string) string {
+	if lower == "" {
+		return ""
+	}
+	return node.Next.Next.Next.Value
+}
+
+// sameFlags holds the scanner's flags against BuildKit's.
+func (b *builder) sameFlags(c command, node *parser.Node) error {
+	if !strings.EqualFold(c.name, node.Value) {
+		return b.differ("instruction %q, BuildKit %q", c.name, node.Value)
+	}
+	same := slices.EqualFunc(c.flags, node.Flags, func(w word, flag string) bool { return w.text == flag })
+	if !same {
+		return b.differ("flags, BuildKit %q", node.Flags)
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package template
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// The places of a reference, as Reference.Where says them.
+const (
+	inFrom  = "FROM"
+	inCopy  = "COPY --from"
+	inMount = "RUN --mount from"
+	onbuild = "ONBUILD "
+)
+
+// baseReference adds the reference of a FROM: the bytes from one to another of
+// the joined line. Quotes around the whole stay outside of its span.
+func (b *builder) baseReference(in *instruction, from, to int) {
+	d := detail{word: in.text[from:to], instruction: b.at, flag: -1}
+	text := d.word
+	if n := len(text) - 1; n > 1 && (text[0] == '"' || text[0] == '\'') && text[n] == text[0] {
+		inner := text[1:n]
+		if strings.IndexByte(inner, text[0]) < 0 && strings.IndexByte(inner, b.escape) < 0 {
+			from, to, text = from+1, to-1, inner
+		}
+	}
+	if literal, ok := b.literal(d.word); ok {
+		text = literal
+	}
+	d.gaps = in.gaps(b.source, from, to)
+	b.add(in, from, to, text, inFrom, d)
+}
+
+// add appends a reference. Its kind is found when all stages are known.
+func (b *builder) add(in *instruction, from, to int, text, where string, d detail) {
+	b.References = append(b.References, Reference{
+		Text:   text,
+		Span:   in.span(from, to),
+		Line:   in.line(from),
+		Where:  where,
+		Stage:  len(b.Stages) - 1,
+		Target: -1,
+	})
+	b.details = append(b.details, d)
+}
+
+// flagReference adds the reference that a part of a flag holds.
+func (b *builder) flagReference(in *instruction, offset int, w word, where string, flag int) {
+	first, last := w.marks[0], w.marks[len(w.marks)-1]
+	from, to := offset+first.from, offset+last.to
+	d := detail{word: w.text, instruction: b.at, flag: flag, gaps: in.gaps(b.source, from, to)}
+	// A new text begins in first's quote and what follows expects last's.
+	if first.quote != last.quote {
+		d.tail = quoted(first.quote) + quoted(last.quote)
+	}
+	b.add(in, from, to, w.text, where, d)
+}
+
+func quoted(quote byte) string {
+	if quote == 0 {
+		return ""
+	}
+	return string(quote)
+}
+
+// command takes what it needs from one instruction of a stage.
+func (b *builder) command(cmd instructions.Command) error {
+	in := &b.instructions[b.at]
+	if !strings.EqualFold(cmd.Name(), b.node.Value) {
+		return b.differ("instruction %q, BuildKit %q", b.node.Value, cmd.Name())
+	}
+	stage := &b.Stages[len(b.Stages)-1]
+	switch c := cmd.(type) {
+	case *instructions.WorkdirCommand:
+		b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, path: c.Path, copy: -1})
+		return nil
+	case *instructions.RunCommand:
+		if stage.Run == 0 {
+			stage.Run = in.first
+		}
+	case *instructions.CopyCommand:
+		b.copy(stage, "COPY", c.From)
+	case *instructions.AddCommand:
+		b.copy(stage, "ADD", "")
+		return nil
+	case *instructions.OnbuildCommand:
+		return b.onbuild(in)
+	}
+	return b.flags(in, 0, in.text, cmd, b.node, "")
+}
+
+// copy notes a COPY or ADD.
+func (b *builder) copy(stage *Stage, name, from string) {
+	var args []string
+	for n := b.node.Next; n != nil; n = n.Next {
+		args = append(args, n.Value)
+	}
+	b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, copy: len(stage.Copies)})
+	stage.Copies = append(stage.Copies, Copy{
+		Line:        b.instructions[b.at].first,
+		Instruction: name,
+		Sources:     args[:len(args)-1],
+		Dest:        args[len(args)-1],
+		From:        from,
+	})
+}
+
+// onbuild looks into the instruction that an ONBUILD holds. BuildKit reads it
+// only when it fires, so one that is no valid instruction is left alone.
+func (b *builder) onbuild(in *instruction) error {
+	outer := splitCommand(in.text, b.escape)
+	if b.node.Next == nil || len(b.node.Next.Children) != 1 {
+		return nil
+	}
+	node := b.node.Next.Children[0]
+	cmd := trigger(node)
+	if cmd == nil {
+		return nil
+	}
+	if stage := &b.Stages[len(b.Stages)-1]; strings.EqualFold(node.Value, "run") && stage.onbuildRun == 0 {
+		stage.onbuildRun = in.first
+	}
+	return b.flags(in, outer.from, in.text[outer.from:outer.to], cmd, node, onbuild)
+}
+
+// trigger parses the instruction below an ONBUILD; nil when it is none.
+func trigger(node *parser.Node) instructions.Command {
+	v, err := instructions.ParseInstructionWithLinter(node, linter.New(&linter.Config{}))
+	if err != nil {
+		return nil
+	}
+	cmd, _ := v.(instructions.Command)
+	return cmd
+}
+
+// flags finds the references in the flags of COPY and RUN. text is the
+// instruction, which begins at offset of the joined line.
+func (b *builder) flags(in *instruction, offset int, text string, cmd instructions.Command, node *parser.Node, prefix string) error {
+	switch cmd.(type) {
+	case *instructions.CopyCommand, *instructions.RunCommand:
+	default:
+		return nil
+	}
+	c := splitCommand(text, b.escape)
+	if err := b.sameFlags(c, node); err != nil {
+		return err
+	}
+	before := len(b.References)
+	var want []string
+	switch cmd := cmd.(type) {
+	case *instructions.CopyCommand:
+		want = append(want, cmd.From)
+		for i, w := range c.flags {
+			if v, ok := w.value("--from", false); ok && v.text != "" {
+				b.flagReference(in, offset, v, prefix+inCopy, i)
+			}
+		}
+	case *instructions.RunCommand:
+		for _, m := range instructions.GetMounts(cmd) {
+			want = append(want, m.From)
+		}
+		for i, w := range c.flags {
+			if v, ok := w.value("--mount", false); ok {
+				b.mount(in, offset, v, prefix+inMount, i)
+			}
+		}
+	}
+	return b.sameReferences(before, want)
+}
+
+// mount finds from= among the fields of a mount; the last one counts.
+func (b *builder) mount(in *instruction, offset int, w word, where string, flag int) {
+	var from word
+	for _, field := range w.fields() {
+		if v, ok := field.value("from", true); ok {
+			from = v
+		}
+	}
+	if from.text != "" {
+		b.flagReference(in, offset, from, where, flag)
+	}
+}
+
+// sameReferences holds the references found since before against BuildKit's.
+func (b *builder) sameReferences(before int, want []string) error {
+	found := b.References[before:]
+	for _, text := range want {
+		if text == "" {
+			continue
+		}
+		if len(found) == 0 || found[0].Text != text {
+			return b.differ("BuildKit finds a reference to %q", text)
+		}
+		found = found[1:]
+	}
+	if len(found) > 0 {
+		return b.differ("BuildKit finds no reference to %q", found[0].Text)
+	}
+	return nil
+}
+
+// literal evaluates a word that holds no variables. It reports false for one
+// that does, and for one that BuildKit cannot evaluate.
+func (t *Template) literal(text string) (string, bool) {
+	if isPlain(text, t.escape) {
+		return text, true
+	}
+	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(text, values{})
+	if err != nil || len(result.Unmatched) > 0 {
+		return "", false
+	}
+	return result.Result, true
+}
+
+// resolveKinds tells for every reference what it names, as far as that does
+// not depend on variables.
+func (t *Template) resolveKinds() {
+	for i := range t.References {
+		r := &t.References[i]
+		switch {
+		case r.Where == inFrom:
+			if text, ok := t.literal(t.details[i].word); ok {
+				r.Kind, r.Target = t.base(text, r.Stage)
+			} else {
+				r.Kind = Variable
+			}
+		case strings.HasSuffix(r.Where, inCopy):
+			r.Kind, r.Target = t.source(r.Text)
+		default:
+			r.Kind, r.Target = t.byLastName(r.Text)
+		}
+	}
+}
+
+// base tells what a FROM in a stage names: the latest stage before it.
+func (t *Template) base(text string, stage int) (Kind, int) {
+	list := t.byName[strings.ToLower(text)]
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i] < stage {
+			return StageKind, list[i]
+		}
+	}
+	if text == "scratch" {
+		return Scratch, -1
+	}
+	return External, -1
+}
+
+// source tells what COPY --from names. BuildKit expands no variables there and
+// refuses them when it builds; a number always is a stage's.
+func (t *Template) source(text string) (Kind, int) {
+	if literal, ok := t.literal(text); !ok || literal != text {
+		return Variable, -1
+	}
+	if n, err := strconv.Atoi(text); err == nil {
+		if n < 0 || n >= len(t.Stages) {
+			return Variable, -1
+		}
+		return StageKind, n
+	}
+	return t.byLastName(text)
+}
+
+// byLastName finds the stage that COPY --from and mounts mean by a name.
+func (t *Template) byLastName(text string) (Kind, int) {
+	if list := t.byName[strings.ToLower(text)]; len(list) > 0 {
+		return StageKind, list[len(list)-1]
+	}
+	if text == "scratch" {
+		return Scratch, -1
+	}
+	return External, -1
+}

@@ -1,0 +1,275 @@
+package template
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+)
+
+// BuildKit's parser keeps lines, not columns. The scanner here joins lines by
+// the same rules and remembers where every byte of the joined line came from.
+// It decides nothing: what it finds must agree with BuildKit's AST.
+
+// lineBytes is what a LimitError counts when a single line is too long.
+const lineBytes = "bytes in one line"
+
+// maxLine is the longest line that BuildKit's parser reads, without its newline.
+const maxLine = 65535
+
+// instruction is one instruction with its lines joined.
+type instruction struct {
+	// text is the joined line: continuations, comments and line ends are gone.
+	text   string
+	pieces []piece
+	// first and last are its lines in the file, heredocs included.
+	first, last int
+}
+
+// piece is a run of bytes of the joined line that is one run in the file, too.
+type piece struct {
+	at     int // in instruction.text
+	source int // in Template.Source
+	size   int
+	line   int
+}
+
+// source gives the place in the file of the byte at in the joined line.
+func (in *instruction) source(at int) int {
+	p := in.pieces[in.piece(at)]
+	return p.source + at - p.at
+}
+
+// line gives the line in the file of the byte at in the joined line.
+func (in *instruction) line(at int) int { return in.pieces[in.piece(at)].line }
+
+// piece finds the piece that holds a byte.
+func (in *instruction) piece(at int) int {
+	low, high := 0, len(in.pieces)-1
+	for low < high {
+		middle := (low + high) / 2
+		if p := in.pieces[middle]; at < p.at+p.size {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	return low
+}
+
+// span turns a range of the joined line into one of the file. Continuations
+// before its first and after its last byte are outside.
+func (in *instruction) span(from, to int) Span {
+	return Span{Start: in.source(from), End: in.source(to-1) + 1}
+}
+
+// gaps returns what lies between the pieces inside a range of the joined line:
+// the continuations, line ends, comments and blank lines.
+func (in *instruction) gaps(source string, from, to int) string {
+	var b strings.Builder
+	for i, last := in.piece(from), in.piece(to-1); i < last; i++ {
+		p := in.pieces[i]
+		b.WriteString(source[p.source+p.size : in.pieces[i+1].source])
+	}
+	return b.String()
+}
+
+// scanner walks over the lines of a file.
+type scanner struct {
+	source       string
+	at           int // start of the next line
+	number       int // of the line that next returned, counted from 1
+	escape       byte
+	found        []instruction
+	directives   parser.DirectiveParser
+	past         bool // no directive can follow
+	directiveBad int  // line of a directive that BuildKit refuses, or 0
+	tooLong      int  // first line that is longer than maxLine, or 0
+}
+
+// scan reads instructions until the end of the file, until more than most are
+// found, or until something that BuildKit is certain to refuse.
+func scan(source string, most int) *scanner {
+	s := &scanner{source: source, escape: '\\'}
+	for len(s.found) <= most && s.tooLong == 0 {
+		start, line, ok := s.next()
+		if !ok {
+			break
+		}
+		if s.number == 1 {
+			trimmed := strings.TrimPrefix(line, "\ufeff")
+			start, line = start+len(line)-len(trimmed), trimmed
+		}
+		trimmed := strings.TrimLeftFunc(line, unicode.IsSpace)
+		start, line = start+len(line)-len(trimmed), trimmed
+		if !s.directive(line) {
+			break
+		}
+		if isComment(line) {
+			continue
+		}
+		text, more := s.trimContinuation(line)
+		if text == "" && !more {
+			continue
+		}
+		if !s.instruction(start, text, more) {
+			break
+		}
+	}
+	return s
+}
+
+// next returns the next line without its line end.
+func (s *scanner) next() (start int, line string, ok bool) {
+	if s.at >= len(s.source) {
+		return 0, "", false
+	}
+	start = s.at
+	if i := strings.IndexByte(s.source[start:], '\n'); i >= 0 {
+		s.at = start + i + 1
+		line = s.source[start : start+i]
+	} else {
+		s.at = len(s.source)
+		line = s.source[start:]
+	}
+	s.number++
+	if len(line) > maxLine && s.tooLong == 0 {
+		s.tooLong = s.number
+	}
+	return start, strings.TrimRight(line, "\r\n"), true
+}
+
+// directive looks for `# escape=` among the first lines and reports whether
+// reading can go on.
+func (s *scanner) directive(line string) bool {
+	if s.past {
+		return true
+	}
+	d, err := s.directives.ParseLine([]byte(line))
+	if err != nil {
+		s.directiveBad = s.number
+		return false
+	}
+	s.past = d == nil
+	if d != nil && d.Name == "escape" {
+		if d.Value != "`" && d.Value != `\` {
+			s.directiveBad = s.number
+			return false
+		}
+		s.escape = d.Value[0]
+	}
+	return true
+}
+
+// instruction reads the lines that belong to the one that has begun. It
+// reports false where BuildKit refuses the file.
+func (s *scanner) instruction(start int, text string, more bool) bool {
+	in := instruction{first: s.number, pieces: []piece{{0, start, len(text), s.number}}}
+	var joined strings.Builder
+	for more {
+		if joined.Len() == 0 {
+			joined.WriteString(text)
+		}
+		at, line, ok := s.next()
+		if !ok {
+			break
+		}
+		if isComment(line) || strings.TrimLeftFunc(line, unicode.IsSpace) == "" {
+			continue
+		}
+		line, more = s.trimContinuation(line)
+		if line != "" {
+			if joined.Len() == 0 {
+				in.pieces = in.pieces[:0]
+			}
+			in.pieces = append(in.pieces, piece{joined.Len(), at, len(line), s.number})
+			joined.WriteString(line)
+		}
+	}
+	if in.text = text; joined.Len() > 0 {
+		in.text = joined.String()
+	}
+	if !s.heredocs(in.text) {
+		return false
+	}
+	in.last = s.number
+	s.found = append(s.found, in)
+	return true
+}
+
+// heredocs skips the bodies that follow a line, and reports whether all of
+// them end.
+func (s *scanner) heredocs(text string) bool {
+	if !strings.Contains(text, "<<") || !takesHeredoc(text, s.escape) {
+		return true
+	}
+	lex := shell.NewLex('\\')
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
+	words, _ := lex.ProcessWords(text, values{})
+	for _, word := range words {
+		doc, err := parser.ParseHeredoc(word)
+		if err != nil {
+			return false
+		}
+		if doc != nil && !s.body(doc) {
+			return false
+		}
+	}
+	return true
+}
+
+// body skips one heredoc up to and with its last line.
+func (s *scanner) body(doc *parser.Heredoc) bool {
+	for {
+		_, line, ok := s.next()
+		if !ok {
+			return false
+		}
+		if doc.Chomp {
+			line = strings.TrimLeft(line, "\t")
+		}
+		if line == doc.Name {
+			return true
+		}
+	}
+}
+
+// takesHeredoc tells whether `<<` can begin a heredoc: in ADD, COPY and RUN,
+// also under ONBUILD, but not in their JSON forms.
+func takesHeredoc(text string, escape byte) bool {
+	c := splitCommand(text, escape)
+	if strings.EqualFold(c.name, "onbuild") {
+		if rest := text[c.from:c.to]; rest != "" {
+			c, text = splitCommand(rest, escape), rest
+		}
+	}
+	switch strings.ToLower(c.name) {
+	case "add", "copy", "run":
+		return !isJSON(text[c.from:c.to])
+	}
+	return false
+}
+
+// isJSON tells whether arguments are a JSON array, which BuildKit tries first.
+func isJSON(arguments string) bool {
+	arguments = strings.TrimLeftFunc(arguments, unicode.IsSpace)
+	var list []any
+	return strings.HasPrefix(arguments, "[") && json.Unmarshal([]byte(arguments), &list) == nil
+}
+
+func isComment(line string) bool {
+	return strings.HasPrefix(strings.TrimLeftFunc(line, unicode.IsSpace), "#")
+}
+
+// trimContinuation removes the escape character at the end of a line, if it
+// continues there. Two of them in a row do not continue it.
+func (s *scanner) trimContinuation(line string) (text string, more bool) {
+	text = strings.TrimRight(line, " \t")
+	n := len(text) - 1
+	if n < 0 || text[n] != s.escape || n > 0 && text[n-1] == s.escape {
+		return line, false
+	}
+	return text[:n], true
+}

@@ -1,0 +1,189 @@
+package template
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// Uses evaluates every reference for one platform; the result has one element
+// for each of References, in their order. What is wrong with a single
+// reference is its Problem; the error is about env itself (*TargetError).
+func (t *Template) Uses(env Env) ([]Use, error) {
+	target, err := t.target(env.TargetStage)
+	if err != nil {
+		return nil, err
+	}
+	v := view{Template: t, env: env, uses: make([]Use, len(t.References)), platforms: make([]platform.Platform, len(t.Stages))}
+	v.args = t.arguments(env)
+	for i := range t.Stages {
+		v.base(i)
+	}
+	for i := range t.References {
+		if t.References[i].Where != inFrom {
+			v.source(i)
+		}
+	}
+	needed := v.reach(target)
+	for i := range v.uses {
+		r := &t.References[i]
+		v.uses[i].Needed = needed[r.Stage] && (!strings.HasPrefix(r.Where, onbuild) || v.fires(r.Stage, target, needed))
+		v.order(&v.uses[i])
+	}
+	return v.uses, nil
+}
+
+// view is one evaluation of a template.
+type view struct {
+	*Template
+	env       Env
+	args      *arguments
+	uses      []Use
+	platforms []platform.Platform // of each stage
+}
+
+// problem makes the Problem of a reference.
+func (t *Template) problem(reference int, message, advice string) *Problem {
+	line := t.References[reference].Line
+	return &Problem{File: t.Name, Line: line, Message: message, Advice: advice, Text: t.LineText(line)}
+}
+
+// base evaluates the FROM of a stage and with it the stage's platform.
+func (v *view) base(stage int) {
+	s := &v.Stages[stage]
+	use := &v.uses[s.Base]
+	*use = Use{Reference: s.Base, Kind: External, Target: -1, Platform: v.env.Target}
+	name := v.args.expand(v.details[s.Base].word)
+	use.Image, use.Unset = name.text, name.unset
+	use.Kind, use.Target = v.Template.base(name.text, stage)
+	switch {
+	case name.broken != "":
+		use.Kind, use.Target = Variable, -1
+		use.Missing = name.unset
+		use.Problem = v.problem(s.Base, "FROM "+v.References[s.Base].Text+": "+name.broken, v.advice(name.unset))
+	case use.Kind == External:
+		v.external(use, name.unset)
+	case use.Kind == StageKind:
+		use.Platform = v.platforms[use.Target]
+	}
+	if s.PlatformFlag != "" {
+		v.flag(stage, use)
+	}
+	v.platforms[stage] = use.Platform
+}
+
+// external checks that a text names an image.
+func (v *view) external(use *Use, unset []string) {
+	_, err := reference.ParseNormalizedNamed(use.Image)
+	if err == nil {
+		return
+	}
+	r := v.References[use.Reference]
+	if len(unset) > 0 {
+		use.Kind, use.Missing = Variable, unset
+		message := fmt.Sprintf("%s %s needs a value for %s", r.Where, r.Text, strings.Join(unset, ", "))
+		use.Problem = v.problem(use.Reference, message, v.advice(unset))
+		return
+	}
+	message := fmt.Sprintf("%s %s names no image: %v", r.Where, use.Image, err)
+	if use.Image == "" {
+		message = fmt.Sprintf("%s %s is empty", r.Where, r.Text)
+	}
+	use.Kind = Variable
+	use.Problem = v.problem(use.Reference, message, "write an image as name:tag, or the name of a stage before this line")
+}
+
+// advice says how to give values to ARGs.
+func (v *view) advice(unset []string) string {
+	for _, name := range unset {
+		if !v.args.declared[name] {
+			return fmt.Sprintf("a FROM sees only ARGs before the first FROM: add the line ARG %s there, with a default or with --build-arg %s=VALUE", name, name)
+		}
+	}
+	if len(unset) == 0 {
+		return "correct the variables in this line"
+	}
+	return fmt.Sprintf("add --build-arg %s=VALUE", strings.Join(unset, "=VALUE --build-arg "))
+}
+
+// flag evaluates --platform of a FROM. It has no say over scratch and stages,
+// but BuildKit refuses a bad one there as well.
+func (v *view) flag(stage int, use *Use) {
+	s := &v.Stages[stage]
+	text := v.args.expand(s.PlatformFlag)
+	p, err := v.parsePlatform(text.text)
+	if text.broken == "" && err == nil {
+		if use.Kind == External || use.Kind == Variable {
+			use.Platform = p
+		}
+		return
+	}
+	if use.Problem != nil {
+		return
+	}
+	message := fmt.Sprintf("--platform=%s names no platform", s.PlatformFlag)
+	advice := "write os/arch[/variant], for example linux/arm64"
+	if text.broken != "" {
+		message = fmt.Sprintf("--platform=%s: %s", s.PlatformFlag, text.broken)
+	}
+	if len(text.unset) > 0 {
+		advice = v.advice(text.unset)
+		use.Missing = text.unset
+	}
+	use.Problem = v.problem(s.Base, message, advice)
+}
+
+// parsePlatform reads a platform as BuildKit on the node does: an architecture
+// alone means Linux, a system alone the node's architecture.
+func (v *view) parsePlatform(text string) (platform.Platform, error) {
+	switch os := strings.ToLower(text); os {
+	case "linux", "windows", "darwin", "freebsd":
+		return platform.Platform{OS: os, Arch: v.env.Build.Arch, Variant: v.env.Build.Variant}, nil
+	}
+	if text != "" && !strings.Contains(text, "/") {
+		text = "linux/" + text
+	}
+	p, err := platforms.Parse(text)
+	if err != nil {
+		return platform.Platform{}, err
+	}
+	return platform.FromOCI(p), nil
+}
+
+// source evaluates COPY --from or a mount.
+func (v *view) source(i int) {
+	r := &v.References[i]
+	use := &v.uses[i]
+	*use = Use{Reference: i, Image: r.Text, Kind: r.Kind, Target: r.Target, Platform: v.env.Target}
+	switch r.Kind {
+	case StageKind:
+		use.Platform = v.platforms[r.Target]
+	case External:
+		v.external(use, nil)
+	case Variable:
+		message := r.Where + "=" + r.Text + ": BuildKit expands no variables here"
+		advice := "add a stage, FROM " + r.Text + " AS NAME, and name that stage"
+		if isNumber(r.Text) {
+			message = fmt.Sprintf("%s=%s: the file has %d stages, counted from 0", r.Where, r.Text, len(v.Stages))
+			advice = "name the stage instead of counting"
+		}
+		use.Problem = v.problem(i, message, advice)
+	}
+}
+
+// order adds the Problem of naming a stage before it exists.
+func (v *view) order(use *Use) {
+	r := &v.References[use.Reference]
+	if use.Problem != nil || use.Kind != StageKind || use.Target < r.Stage || strings.HasPrefix(r.Where, onbuild) || !use.Needed {
+		return
+	}
+	message := fmt.Sprintf("%s %s names a stage that comes later", r.Where, r.Text)
+	if use.Target == r.Stage {
+		message = fmt.Sprintf("%s %s names the stage it is in", r.Where, r.Text)
+	}
+	use.Problem = v.problem(use.Reference, message, "move that stage up, before this one")
+}
