@@ -1,0 +1,94 @@
+package manifest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Written tells what an output left behind.
+type Written struct {
+	Type OutputType `json:"type"`
+	// Dest is the path, or - for stdout.
+	Dest string `json:"dest,omitempty"`
+	// Skipped names device nodes that could not be made.
+	Skipped []string `json:"skipped,omitempty"`
+}
+
+// Write delivers the image to one output; names are the tags of the build, to
+// which those of the output are added. Files appear whole or not at all. An
+// output of type image is for Push, and an error here.
+func (x Index) Write(ctx context.Context, o Output, names []string, stdout io.Writer) (Written, error) {
+	names = append(append([]string{}, names...), o.Names...)
+	done := Written{Type: o.Type, Dest: o.Dest}
+	switch o.Type {
+	case TypeOCI:
+		if o.Folder {
+			return done, x.WriteLayout(ctx, o.Dest, names)
+		}
+		return done, writeTo(o.Dest, stdout, func(w io.Writer) error { return x.WriteArchive(ctx, w, names) })
+	case TypeTar:
+		return done, writeTo(o.Dest, stdout, func(w io.Writer) error { return x.WriteTar(ctx, w, o.Split) })
+	case TypeLocal:
+		var err error
+		done.Skipped, err = x.WriteLocal(ctx, o.Dest, o.Split)
+		return done, err
+	case TypeCacheOnly:
+		return done, nil
+	}
+	return done, fmt.Errorf("an output of type %s is pushed, not written", o.Type)
+}
+
+// writeTo gives write the destination: stdout, or a file that appears when it
+// is whole.
+func writeTo(dest string, stdout io.Writer, write func(io.Writer) error) error {
+	if dest == "-" {
+		return write(stdout)
+	}
+	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
+		return fmt.Errorf("writing %s: %w", dest, err)
+	}
+	if err := atomicFile(dest, write); err != nil {
+		return fmt.Errorf("writing %s: %w", dest, err)
+	}
+	return nil
+}
+
+// ImageID is the content of an --iidfile: the digest of the index.
+func (x Index) ImageID() string { return x.Descriptor.Digest.String() }
+
+// metadata has the keys of buildx's --metadata-file, in its order.
+type metadata struct {
+	Config     string             `json:"containerimage.config.digest,omitempty"`
+	Descriptor ocispec.Descriptor `json:"containerimage.descriptor"`
+	Digest     string             `json:"containerimage.digest"`
+	Name       string             `json:"image.name,omitempty"`
+}
+
+// Metadata is the content of a --metadata-file: JSON with buildx's keys.
+// containerimage.config.digest is there for a single platform only.
+func (x Index) Metadata(names []string) ([]byte, error) {
+	full, err := fullNames(names)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	for _, name := range full {
+		texts = append(texts, name.String())
+	}
+	m := metadata{Descriptor: x.Descriptor, Digest: x.ImageID(), Name: strings.Join(texts, ",")}
+	if len(x.Results) == 1 {
+		m.Config = x.Results[0].Config.String()
+	}
+	body, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing metadata: %w", err)
+	}
+	return append(body, '\n'), nil
+}
