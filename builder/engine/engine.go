@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
 )
 
 // DefaultIdle is how long an engine stays without a client unless told otherwise.
@@ -191,18 +193,18 @@ func mismatch(have, want State) []string {
 	return differs
 }
 
-// explain turns a failed Info into what it means: the engine has just died, the
-// caller has given up, or the engine does not answer.
+// explain turns a failed Info into what it means: the caller has given up, the
+// engine does not answer, or (a broken connection) it has just died.
 func (l layout) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, errNotOurs) {
-		return err
-	}
-	r, rerr := l.readRecord()
-	if rerr != nil || !r.isAlive() {
+	switch grpcerrors.Code(err) {
+	case codes.Unavailable, codes.Canceled:
 		return errNotRunning
+	case codes.DeadlineExceeded:
+		r, _ := l.readRecord()
+		return &HungError{PID: r.PID, Err: err}
 	}
-	return &HungError{PID: r.PID, Err: err}
+	return fmt.Errorf("greeting the engine: %w", err)
 }

@@ -64,3 +64,10 @@ func TestTheSecondRunFindsTheEngineOfTheFirst(t *testing.T) {
 		t.Errorf("the second client sees %d others, want 1", second.State.Connections)
 	}
 }
+
+func ensurePID(t *testing.T, o engine.Options) int {
+	t.Helper()
+	h := ensure(t, o)
+	defer h.Close()
+	return h.State.PID
+}

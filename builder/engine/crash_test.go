@@ -1,0 +1,105 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// requireRunc skips a test that runs containers where there is none; under CI
+// that is a failure.
+func requireRunc(t *testing.T, runc string) {
+	t.Helper()
+	if runc != "" {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("no runc: apt-get install runc")
+	}
+	t.Skip("no runc: apt-get install runc")
+}
+
+// The engine is killed at random moments of builds; the next build always
+// passes, and in the end nothing is left. One seed gives one series of moments.
+func TestEveryBuildAfterAKilledEnginePasses(t *testing.T) {
+	const rounds, seed = 20, 2
+	o := options(t)
+	requireRunc(t, o.Runc)
+	dir := boxContext(t)
+	token := fmt.Sprintf("t%d", time.Now().UnixNano())
+	ids := map[string]bool{}
+	random := rand.New(rand.NewPCG(seed, seed))
+	for i := range rounds {
+		killDuringBuild(t, o.State, func() error {
+			h := ensure(t, o)
+			defer h.Close()
+			_, err := buildBox(t.Context(), h.Client, dir, sleeper(150*time.Millisecond, fmt.Sprintf("%s-%d", token, i)))
+			return err
+		}, func() int { return ensurePID(t, o) }, time.Duration(random.IntN(450))*time.Millisecond, ids)
+		h := ensure(t, o)
+		if out, err := buildBox(t.Context(), h.Client, dir, sleeper(time.Millisecond, fmt.Sprintf("%s-%d-after", token, i))); err != nil {
+			log, _ := os.ReadFile(o.State + "/run/engine.log")
+			t.Fatalf("round %d: the build after the kill: %v\n%s\n%s", i, err, out, log)
+		}
+		h.Close()
+	}
+	stop(t, o)
+	if len(ids) == 0 {
+		t.Errorf("no kill has met a running container: the test proves too little")
+	}
+	for _, r := range remains(t, o.State, token, ids) {
+		t.Errorf("left behind: %s", r)
+	}
+	t.Logf("%d containers orphaned", len(ids))
+}
+
+func killDuringBuild(t *testing.T, state string, build func() error, pid func() int, after time.Duration, ids map[string]bool) {
+	t.Helper()
+	victim := pid()
+	done := make(chan error, 1)
+	go func() { done <- build() }()
+	time.Sleep(after)
+	syscall.Kill(victim, syscall.SIGKILL)
+	noteContainers(state, ids)
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the build does not notice that its engine is dead")
+	}
+}
+
+func TestStopEndsBuildsAndLeavesNothing(t *testing.T) {
+	o := options(t)
+	requireRunc(t, o.Runc)
+	token := fmt.Sprintf("t%d", time.Now().UnixNano())
+	h := ensure(t, o)
+	defer h.Close()
+	dir := boxContext(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := buildBox(context.Background(), h.Client, dir, sleeper(time.Minute, token))
+		done <- err
+	}()
+	ids := map[string]bool{}
+	for began := time.Now(); len(ids) == 0 && time.Since(began) < 20*time.Second; {
+		time.Sleep(10 * time.Millisecond)
+		noteContainers(o.State, ids)
+	}
+	time.Sleep(200 * time.Millisecond)
+	began := time.Now()
+	stop(t, o)
+	t.Logf("stopped in %s", time.Since(began))
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("stopping took %s", took)
+	}
+	if err := <-done; err == nil {
+		t.Error("the build has passed")
+	}
+	for _, r := range remains(t, o.State, token, ids) {
+		t.Errorf("left behind: %s", r)
+	}
+}
