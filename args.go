@@ -20,14 +20,11 @@ func (b buildArgs) set(p platform.Platform, key, value string) {
 	b[p][key] = value
 }
 
-// of merges what holds for one platform: later layers win, and within a layer
-// the platform's own value wins over everyone's.
-func of(p platform.Platform, layers ...buildArgs) map[string]string {
+// of merges what holds for one platform; its own value wins over everyone's.
+func (b buildArgs) of(p platform.Platform) map[string]string {
 	merged := map[string]string{}
-	for _, layer := range layers {
-		maps.Copy(merged, layer[platform.Platform{}])
-		maps.Copy(merged, layer[p])
-	}
+	maps.Copy(merged, b[platform.Platform{}])
+	maps.Copy(merged, b[p])
 	return merged
 }
 

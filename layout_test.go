@@ -18,19 +18,20 @@ const module = "github.com/archbuild/archbuild"
 // import which. Everything may import platform, which is the ground, so it is
 // not repeated. Doors are the packages below internal/.
 var arrows = map[string][]string{
-	"platform":          {},
-	"template":          {},
-	"resolve":           {"template"},
-	"plan":              {"template", "resolve"},
-	"rewrite":           {"template", "plan"},
-	"builder/engine":    {"internal/run"},
-	"builder":           {"plan", "builder/engine"},
-	"verify":            {"internal/ocistore", "internal/registry"},
-	"manifest":          {"internal/ocistore", "internal/registry"},
-	"detect":            {"internal/run"},
-	"internal/run":      {},
-	"internal/ui":       {},
-	"internal/config":   {},
+	"platform":       {},
+	"template":       {},
+	"resolve":        {"template"},
+	"plan":           {"template", "resolve"},
+	"rewrite":        {"template", "plan"},
+	"builder/engine": {"internal/run"},
+	"builder":        {"plan", "builder/engine"},
+	"verify":         {"internal/ocistore", "internal/registry"},
+	"manifest":       {"internal/ocistore", "internal/registry"},
+	"detect":         {"internal/run"},
+	"internal/run":   {},
+	"internal/ui":    {},
+	// archbuild.yaml holds rules, so its reader speaks resolve's types.
+	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve", "internal/ocistore"},

@@ -1,0 +1,82 @@
+// Package archbuild takes a Dockerfile that was written for one architecture
+// and delivers one multi-platform image.
+//
+// Build is the whole of it. It reads like the picture:
+//
+//	template ─► resolve ─► plan ─► rewrite ─► builder ─► verify ─► manifest
+//
+// The Dockerfile is a template. For every platform, resolve finds the images
+// that serve its bases, plan decides, rewrite writes the Dockerfile of that
+// platform, builder has BuildKit build it, verify looks whether the programs in
+// the result are for that platform, and manifest joins all results under one
+// index and delivers it. Each room is a package that can be read by itself.
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/archbuild/archbuild/plan"
+)
+
+// Build does what Options say and tells what came of it. With DryRun it stops
+// at the plan. The Outcome is worth printing even when there is an error: a
+// platform that failed leaves the others standing in it.
+func Build(ctx context.Context, opts Options) (Outcome, error) {
+	run, err := opts.check()
+	if err != nil {
+		return Outcome{}, err
+	}
+	host, err := opts.host(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	services, err := opts.read(host.Platform)
+	if err != nil {
+		return Outcome{}, err
+	}
+	at, err := opts.locate(ctx, host)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer at.close()
+
+	plans, err := run.decide(ctx, services, at)
+	if err != nil || opts.DryRun {
+		return Outcome{Plans: plans}, err
+	}
+	run.announce(plans)
+
+	node, closeNode, err := at.open(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer closeNode()
+	var outcome Outcome
+	var failed []error
+	for i, s := range services {
+		image, err := run.service(ctx, node, s, plans[i])
+		outcome.Images = append(outcome.Images, image)
+		if err != nil && len(services) > 1 {
+			err = fmt.Errorf("%s: %w", s.name, err)
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return outcome, errors.Join(failed...)
+}
+
+// decide answers every question of every service and plans them.
+func (r run) decide(ctx context.Context, services []service, at place) ([]plan.Plan, error) {
+	var plans []plan.Plan
+	var failed []error
+	for _, s := range services {
+		p, err := r.plan(ctx, s, at)
+		plans = append(plans, p)
+		failed = append(failed, err)
+	}
+	return plans, errors.Join(failed...)
+}

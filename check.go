@@ -1,0 +1,157 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/ocistore"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/verify"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// check looks at every platform that was built, before an index exists. All of
+// them are looked at: the user sees everything that is wrong at once.
+func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.Result, image *Image) ([]manifest.Result, error) {
+	var results []manifest.Result
+	var failed []error
+	for i, job := range p.Jobs {
+		result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built[i].Descriptor)
+		if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
+			err = nil
+		}
+		at := &image.Platforms[i]
+		if err == nil {
+			at.Digest, at.Size = result.Descriptor.Digest.String(), result.Size
+			at.Findings, err = r.verify(ctx, s, job, result)
+		}
+		if err != nil {
+			at.State = stateRefused
+		}
+		failed = append(failed, err)
+		results = append(results, result)
+	}
+	return results, errors.Join(failed...)
+}
+
+// verify audits one platform's programs.
+func (r run) verify(ctx context.Context, s service, job plan.Job, result manifest.Result) ([]verify.Finding, error) {
+	mode := r.verifyMode(s)
+	if mode == "off" {
+		return nil, nil
+	}
+	img, err := r.image(result)
+	if err != nil {
+		return nil, err
+	}
+	base, err := baseLayers(img, job)
+	if err != nil {
+		return nil, err
+	}
+	report, err := verify.Image(ctx, img, verify.Options{
+		Platform: job.Platform, BaseLayers: base, Memory: memory{filepath.Join(r.stateDir(), "verdicts")},
+		Allow:  append(append([]string{}, s.config.Verify.Allow...), r.VerifyAllow...),
+		Origin: origin(s.template, job),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if mode == "fail" {
+		err = report.Err()
+	}
+	for _, finding := range report.Findings {
+		if err == nil || finding.Severity != verify.SeverityError {
+			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, ui.Clean(finding.Message))
+		}
+	}
+	return report.Findings, err
+}
+
+func (r run) verifyMode(s service) string {
+	switch {
+	case r.Verify != "":
+		return r.Verify
+	case s.config.Verify.Mode != "":
+		return s.config.Verify.Mode
+	}
+	return "fail"
+}
+
+// image opens a result in the content store.
+func (r run) image(result manifest.Result) (v1.Image, error) {
+	digest, err := v1.NewHash(result.Descriptor.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	return ocistore.Store{Dir: r.store.dir}.Image(v1.Descriptor{Digest: digest, Size: result.Descriptor.Size})
+}
+
+// baseLayers is how many of the image's layers are its base's: those were
+// resolved for the platform and are somebody else's to answer for.
+func baseLayers(img v1.Image, job plan.Job) (int, error) {
+	if job.Final == nil {
+		return 0, nil
+	}
+	var digests []v1.Hash
+	for _, text := range job.Final.Layers {
+		digest, err := v1.NewHash(text)
+		if err != nil {
+			return 0, err
+		}
+		digests = append(digests, digest)
+	}
+	return verify.BaseLayers(img, digests)
+}
+
+// origin tells which instruction put a file into the image: a COPY or ADD whose
+// destination certainly holds it, else some RUN of the final stage.
+func origin(t *template.Template, job plan.Job) func(string) (string, bool) {
+	stage := len(t.Stages) - 1
+	if i, ok := t.Stage(job.Target); ok && job.Target != "" {
+		stage = i
+	}
+	return func(path string) (string, bool) {
+		if c, ok := t.Origin(stage, path); ok {
+			return fmt.Sprintf("%s at %s:%d", c.Instruction, t.Name, c.Line), true
+		}
+		if t.Stages[stage].Run == 0 {
+			return "", false
+		}
+		name := t.Stages[stage].Name
+		if name == "" {
+			name = fmt.Sprint(stage)
+		}
+		return "a RUN of stage " + name, false
+	}
+}
+
+// memory keeps verdicts as small files, named by the digests they are about.
+type memory struct{ dir string }
+
+func (m memory) Get(key string) ([]byte, bool) {
+	data, err := os.ReadFile(filepath.Join(m.dir, key))
+	return data, err == nil
+}
+
+// Put forgets what it cannot write: the next run looks again.
+func (m memory) Put(key string, value []byte) {
+	if os.MkdirAll(m.dir, 0o755) != nil {
+		return
+	}
+	temporary, err := os.CreateTemp(m.dir, "new-*")
+	if err != nil {
+		return
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(value)
+	if temporary.Close() == nil && err == nil {
+		os.Rename(temporary.Name(), filepath.Join(m.dir, key))
+	}
+}

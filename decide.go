@@ -1,0 +1,178 @@
+package archbuild
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/resolve"
+	"github.com/distribution/reference"
+)
+
+// plan takes one service through resolve and plan.
+func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
+	request := plan.Request{
+		Name: s.name, Template: s.template, Targets: s.targets, PlatformsFrom: s.platformsFrom,
+		Build: at.platform, Node: at.name, Contexts: slices.Sorted(maps.Keys(r.contexts)), Runs: at.runs,
+	}
+	questions, err := plan.Questions(request)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	answers, warnings, err := resolve.All(ctx, r.registry, r.rulesOf(s), questions)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := plan.Make(request, answers)
+	for _, w := range warnings {
+		p.Notes = append(p.Notes, w.Text)
+	}
+	p.Notes = append(p.Notes, syntaxNote(p.Syntax)...)
+	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
+	for _, out := range r.outputsOf(s) {
+		p.Outputs = append(p.Outputs, out.String())
+	}
+	return p, err
+}
+
+// rulesOf joins --base and the archbuild.yaml beside the template.
+func (r run) rulesOf(s service) resolve.Rules {
+	return resolve.Rules{Default: s.config.Default, Mode: r.mode, List: append(slices.Clone(r.rules), s.config.Rules()...)}
+}
+
+// outputsOf are the outputs of one service: those asked for, --push, or with
+// neither an OCI layout below the working directory.
+func (r run) outputsOf(s service) []manifest.Output {
+	var list []manifest.Output
+	for _, out := range r.outputs {
+		list = append(list, out.Expand(s.name))
+	}
+	if r.Push {
+		list = append(list, manifest.Output{Type: manifest.TypeImage, Push: true})
+	}
+	if len(list) == 0 {
+		list = append(list, manifest.Output{Type: manifest.TypeOCI, Folder: true, Dest: filepath.Join("archbuild-out", s.name)})
+	}
+	return list
+}
+
+func (r run) tagsOf(s service) []string {
+	var tags []string
+	for _, tag := range r.Tags {
+		tags = append(tags, manifest.Expand(tag, s.name))
+	}
+	return tags
+}
+
+// hosts are the registries that a plan names, as BuildKit asks for their credentials.
+func hosts(p plan.Plan) []string {
+	found := map[string]bool{}
+	for _, job := range p.Jobs {
+		for _, base := range job.Bases {
+			named, err := reference.ParseNormalizedNamed(base.To)
+			if err != nil {
+				continue
+			}
+			host := reference.Domain(named)
+			if host == "docker.io" {
+				host = "registry-1.docker.io"
+			}
+			found[host] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// announce says what was decided before anything is done.
+func (r run) announce(plans []plan.Plan) {
+	if r.progressMode() == "quiet" || r.progressMode() == "rawjson" {
+		return
+	}
+	for _, p := range plans {
+		for _, note := range p.Notes {
+			fmt.Fprintf(r.Stderr, "archbuild: note: %s\n", ui.Line(note))
+		}
+	}
+	if err := WritePlans(r.Stderr, plans); err == nil {
+		fmt.Fprintln(r.Stderr)
+	}
+}
+
+// builtinSyntax says whether the engine's own frontend reads a file with this
+// `# syntax=`: none, or docker/dockerfile in a version that it has itself.
+func builtinSyntax(syntax string) bool {
+	if syntax == "" {
+		return true
+	}
+	named, err := reference.ParseNormalizedNamed(syntax)
+	if err != nil || named.Name() != "docker.io/docker/dockerfile" {
+		return false
+	}
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		_, pinned := named.(reference.Digested)
+		return !pinned
+	}
+	tag := tagged.Tag()
+	return tag == "1" || tag == "latest" || strings.HasPrefix(tag, "1.") && !strings.HasSuffix(tag, "-labs")
+}
+
+func syntaxNote(syntax string) []string {
+	switch {
+	case syntax == "":
+		return nil
+	case builtinSyntax(syntax):
+		return []string{fmt.Sprintf("# syntax=%s is served by the frontend inside BuildKit, nothing is pulled for it", syntax)}
+	}
+	return []string{fmt.Sprintf("# syntax=%s is another frontend: the node fetches and trusts it", syntax)}
+}
+
+// host says what this machine is.
+func (o Options) host(ctx context.Context) (detect.HostFacts, error) {
+	host, err := detect.Host(ctx, detect.Options{})
+	if err != nil {
+		return host, fmt.Errorf("looking at this machine: %w", err)
+	}
+	return host, nil
+}
+
+// localRuns tells how programs run on this machine. Emulators are looked at
+// only when a platform asks for one.
+func (o Options) localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) (plan.How, string) {
+	emulators := sync.OnceValue(func() detect.Binfmt {
+		binfmt, _ := detect.Emulators(ctx, detect.Options{}) // only ends early with ctx
+		return binfmt
+	})
+	return func(p platform.Platform) (plan.How, string) {
+		if p == host.Platform {
+			return plan.Native, ""
+		}
+		switch can := detect.CanRun(host, emulators(), p); can.How {
+		case detect.Native:
+			return plan.Native, can.Reason
+		case detect.Emulated:
+			return plan.Emulated, can.Reason
+		default:
+			return plan.Impossible, emulatorHint(p, can.Reason)
+		}
+	}
+}
+
+func emulatorHint(p platform.Platform, reason string) string {
+	return fmt.Sprintf("%s; `archbuild detect` shows the commands that install an emulator for %s", reason, p)
+}
+
+func runcHint() string {
+	_, err := engine.FindRunc("")
+	return hintOf(err)
+}

@@ -1,0 +1,84 @@
+package archbuild
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// verbs are the words that a mistyped one may have been meant for.
+var verbs = []string{"build", "rewrite", "plan", "detect", "verify", "engine", "version"}
+
+// NoFolderError says that a word is neither a verb nor a folder.
+type NoFolderError struct{ Path string }
+
+func (e *NoFolderError) Error() string {
+	if near := e.near(); near != "" {
+		return fmt.Sprintf("%s: no such folder; did you mean %s?", e.Path, near)
+	}
+	return fmt.Sprintf("%s: no such folder", e.Path)
+}
+
+// Hint shows the two things that can stand there.
+func (e *NoFolderError) Hint() string {
+	return "archbuild PATH builds the Dockerfile in a folder; see `archbuild --help` for the verbs"
+}
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *NoFolderError) ExitStatus() int { return 2 }
+
+// near is a verb, or a folder beside the missing one, that differs by few letters.
+func (e *NoFolderError) near() string {
+	candidates := slices.Clone(verbs)
+	parent := filepath.Dir(e.Path)
+	entries, err := os.ReadDir(parent)
+	if err == nil {
+		for _, entry := range entries {
+			if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
+				candidates = append(candidates, entry.Name())
+			}
+		}
+	}
+	word := filepath.Base(e.Path)
+	best, at := "", 3
+	for i, candidate := range candidates {
+		if d := levenshtein.Distance(word, candidate, nil); d < at && d < len(word) {
+			best, at = candidate, d
+			if i >= len(verbs) {
+				best = "./" + filepath.Join(parent, candidate)
+			}
+		}
+	}
+	return best
+}
+
+// NoDockerfileError says that there is no template where one was looked for.
+type NoDockerfileError struct{ Path string }
+
+func (e *NoDockerfileError) Error() string { return fmt.Sprintf("%s: no such file", e.Path) }
+
+// Hint names the flag.
+func (e *NoDockerfileError) Hint() string {
+	return "name the Dockerfile with -f FILE, or give the folder that holds it"
+}
+
+// NoStageError says that a target names no stage.
+type NoStageError struct {
+	File   string
+	Stage  string
+	Stages []string
+}
+
+func (e *NoStageError) Error() string { return fmt.Sprintf("%s has no stage %q", e.File, e.Stage) }
+
+// Hint lists the stages.
+func (e *NoStageError) Hint() string {
+	if len(e.Stages) == 0 {
+		return "the file names no stage: leave --target out, or write FROM … AS " + e.Stage
+	}
+	return "its stages are: " + strings.Join(e.Stages, ", ")
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// command is one command line and what its runs took.
+type command struct {
+	name  string
+	args  []string
+	env   []string
+	walls []time.Duration
+	// peak resident memory of any run, in kB.
+	peak int64
+}
+
+// interleave runs every command once unmeasured, then all in turn, n times, and
+// prints what they took.
+func interleave(ctx context.Context, n int, commands []*command) error {
+	for _, c := range commands {
+		fmt.Printf("  $ %s\n", strings.Join(c.args, " "))
+		if err := c.run(ctx); err != nil {
+			return err
+		}
+		c.walls = nil
+	}
+	for range n {
+		for _, c := range commands {
+			if err := c.run(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range commands {
+		slices.Sort(c.walls)
+		fmt.Printf("  %-12s min %4d ms  median %4d ms  max %4d ms  memory %3d MB\n", c.name,
+			c.walls[0].Milliseconds(), c.median().Milliseconds(), c.walls[len(c.walls)-1].Milliseconds(), c.peak/1024)
+	}
+	return nil
+}
+
+func (c *command) run(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Env = c.env
+	var said strings.Builder
+	cmd.Stderr = &said
+	began := time.Now()
+	err := cmd.Run()
+	c.walls = append(c.walls, time.Since(began))
+	if err != nil {
+		fmt.Fprint(os.Stderr, said.String())
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.peak = max(c.peak, usage.Maxrss)
+	}
+	return nil
+}
+
+// median of the runs, which are sorted.
+func (c *command) median() time.Duration {
+	return c.walls[len(c.walls)/2]
+}
+
+// ratio prints how the medians compare, beside what is promised.
+func ratio(a, b *command, promised float64) {
+	r := float64(a.median()) / float64(b.median())
+	verdict := "kept"
+	if r > promised {
+		verdict = "NOT kept"
+	}
+	fmt.Printf("  %s / %s = %.2f (promised ≤ %.1f: %s)\n", a.name, b.name, r, promised, verdict)
+}

@@ -1,0 +1,89 @@
+package archbuild
+
+import (
+	"time"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/verify"
+)
+
+// Outcome is what Build has done, or with DryRun would do.
+type Outcome struct {
+	Plans  []plan.Plan `json:"plans,omitempty"`
+	Images []Image     `json:"images,omitempty"`
+}
+
+// Image is what came of one PATH.
+type Image struct {
+	Name string `json:"name"`
+	// Digest of the index; empty when there is none.
+	Digest    string             `json:"digest,omitempty"`
+	Platforms []Built            `json:"platforms"`
+	Outputs   []manifest.Written `json:"outputs,omitempty"`
+	Pushed    *manifest.Pushed   `json:"pushed,omitempty"`
+}
+
+// Built is one platform of an image.
+type Built struct {
+	Platform platform.Platform `json:"platform"`
+	// Base is the image that it stands on; empty is scratch.
+	Base       string   `json:"base,omitempty"`
+	BaseDigest string   `json:"baseDigest,omitempty"`
+	How        plan.How `json:"how"`
+	// State is built, failed, or refused by verification.
+	State    string           `json:"state"`
+	Seconds  float64          `json:"seconds"`
+	Steps    int              `json:"steps"`
+	Cached   int              `json:"cached"`
+	Size     int64            `json:"size,omitempty"`
+	Digest   string           `json:"digest,omitempty"`
+	Findings []verify.Finding `json:"findings,omitempty"`
+}
+
+// The states of a platform.
+const (
+	stateBuilt   = "built"
+	stateFailed  = "failed"
+	stateRefused = "refused"
+)
+
+func newImage(s service, p plan.Plan) Image {
+	image := Image{Name: s.name}
+	for _, job := range p.Jobs {
+		built := Built{Platform: job.Platform, How: job.How, State: stateFailed}
+		if job.Final != nil {
+			built.Base, built.BaseDigest = job.Final.To, job.Final.Digest
+		}
+		image.Platforms = append(image.Platforms, built)
+	}
+	return image
+}
+
+// note takes over what the builder reports.
+func (i *Image) note(results []builder.Result) {
+	for n, result := range results {
+		b := &i.Platforms[n]
+		b.Steps, b.Cached = result.Steps, result.Cached
+		b.Seconds = result.Elapsed.Round(time.Millisecond).Seconds()
+		if result.Err == nil {
+			b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
+		}
+	}
+}
+
+// join adds what another push did.
+func join(before *manifest.Pushed, more manifest.Pushed) *manifest.Pushed {
+	if before == nil {
+		return &more
+	}
+	return &manifest.Pushed{
+		Tags:       append(before.Tags, more.Tags...),
+		References: append(before.References, more.References...),
+		Sent:       before.Sent + more.Sent,
+		Blobs:      before.Blobs + more.Blobs,
+		Manifests:  before.Manifests + more.Manifests,
+	}
+}

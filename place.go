@@ -1,0 +1,169 @@
+package archbuild
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// place is where the work will be done, known before anything is started:
+// plans depend on it.
+type place struct {
+	// name is "engine" or the node's address.
+	name     string
+	platform platform.Platform
+	// runs tells how programs of a platform run there.
+	runs func(platform.Platform) (plan.How, string)
+	// open connects, starting the engine if there is none. The caller calls close.
+	open func(context.Context) (node *builder.Node, close func(), err error)
+	// close ends what finding the place has opened.
+	close func()
+}
+
+// locate finds the place: --node, else BUILDKIT_HOST, else the private engine.
+func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, error) {
+	address := o.Node
+	if address == "" {
+		address = o.Getenv("BUILDKIT_HOST")
+	}
+	var at place
+	var err error
+	if address != "" {
+		at, err = remotePlace(ctx, address)
+	} else {
+		at, err = o.enginePlace(ctx, host)
+	}
+	if err != nil || o.BuildPlatform == "" {
+		return at, err
+	}
+	at.platform, err = platform.Parse(o.BuildPlatform)
+	if err != nil {
+		return at, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
+	}
+	return at, nil
+}
+
+// remotePlace asks a BuildKit server what it is. Its own platform comes first in
+// its list; whatever else it lists runs there under an emulator.
+func remotePlace(ctx context.Context, address string) (place, error) {
+	node, err := builder.Dial(ctx, address)
+	if err != nil {
+		return place{}, err
+	}
+	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
+	return place{
+		name: address, platform: node.Platforms[0], close: closeOnce,
+		runs: func(p platform.Platform) (plan.How, string) {
+			own := node.Platforms[0]
+			switch {
+			case p.Serves(own) || own.Arch == "amd64" && p.Arch == "386":
+				return plan.Native, ""
+			case slices.ContainsFunc(node.Platforms, p.Serves):
+				return plan.Emulated, ""
+			}
+			return plan.Impossible, fmt.Sprintf("give --node a BuildKit for %s, or install an emulator there", p)
+		},
+		open: func(context.Context) (*builder.Node, func(), error) { return node, closeOnce, nil },
+	}, nil
+}
+
+// enginePlace looks at this machine; the engine itself is started only by open.
+func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place, error) {
+	options, err := o.engineOptions()
+	if err != nil {
+		return place{}, err
+	}
+	runs := o.localRuns(ctx, host)
+	return place{
+		name: "engine", platform: host.Platform, close: func() {},
+		runs: func(p platform.Platform) (plan.How, string) {
+			how, missing := runs(p)
+			if how == plan.Impossible {
+				return how, missing
+			}
+			if options.Runc == "" {
+				return plan.Impossible, runcHint()
+			}
+			return how, missing
+		},
+		open: func(ctx context.Context) (*builder.Node, func(), error) {
+			handle, err := engine.Ensure(ctx, options)
+			if err != nil {
+				return nil, nil, err
+			}
+			node, err := builder.Open(ctx, "engine", handle.Client)
+			if err != nil {
+				handle.Close()
+				return nil, nil, err
+			}
+			return node, func() { handle.Close() }, nil
+		},
+	}, nil
+}
+
+// engineOptions says which engine is this user's. A runc that is not there is
+// no error yet: a build without RUN needs none.
+func (o Options) engineOptions() (engine.Options, error) {
+	runc, err := engine.FindRunc(o.Runc)
+	if err != nil && o.Runc != "" {
+		return engine.Options{}, err
+	}
+	config, err := o.engineConfig()
+	if err != nil {
+		return engine.Options{}, err
+	}
+	return engine.Options{
+		State: o.stateDir(), RuntimeDir: o.Getenv("XDG_RUNTIME_DIR"), Config: config, Runc: runc,
+		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.Stderr,
+	}, nil
+}
+
+func (o Options) stateDir() string {
+	return engine.StateDir(o.State, o.Getenv, os.Getuid())
+}
+
+// engineConfig is the buildkitd.toml in force, or empty.
+func (o Options) engineConfig() (string, error) {
+	if o.Engine.Config != "" {
+		if _, err := os.Stat(o.Engine.Config); err != nil {
+			return "", &UsageError{fmt.Errorf("--engine-config: %w", err), "give the path of a buildkitd.toml"}
+		}
+		return filepath.Abs(o.Engine.Config)
+	}
+	home := o.Getenv("XDG_CONFIG_HOME")
+	if home == "" {
+		home = filepath.Join(o.Getenv("HOME"), ".config")
+	}
+	path := filepath.Join(home, "archbuild", "buildkitd.toml")
+	if _, err := os.Stat(path); err != nil {
+		return "", nil
+	}
+	return path, nil
+}
+
+// rewritePlace is for writing Dockerfiles: nothing will run, so only the
+// platform of BUILDPLATFORM stages matters.
+func (o Options) rewritePlace(host platform.Platform) (place, error) {
+	at := place{
+		name: "none", platform: host, close: func() {},
+		runs: func(platform.Platform) (plan.How, string) { return plan.Native, "" },
+	}
+	if o.BuildPlatform == "" {
+		return at, nil
+	}
+	p, err := platform.Parse(o.BuildPlatform)
+	if err != nil {
+		return at, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
+	}
+	at.platform = p
+	return at, nil
+}

@@ -1,0 +1,182 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// service is one PATH as it was found: a template, what archbuild.yaml beside
+// it says, and what is to be built of it.
+type service struct {
+	name string
+	// context is the build context's folder, absolute.
+	context string
+	// file is the template's path, as messages show it.
+	file     string
+	template *template.Template
+	// ignore is the template's own ignore file (NAME.dockerignore), nil when it has none.
+	ignore        []byte
+	config        config.File
+	targets       []plan.Target
+	platformsFrom string
+}
+
+// read finds and reads every PATH. All that is wrong with any of them is reported.
+func (o Options) read(host platform.Platform) ([]service, error) {
+	if len(o.Paths) == 0 {
+		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile"}
+	}
+	var services []service
+	var failed []error
+	for _, path := range o.Paths {
+		s, err := o.readService(path, host)
+		failed = append(failed, err)
+		services = append(services, s)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	return services, nil
+}
+
+func (o Options) readService(path string, host platform.Platform) (service, error) {
+	var s service
+	context, err := contextFolder(path)
+	if err != nil {
+		return s, err
+	}
+	s.context, s.name = context, serviceName(context)
+	if s.file, err = o.templatePath(path); err != nil {
+		return s, err
+	}
+	source, err := os.ReadFile(s.file)
+	if err != nil {
+		return s, fmt.Errorf("reading Dockerfile: %w", err)
+	}
+	if s.template, err = template.Parse(filepath.Base(s.file), source); err != nil {
+		return s, err
+	}
+	if s.ignore, err = readOptional(s.file + ".dockerignore"); err != nil {
+		return s, err
+	}
+	if s.config, err = readConfig(filepath.Join(filepath.Dir(s.file), "archbuild.yaml")); err != nil {
+		return s, err
+	}
+	return s, o.target(&s, host)
+}
+
+// target fills in the platforms, and what each is built with.
+func (o Options) target(s *service, host platform.Platform) error {
+	list, from, err := o.choosePlatforms(s.config.Platforms, host)
+	if err != nil {
+		return err
+	}
+	given, err := o.parseBuildArgs()
+	if err != nil {
+		return err
+	}
+	s.platformsFrom = from
+	for _, p := range list {
+		t := plan.Target{Platform: p, Args: s.config.ArgsFor(p), Stage: s.config.TargetFor(p)}
+		maps.Copy(t.Args, given.of(p))
+		if o.Target != "" {
+			t.Stage = o.Target
+		}
+		if t.Stage != "" {
+			if _, ok := s.template.Stage(t.Stage); !ok {
+				return &NoStageError{File: s.template.Name, Stage: t.Stage, Stages: stageNames(s.template)}
+			}
+		}
+		s.targets = append(s.targets, t)
+	}
+	return nil
+}
+
+// contextFolder is the absolute path of a build context.
+func contextFolder(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", &NoFolderError{Path: path}
+	case err != nil:
+		return "", fmt.Errorf("reading context: %w", err)
+	case !info.IsDir():
+		return "", &UsageError{fmt.Errorf("%s is a file, not a folder", path), fmt.Sprintf("give the folder: archbuild %s -f %s", filepath.Dir(path), path)}
+	}
+	return filepath.Abs(path)
+}
+
+// serviceName is the folder's own name; what is no name for an image component is replaced.
+func serviceName(folder string) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(filepath.Base(folder)))
+	if name = strings.Trim(name, "-._"); name == "" {
+		return "image"
+	}
+	return name
+}
+
+// templatePath finds the Dockerfile: --file as the shell sees it, or below PATH
+// when several are built; without the flag PATH/Dockerfile.
+func (o Options) templatePath(path string) (string, error) {
+	candidates := []string{filepath.Join(path, "Dockerfile")}
+	if o.File != "" {
+		candidates = []string{o.File, filepath.Join(path, o.File)}
+		if len(o.Paths) > 1 && !filepath.IsAbs(o.File) {
+			candidates = candidates[1:]
+		}
+	}
+	for _, candidate := range candidates {
+		if info, err := os.Stat(candidate); err == nil && !info.IsDir() {
+			return candidate, nil
+		}
+	}
+	return "", &NoDockerfileError{Path: candidates[0]}
+}
+
+func readConfig(path string) (config.File, error) {
+	data, err := readOptional(path)
+	if err != nil || data == nil {
+		return config.File{}, err
+	}
+	return config.Load(path, data)
+}
+
+// readOptional reads a file that need not be there; nil when it is not.
+func readOptional(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", filepath.Base(path), err)
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	return data, nil
+}
+
+func stageNames(t *template.Template) []string {
+	var names []string
+	for _, s := range t.Stages {
+		if s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}

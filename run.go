@@ -1,0 +1,191 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/resolve"
+)
+
+// run is Options read: every text of a flag turned into what it means. Wrong
+// usage is found here, before anything is looked at or done.
+type run struct {
+	Options
+	args        buildArgs
+	secrets     []builder.Secret
+	contexts    map[string]string
+	labels      map[string]string
+	annotations manifest.Annotations
+	outputs     []manifest.Output
+	// export are attributes of BuildKit's exporter that some output asks for.
+	export     map[string]string
+	provenance string
+	rules      []resolve.Rule
+	mode       resolve.Mode
+	store      store
+	registry   *registry.Client
+}
+
+// check reads the options. All wrong ones are reported at once.
+func (o Options) check() (run, error) {
+	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store")}}
+	var failed []error
+	note := func(err error) { failed = append(failed, usage(err)) }
+	var err error
+	r.args, err = o.parseBuildArgs()
+	note(err)
+	r.secrets, err = parseSecrets(o.Secrets)
+	note(err)
+	r.contexts, err = parsePairs("--build-context", o.BuildContexts)
+	note(err)
+	r.labels, err = parsePairs("--label", o.Labels)
+	note(err)
+	r.provenance, err = parseProvenance(o.Provenance)
+	note(err)
+	r.annotations, err = manifest.ParseAnnotations(o.Annotations)
+	note(err)
+	r.outputs, err = manifest.ParseOutputs(o.Outputs)
+	note(err)
+	r.export, err = manifest.ExporterAttrs(r.outputs)
+	note(err)
+	r.rules, err = parseRules(o.Bases)
+	note(err)
+	r.mode, err = resolve.ParseMode(o.BasesMode)
+	note(err)
+	note(o.checkWords())
+	note(r.checkNames())
+	r.registry, err = o.registryClient()
+	failed = append(failed, err)
+	return r, errors.Join(failed...)
+}
+
+// usage makes an error about a flag one of wrong usage, whatever package found it.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, typed := err.(*UsageError); typed {
+		return err
+	}
+	return &UsageError{err, hintOf(err)}
+}
+
+func parseRules(texts []string) ([]resolve.Rule, error) {
+	var rules []resolve.Rule
+	for _, text := range texts {
+		rule, err := resolve.ParseRule(text)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
+
+// checkWords looks at the flags that take one word of a few.
+func (o Options) checkWords() error {
+	for _, flag := range []struct {
+		name, value string
+		words       []string
+	}{
+		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
+		{"--progress", o.Progress, []string{"auto", "tty", "plain", "rawjson", "quiet"}},
+	} {
+		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
+			return &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
+		}
+	}
+	return nil
+}
+
+// checkNames sees to it that several builds do not write over one another, and
+// that a push has somewhere to go.
+func (r run) checkNames() error {
+	if r.Push && len(r.Tags) == 0 {
+		return &UsageError{errors.New("--push needs a tag"), "name the image: -t REGISTRY/NAME:TAG"}
+	}
+	if len(r.Paths) < 2 {
+		return nil
+	}
+	texts := map[string][]string{"-t": r.Tags, "--iidfile": {r.IIDFile}, "--metadata-file": {r.MetadataFile}}
+	for _, flag := range slices.Sorted(maps.Keys(texts)) {
+		for _, text := range texts[flag] {
+			if text != "" && manifest.Expand(text, "") == text {
+				return &UsageError{fmt.Errorf("%s %s would be the same for %d folders", flag, text, len(r.Paths)), "put {name} into it: " + flag + " " + text + "-{name}"}
+			}
+		}
+	}
+	for _, out := range r.outputs {
+		if !out.HasName() {
+			return &UsageError{fmt.Errorf("-o %s would be the same for %d folders", out, len(r.Paths)), "put {name} into it"}
+		}
+	}
+	return nil
+}
+
+// registryClient reaches registries the way the engine does: by the tables of
+// the same buildkitd.toml.
+func (o Options) registryClient() (*registry.Client, error) {
+	path, err := o.engineConfig()
+	if err != nil {
+		return nil, err
+	}
+	config, err := engine.LoadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	return registry.New(registry.Options{
+		Hosts:    registry.FromBuildkitd(config.Registries),
+		CacheDir: filepath.Join(o.stateDir(), "registry"), UserAgent: "archbuild/" + o.Version,
+	}), nil
+}
+
+// progressMode is --progress; several platforms in a quiet run show nothing.
+func (r run) progressMode() string {
+	if r.Progress == "" {
+		return "auto"
+	}
+	return r.Progress
+}
+
+func (r run) progressOut() io.Writer { return r.Stderr }
+
+// manifestAnnotations are those that BuildKit has to write.
+func (r run) manifestAnnotations(p plan.Plan) map[platform.Platform]map[string]string {
+	byPlatform := map[platform.Platform]map[string]string{}
+	for _, job := range p.Jobs {
+		byPlatform[job.Platform] = r.annotations.Exporter(job.Platform)
+	}
+	return byPlatform
+}
+
+// splitContexts tells folders from what BuildKit fetches itself.
+func splitContexts(contexts map[string]string) (folders, remote map[string]string, err error) {
+	folders, remote = map[string]string{}, map[string]string{}
+	for name, value := range contexts {
+		if strings.Contains(value, "://") {
+			remote[name] = value
+			continue
+		}
+		info, err := os.Stat(value)
+		if err != nil || !info.IsDir() {
+			return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: no such folder", name, value), "give a folder, docker-image://REF or https://…"}
+		}
+		if folders[name], err = filepath.Abs(value); err != nil {
+			return nil, nil, err
+		}
+	}
+	return folders, remote, nil
+}

@@ -1,0 +1,160 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/rewrite"
+)
+
+// service takes one plan through rewrite, builder, verify and manifest.
+func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.Plan) (Image, error) {
+	image := newImage(s, p)
+	dockerfiles, err := rewritten(s, p)
+	if err != nil {
+		return image, err
+	}
+	release, err := r.store.hold(ctx)
+	if err != nil {
+		return image, err
+	}
+	defer release()
+	built, err := r.build(ctx, node, s, p, dockerfiles)
+	image.note(built)
+	if err != nil {
+		return image, err
+	}
+	results, err := r.check(ctx, s, p, built, &image)
+	if err != nil {
+		return image, err
+	}
+	index, err := manifest.Assemble(manifest.Store{Dir: r.store.dir}, results, r.annotations)
+	if err != nil {
+		return image, err
+	}
+	image.Digest = index.Descriptor.Digest.String()
+	return image, r.deliver(ctx, s, p, index, &image)
+}
+
+// rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
+// The bases in them are pinned: what was proven is what the node gets.
+func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, job := range p.Jobs {
+		out, err := rewrite.Dockerfile(s.template, replacements(job, true))
+		if err != nil {
+			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
+		}
+		files[job.Dockerfile] = out.Bytes
+		if s.ignore != nil {
+			files[job.Dockerfile+".dockerignore"] = s.ignore
+		}
+	}
+	return files, nil
+}
+
+// replacements are the edits of a job; pinned ones name digests as well.
+func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
+	var list []rewrite.Replacement
+	for _, base := range job.Bases {
+		to := base.To
+		if pinned {
+			to = base.Pinned()
+		}
+		if to != base.From {
+			list = append(list, rewrite.Replacement{Reference: base.Reference, New: to, Rule: base.Rule})
+		}
+	}
+	return list
+}
+
+// build runs every job of the plan in one session.
+func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
+	folders, remote, err := splitContexts(r.contexts)
+	if err != nil {
+		return nil, err
+	}
+	session, err := builder.Start(ctx, node, builder.Sources{
+		Context: s.context, Dockerfiles: dockerfiles, Contexts: folders,
+		Secrets: r.secrets, Hosts: hosts(p), Store: r.store.dir,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	display, err := builder.NewDisplay(r.progressOut(), r.progressMode())
+	if err != nil {
+		return nil, err
+	}
+	results := session.Build(ctx, p.Jobs, builder.Options{
+		Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
+		Provenance: r.provenance, Epoch: r.args[platform.Platform{}]["SOURCE_DATE_EPOCH"],
+		Export: r.export, BuiltinSyntax: builtinSyntax(p.Syntax), Remote: remote,
+	}, display)
+	if ctx.Err() != nil {
+		return results, context.Cause(ctx)
+	}
+	return results, builder.Errors(results)
+}
+
+// deliver writes every output, pushes, and then writes the files that name the result.
+func (r run) deliver(ctx context.Context, s service, p plan.Plan, index manifest.Index, image *Image) error {
+	tags := r.tagsOf(s)
+	var pushes []manifest.Output
+	for _, out := range r.outputsOf(s) {
+		if out.Type == manifest.TypeImage {
+			pushes = append(pushes, out)
+			continue
+		}
+		written, err := index.Write(ctx, out, tags, r.Stdout)
+		if err != nil {
+			return err
+		}
+		image.Outputs = append(image.Outputs, written)
+	}
+	for _, out := range pushes {
+		names := out.Names
+		if len(names) == 0 {
+			names = tags
+		}
+		pushed, err := index.Push(ctx, r.registry, names, manifest.PushOptions{ByDigest: out.ByDigest})
+		image.Pushed = join(image.Pushed, pushed)
+		if err != nil {
+			return err
+		}
+	}
+	metadata, err := index.Metadata(tags)
+	return errors.Join(err,
+		r.writeFile(r.IIDFile, s.name, []byte(index.ImageID())),
+		r.writeFile(r.MetadataFile, s.name, metadata),
+	)
+}
+
+// writeFile writes a small file that the user named, whole or not at all.
+func (r run) writeFile(pattern, name string, content []byte) error {
+	if pattern == "" {
+		return nil
+	}
+	path := manifest.Expand(pattern, name)
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(content)
+	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

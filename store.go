@@ -1,0 +1,83 @@
+package archbuild
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// store is the content store in the state folder: what BuildKit exports lands
+// here, and every output is made from here. It is a cache: a second run finds
+// the blobs and has none sent again.
+type store struct{ dir string }
+
+// Bounds of the store between runs. Within a run it holds whatever is needed.
+const (
+	storeBytes = 10 << 30
+	storeAge   = 7 * 24 * time.Hour
+)
+
+// hold keeps blobs from being pruned until release is called. Any number of
+// runs hold it at once; the last one to let go prunes.
+func (s store) hold(ctx context.Context) (release func(), err error) {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the content store: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the content store: %w", err)
+	}
+	for {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			lock.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond): // somebody prunes; that is short
+		}
+	}
+	return func() {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			s.prune(time.Now())
+		}
+		lock.Close()
+	}, nil
+}
+
+// prune drops unfinished blobs, blobs that were not written lately, and the
+// oldest of the rest until the store is within its bounds. A blob it cannot
+// remove is left: the next run tries again.
+func (s store) prune(now time.Time) {
+	os.RemoveAll(filepath.Join(s.dir, "ingest"))
+	folder := filepath.Join(s.dir, "blobs", "sha256")
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	var files []os.FileInfo
+	var total int64
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			continue
+		}
+		files = append(files, info)
+		total += info.Size()
+	}
+	slices.SortFunc(files, func(a, b os.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, file := range files {
+		if total <= storeBytes && now.Sub(file.ModTime()) < storeAge {
+			return
+		}
+		if os.Remove(filepath.Join(folder, file.Name())) == nil {
+			total -= file.Size()
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package archbuild
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+)
+
+// WritePlans prints what would be done, one table a template.
+func WritePlans(w io.Writer, plans []plan.Plan) error {
+	for i, p := range plans {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s: %s for %s (from %s), on %s (%s)\n", ui.Line(p.Name), ui.Line(p.Template), platformList(p), p.PlatformsFrom, p.Node, p.BuildPlatform)
+		var rows [][]string
+		for _, job := range p.Jobs {
+			rows = append(rows, jobRows(job)...)
+		}
+		if err := ui.Table(w, []string{"PLATFORM", "LINE", "WHERE", "IMAGE", "WHY", "RUNS"}, rows); err != nil {
+			return err
+		}
+		for _, note := range p.Notes {
+			fmt.Fprintf(w, "note: %s\n", ui.Line(note))
+		}
+		if len(p.Outputs) > 0 {
+			fmt.Fprintf(w, "then: verify (%s), %s\n", p.Verify, ui.Line(strings.Join(p.Outputs, ", ")))
+		}
+	}
+	return nil
+}
+
+func platformList(p plan.Plan) string {
+	names := make([]string, len(p.Jobs))
+	for i, job := range p.Jobs {
+		names[i] = job.Platform.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// jobRows shows each stage a job needs, then the images that it copies from.
+func jobRows(job plan.Job) [][]string {
+	var rows [][]string
+	shown := map[int]bool{}
+	for _, stage := range job.Stages {
+		why := "as written"
+		for _, base := range job.Bases {
+			if base.Line == stage.Line && base.Where == "FROM" {
+				why, shown[base.Reference] = baseReason(base), true
+			}
+		}
+		rows = append(rows, []string{job.Platform.String(), fmt.Sprint(stage.Line), stageName(stage), stage.Base, why, runs(stage, job)})
+	}
+	for _, base := range job.Bases {
+		if !shown[base.Reference] {
+			rows = append(rows, []string{job.Platform.String(), fmt.Sprint(base.Line), base.Where, base.To, baseReason(base), ""})
+		}
+	}
+	return rows
+}
+
+func baseReason(base plan.Base) string {
+	if base.Mapped() {
+		return fmt.Sprintf("for %s: %s", base.From, base.Rule)
+	}
+	return base.Rule
+}
+
+func stageName(stage plan.Stage) string {
+	if stage.Name != "" {
+		return "FROM … AS " + stage.Name
+	}
+	return "FROM"
+}
+
+// runs says how a stage's programs run, and where that is not the job's own platform.
+func runs(stage plan.Stage, job plan.Job) string {
+	if stage.How == "" {
+		return "-"
+	}
+	if stage.Platform != job.Platform {
+		return fmt.Sprintf("%s (%s)", stage.How, stage.Platform)
+	}
+	return string(stage.How)
+}
+
+// WriteText prints the closing summary: per platform what it stands on, how it
+// was built and what came out; then the index and how to use it.
+func (o Outcome) WriteText(w io.Writer) error {
+	for _, image := range o.Images {
+		if err := image.writeText(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i Image) writeText(w io.Writer) error {
+	var rows [][]string
+	for _, b := range i.Platforms {
+		base := b.Base
+		if base == "" {
+			base = "scratch"
+		}
+		if b.BaseDigest != "" {
+			base += " @" + strings.TrimPrefix(ui.Digest(b.BaseDigest), "sha256:")
+		}
+		steps := fmt.Sprintf("%d", b.Steps)
+		if b.Cached > 0 {
+			steps = fmt.Sprintf("%d (%d cached)", b.Steps, b.Cached)
+		}
+		size := "-"
+		if b.Size > 0 {
+			size = ui.Size(b.Size)
+		}
+		took := time.Duration(b.Seconds * float64(time.Second))
+		rows = append(rows, []string{b.Platform.String(), base, string(b.How), b.State, ui.Duration(took), steps, size, ui.Digest(b.Digest)})
+	}
+	fmt.Fprintf(w, "\n%s\n", ui.Line(i.Name))
+	if err := ui.Table(w, []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}, rows); err != nil {
+		return err
+	}
+	if i.Digest == "" {
+		fmt.Fprintln(w, "no index was made")
+		return nil
+	}
+	fmt.Fprintf(w, "index %s\n", i.Digest)
+	for _, out := range i.Outputs {
+		fmt.Fprintf(w, "  in %s\n", ui.Line(out.Dest))
+		for _, use := range uses(out, i) {
+			fmt.Fprintf(w, "     %s\n", ui.Line(use))
+		}
+	}
+	if i.Pushed == nil {
+		return nil
+	}
+	for _, ref := range i.Pushed.References {
+		fmt.Fprintf(w, "  pushed %s (%s sent)\n", ui.Line(ref), ui.Size(i.Pushed.Sent))
+	}
+	for _, tag := range i.Pushed.Tags {
+		fmt.Fprintf(w, "  %s %s\n", tag.State, ui.Line(tag.Name))
+	}
+	return nil
+}
+
+// uses are commands that do something with an output.
+func uses(out manifest.Written, i Image) []string {
+	if out.Type != manifest.TypeOCI || out.Dest == "-" {
+		return nil
+	}
+	if info, err := os.Stat(out.Dest); err != nil || !info.IsDir() {
+		return []string{"skopeo inspect --raw oci-archive:" + out.Dest}
+	}
+	return []string{
+		"skopeo inspect --raw oci:" + out.Dest,
+		fmt.Sprintf("skopeo copy --all oci:%s docker://REGISTRY/%s", out.Dest, i.Name),
+		"podman run --rm oci:" + out.Dest,
+	}
+}

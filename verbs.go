@@ -1,0 +1,188 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/verify"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Rewrite writes Dockerfile.ARCH, and its ignore file when the template has
+// one, for each platform: beside the template, into the folder out, or for "-"
+// to standard output (one platform). It names the files it wrote.
+func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
+	opts.Outputs, opts.Push = nil, false
+	r, err := opts.check()
+	if err != nil {
+		return nil, err
+	}
+	host, err := opts.host(ctx)
+	if err != nil {
+		return nil, err
+	}
+	services, err := opts.read(host.Platform)
+	if err != nil {
+		return nil, err
+	}
+	s := services[0]
+	if out == "-" && len(s.targets) != 1 {
+		return nil, &UsageError{fmt.Errorf("-o - writes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
+	}
+	// What a file says depends on the node's platform alone, not on what it can run.
+	at, err := opts.rewritePlace(host.Platform)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.plan(ctx, s, at)
+	if err != nil {
+		return nil, err
+	}
+	folder := out
+	if folder == "" {
+		folder = filepath.Dir(s.file)
+	}
+	var written []string
+	for _, job := range p.Jobs {
+		file, err := rewrite.Dockerfile(s.template, replacements(job, false))
+		if err != nil {
+			return written, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
+		}
+		if out == "-" {
+			_, err = opts.Stdout.Write(file.Bytes)
+			return nil, err
+		}
+		path := filepath.Join(folder, rewrite.Name(s.template.Name, job.Platform.Suffix()))
+		content := map[string][]byte{path: file.Bytes}
+		if s.ignore != nil {
+			content[path+".dockerignore"] = s.ignore
+		}
+		for _, name := range slices.Sorted(maps.Keys(content)) {
+			if err := os.WriteFile(name, content[name], 0o644); err != nil {
+				return written, fmt.Errorf("writing %s: %w", name, err)
+			}
+			written = append(written, name)
+		}
+	}
+	return written, nil
+}
+
+// Verify looks at images that exist: layouts, archives, references.
+func Verify(ctx context.Context, opts Options) ([]VerifyReport, error) {
+	client, err := opts.registryClient()
+	if err != nil {
+		return nil, err
+	}
+	only, err := parsePlatforms("--platform", opts.Platforms, platform.Host())
+	if err != nil {
+		return nil, err
+	}
+	remote := func(ctx context.Context, ref string) (v1.Image, v1.ImageIndex, error) {
+		desc, err := client.Descriptor(ctx, ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		if types.MediaType(desc.MediaType).IsIndex() {
+			index, err := client.V1Index(ctx, ref)
+			return nil, index, err
+		}
+		image, err := client.V1Image(ctx, ref)
+		return image, nil, err
+	}
+	var reports []VerifyReport
+	var failed []error
+	for _, arg := range opts.Paths {
+		images, closer, err := verify.Load(ctx, arg, remote)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		for _, one := range images {
+			if len(only) > 0 && !slices.Contains(only, one.Platform) {
+				continue
+			}
+			report, err := verify.Image(ctx, one.Image, verify.Options{
+				Platform: one.Platform, Allow: opts.VerifyAllow, Memory: memory{filepath.Join(opts.stateDir(), "verdicts")},
+			})
+			if err == nil {
+				reports = append(reports, VerifyReport{Image: arg, Digest: one.Digest.String(), Report: report})
+				err = report.Err()
+			}
+			failed = append(failed, err)
+		}
+		failed = append(failed, closer.Close())
+	}
+	return reports, errors.Join(failed...)
+}
+
+// VerifyReport is what was found in one image of an argument.
+type VerifyReport struct {
+	Image  string `json:"image"`
+	Digest string `json:"digest"`
+	verify.Report
+}
+
+// WriteReports prints what Verify found, a line an image.
+func WriteReports(w io.Writer, reports []VerifyReport) error {
+	var rows [][]string
+	for _, r := range reports {
+		verdict := "ok"
+		if n := len(r.Findings); n > 0 {
+			verdict = fmt.Sprintf("%d findings", n)
+		}
+		rows = append(rows, []string{r.Image, r.Platform.String(), fmt.Sprint(r.Files), fmt.Sprint(r.Programs), verdict})
+	}
+	if err := ui.Table(w, []string{"IMAGE", "PLATFORM", "FILES", "PROGRAMS", "VERDICT"}, rows); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		for _, f := range r.Findings {
+			fmt.Fprintf(w, "%s: %s %s: %s\n", f.Severity, ui.Line(r.Image), r.Platform, ui.Clean(f.Message))
+		}
+	}
+	return nil
+}
+
+// EngineStatus tells of the private engine.
+func EngineStatus(ctx context.Context, opts Options) (engine.State, error) {
+	options, err := opts.engineOptions()
+	if err != nil {
+		return engine.State{}, err
+	}
+	return engine.Status(ctx, options)
+}
+
+// EngineStop ends it; the caches stay. None running is no error.
+func EngineStop(ctx context.Context, opts Options) error {
+	options, err := opts.engineOptions()
+	if err != nil {
+		return err
+	}
+	return engine.Stop(ctx, options)
+}
+
+// WriteEngine prints the engine's state.
+func WriteEngine(w io.Writer, s engine.State) error {
+	if !s.Running {
+		_, err := fmt.Fprintf(w, "not running; the next build starts it (BuildKit %s)\ncaches in %s\n", s.BuildKit, s.Root)
+		return err
+	}
+	runc := s.Runc
+	if runc == "" {
+		runc = "none"
+	}
+	_, err := fmt.Fprintf(w, "running: BuildKit %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\n",
+		s.BuildKit, s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc)
+	return err
+}
