@@ -6,9 +6,10 @@ import (
 	"io"
 )
 
-// armWindow is how much before the section headers is kept while a file streams
-// by: .ARM.attributes lies there, before the symbols at most.
-const armWindow = 8 << 20
+// armWindow bounds how much of a file's end is kept while it streams by: the
+// data segment, where Go notes how a program was built, and what comes behind
+// it, .ARM.attributes among that.
+const armWindow = 32 << 20
 
 // armMaxFile bounds how far into a file its section headers may lie.
 const armMaxFile = 1 << 30
@@ -22,50 +23,109 @@ var armVersions = map[uint64]int{
 	1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 6, 7: 6, 8: 6, 9: 6, 10: 7, 14: 8, 15: 8, 18: 8, 19: 8, 20: 8, 22: 9,
 }
 
-// readARM adds what the build attributes of a 32-bit ARM file say. They lie near
-// its end, so the rest of the file streams by; a file without them, or with
-// damaged ones, leaves p as it is. A microcontroller's file is no program.
+// readARM adds what a 32-bit ARM file says about the processor it needs: in its
+// build attributes, or in what the Go linker notes, which writes no attributes.
+// Both lie near the end, so the rest of the file streams by; a file without
+// them, or with damaged ones, leaves p as it is. A microcontroller's file is no
+// program: nil.
 func readARM(p *program, head []byte, rest io.Reader) (*program, error) {
 	le := binary.LittleEndian
 	at := int64(le.Uint32(head[32:]))
 	count := int64(le.Uint16(head[48:]))
-	if at < int64(len(head)) || at > armMaxFile || le.Uint16(head[46:]) != 40 || count == 0 {
+	if at < 52 || at > armMaxFile || le.Uint16(head[46:]) != 40 || count == 0 {
 		return p, nil
 	}
-	window, start, err := readWindow(rest, int64(len(head)), at+count*40, armWindow+count*40)
-	if err != nil {
+	end := at + count*40
+	start := max(0, end-armWindow, min(dataSegment(head), at))
+	window, err := readWindow(io.MultiReader(bytes.NewReader(head), rest), start, end)
+	if err != nil || int64(len(window)) < end-start { // cut off
+		return p, err
+	}
+	if section := armSection(window, start, window[at-start:]); section != nil {
+		return applyARM(p, section), nil
+	}
+	if version := goARM(window); version > 0 {
+		p.ARM = version
+	}
+	return p, nil
+}
+
+// dataSegment is where the first writable segment begins in the file, by the
+// program headers as far as head holds them; else 0.
+func dataSegment(head []byte) int64 {
+	le := binary.LittleEndian
+	at, count := int64(le.Uint32(head[28:])), int64(le.Uint16(head[44:]))
+	if le.Uint16(head[42:]) != 32 {
+		return 0
+	}
+	for i := range count {
+		from := at + i*32
+		if from+32 > int64(len(head)) {
+			return 0
+		}
+		const load, writable = 1, 2
+		if h := head[from:]; le.Uint32(h) == load && le.Uint32(h[24:])&writable != 0 {
+			return int64(le.Uint32(h[4:]))
+		}
+	}
+	return 0
+}
+
+// readWindow reads the bytes [start, end) of a file; one that ends before gives
+// fewer.
+func readWindow(r io.Reader, start, end int64) ([]byte, error) {
+	if _, err := io.CopyN(io.Discard, r, start); err != nil {
+		if err == io.EOF {
+			err = nil
+		}
 		return nil, err
 	}
-	if int64(len(window)) < at-start+count*40 {
-		return p, nil // cut off
-	}
-	for headers := window[at-start:]; len(headers) >= 40; headers = headers[40:] {
+	var b bytes.Buffer
+	_, err := io.Copy(&b, io.LimitReader(r, end-start))
+	return b.Bytes(), err
+}
+
+// armSection finds .ARM.attributes by the section headers; window begins at
+// offset start of the file.
+func armSection(window []byte, start int64, headers []byte) []byte {
+	le := binary.LittleEndian
+	for ; len(headers) >= 40; headers = headers[40:] {
 		if le.Uint32(headers[4:]) != sectionARMAttributes {
 			continue
 		}
 		from := int64(le.Uint32(headers[16:])) - start
 		to := from + int64(le.Uint32(headers[20:]))
-		if from < 0 || to > int64(len(window)) {
-			return p, nil
+		if from >= 0 && to <= int64(len(window)) {
+			return window[from:to]
 		}
-		return applyARM(p, window[from:to]), nil
 	}
-	return p, nil
+	return nil
 }
 
-// readWindow reads up to offset end of a file whose first pos bytes are read
-// already and returns the last size bytes before end, with their offset.
-func readWindow(r io.Reader, pos, end, size int64) ([]byte, int64, error) {
-	start := max(pos, end-size)
-	if _, err := io.CopyN(io.Discard, r, start-pos); err != nil {
-		if err == io.EOF {
-			return nil, start, nil
-		}
-		return nil, 0, err
+// goARM finds GOARM in what the Go linker notes: a magic word, 32 bytes with it,
+// then two texts with their lengths, the version and the build's settings
+// (format of debug/buildinfo, Go 1.18 and later). 0 means it is not there.
+func goARM(window []byte) int {
+	_, b, ok := bytes.Cut(window, []byte("\xff Go buildinf:"))
+	const inline = 2
+	if !ok || len(b) < 18 || b[1]&inline == 0 {
+		return 0
 	}
-	var b bytes.Buffer
-	_, err := io.Copy(&b, io.LimitReader(r, end-start))
-	return b.Bytes(), start, err
+	b = b[18:]
+	for range 2 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return 0
+		}
+		text := b[size : size+int(n)]
+		if _, setting, ok := bytes.Cut(text, []byte("\nbuild\tGOARM=")); ok && len(setting) > 0 {
+			if v := setting[0]; v >= '5' && v <= '7' {
+				return int(v - '0')
+			}
+		}
+		b = b[size+int(n):]
+	}
+	return 0
 }
 
 func applyARM(p *program, section []byte) *program {
