@@ -26,8 +26,8 @@ type Answer struct {
 	Rule string
 	// Onbuild are the ONBUILD instructions of the image's config.
 	Onbuild []string
-	// Layers is the number of layers the image has.
-	Layers int
+	// Layers are the digests of the image's layers, lowest first.
+	Layers []string
 }
 
 // Image is what a registry says of a reference.
@@ -60,5 +60,6 @@ type Config struct {
 	// NoVariant tells that the config names no variant, so Platform has the usual one.
 	NoVariant bool
 	Onbuild   []string
-	Layers    int
+	// Layers are the digests of the layers in the manifest, lowest first.
+	Layers []string
 }

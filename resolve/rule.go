@@ -212,10 +212,7 @@ func (r Rules) read() (table, error) {
 		}
 		at := place{e.from.repo, e.from.tag, e.from.digest, rule.Platform, rule.CommandLine}
 		if other, ok := seen[at]; ok && other.New != rule.New {
-			errs = append(errs, &ruleError{
-				text: fmt.Sprintf("two rules fight: %s (%s) and %s (%s)", other, other.Source, rule, rule.Source),
-				hint: "keep one of them",
-			})
+			errs = append(errs, &FightError{First: other, Second: rule})
 		}
 		seen[at] = rule
 		t.rules = append(t.rules, e)
@@ -229,6 +226,16 @@ func (r Rules) Check() error {
 	_, err := r.read()
 	return err
 }
+
+// FightError says that two rules of the same weight want different things.
+type FightError struct{ First, Second Rule }
+
+func (e *FightError) Error() string {
+	return fmt.Sprintf("two rules fight: %s (%s) and %s (%s)", e.First, e.First.Source, e.Second, e.Second.Source)
+}
+
+// Hint is the one thing to do.
+func (e *FightError) Hint() string { return "keep one of them" }
 
 // ruleError is an error about a rule the user wrote.
 type ruleError struct{ text, hint string }
