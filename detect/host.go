@@ -206,7 +206,7 @@ func kernelPlatform(machine string) platform.Platform {
 	case strings.HasPrefix(machine, "armv8"):
 		machine = "aarch64"
 	case strings.HasPrefix(machine, "armv") && len(machine) > 4:
-		machine = "arm/" + machine[3:5]
+		machine = "linux/arm/" + machine[3:5]
 	}
 	p, err := platform.Parse(machine)
 	if err != nil {
