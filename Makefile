@@ -1,0 +1,79 @@
+# Everything a contributor runs; `make help` lists it. Needed beforehand: Linux, make, git and Go 1.26. The rest is installed
+# when make runs as root on Debian or Ubuntu; elsewhere it says what to install.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME  ?= 30s
+SOAKCOUNT ?= 5
+TESTFLAGS ?=
+BENCHFLAGS ?=
+
+FIXTURES = $(GO) run ./internal/fixtures/cmd/fixtures
+DEMO     = ./examples/hello --platform linux/amd64,linux/arm64
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit e2e lint check docs bench fuzz soak fixtures go FORCE
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+build: bin/archbuild ## leave the program in bin/archbuild
+
+demo: build fixtures ## build examples/hello for two platforms and run both programs
+	@$(FIXTURES) run sh internal/fixtures/demo.sh $(DEMO)
+
+test: unit e2e ## all tests
+
+unit: fixtures ## the tests of each package
+	$(GO) test -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /e2e)
+
+e2e: build fixtures ## the tests of the whole program: real engine, registry and emulation
+	$(GO) test -timeout 15m -count=1 $(TESTFLAGS) ./e2e/...
+
+check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
+	$(GO) test -run '^Test(Arrows|Pure)' .
+
+lint: bin/golangci-lint ## format, vet and linters
+	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 ls -d 2>/dev/null | xargs gofmt -l); \
+	  [ -z "$$unformatted" ] || { echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	bin/golangci-lint run ./...
+
+docs: ## write docs/cli.md from the program
+	$(GO) run ./cmd/archbuild docs > docs/cli.md
+
+.PHONY: docs-check
+docs-check:
+	@$(GO) run ./cmd/archbuild docs | diff -u docs/cli.md - || { echo "docs/cli.md is out of date: make docs"; exit 1; }
+
+bench: build fixtures bin/buildx bin/buildctl ## measure against buildx and buildctl
+	$(GO) run ./internal/bench $(BENCHFLAGS)
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+	  echo "$$func in $$(dirname $$file)"; \
+	  $(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
+	done
+
+soak: build fixtures ## the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine/... ./e2e/...
+
+fixtures: go ## what tests and demo need: runc, qemu, base images and a registry
+	@$(FIXTURES) make
+
+go:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer and put it on PATH" >&2; exit 1; }
+
+# The program. FORCE, because go knows better than make what is out of date.
+bin/archbuild: go FORCE
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/archbuild
+
+# Tools are pinned in modules of their own, so that they do not weigh on the product's dependencies.
+bin/golangci-lint: tools/go.mod | go
+	$(GO) -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/buildx: tools/buildx/go.mod | go
+	$(GO) -C tools/buildx build -o ../../$@ github.com/docker/buildx/cmd/buildx
+
+bin/buildctl: tools/buildctl/go.mod | go
+	$(GO) -C tools/buildctl build -o ../../$@ github.com/moby/buildkit/cmd/buildctl

@@ -1,0 +1,11 @@
+        .globl _start
+_start: mov     $1, %eax                # write(1, text, size)
+        mov     $1, %edi
+        lea     text(%rip), %rsi
+        mov     $size, %edx
+        syscall
+        mov     $60, %eax               # exit(0)
+        xor     %edi, %edi
+        syscall
+text:   .ascii  "tool 1.0 for x86_64\n"
+        .set    size, . - text
