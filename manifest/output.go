@@ -101,23 +101,28 @@ var refused = map[string]string{
 	"key=attestation-prefix": "attestations are part of image outputs only: write type=oci or push",
 }
 
+const typeHelp = "write type=TYPE,KEY=VALUE,… where TYPE is oci, local, tar or image"
+
 // ParseOutput reads one --output in buildx's syntax: TYPE and options as
 // comma-separated KEY=VALUE with CSV quoting, a bare path (type=local), or -
 // (type=tar to stdout). Anything unknown is an *OutputError.
 func ParseOutput(text string) (Output, error) {
+	switch text {
+	case "":
+		return Output{}, &OutputError{text, "has no type=", typeHelp}
+	case "-":
+		return Output{Type: TypeTar, Dest: "-"}, nil
+	}
 	fields, err := csvvalue.Fields(text, nil)
 	if err != nil {
 		return Output{}, &OutputError{text, "is not comma-separated text: " + err.Error(), `write type=TYPE,KEY=VALUE,… and quote a pair that holds a comma: "name=a,b"`}
 	}
-	if text == "-" {
-		return Output{Type: TypeTar, Dest: "-"}, nil
-	}
-	if len(fields) == 1 && fields[0] == text && text != "" && !strings.HasPrefix(text, "type=") {
+	if len(fields) == 1 && fields[0] == text && !strings.HasPrefix(text, "type=") {
 		return Output{Type: TypeLocal, Dest: text}, nil
 	}
 	pairs, problem := parsePairs(fields)
 	if problem != "" {
-		return Output{}, &OutputError{text, problem, "write type=TYPE,KEY=VALUE,… where TYPE is oci, local, tar or image"}
+		return Output{}, &OutputError{text, problem, typeHelp}
 	}
 	o, err := newOutput(pairs)
 	if e := (*OutputError)(nil); errors.As(err, &e) {
