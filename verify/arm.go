@@ -6,13 +6,10 @@ import (
 	"io"
 )
 
-// armWindow bounds how much of a file's end is kept while it streams by: the
-// data segment, where Go notes how a program was built, and what comes behind
-// it, .ARM.attributes among that.
+// armWindow bounds how much of a file is kept while it streams by: from its data
+// segment on, where Go notes how a program was built and behind which
+// .ARM.attributes lies.
 const armWindow = 32 << 20
-
-// armMaxFile bounds how far into a file its section headers may lie.
-const armMaxFile = 1 << 30
 
 const sectionARMAttributes = 0x70000003
 
@@ -25,23 +22,26 @@ var armVersions = map[uint64]int{
 
 // readARM adds what a 32-bit ARM file says about the processor it needs: in its
 // build attributes, or in what the Go linker notes, which writes no attributes.
-// Both lie near the end, so the rest of the file streams by; a file without
-// them, or with damaged ones, leaves p as it is. A microcontroller's file is no
-// program: nil.
+// A file without them, or with damaged ones, leaves p as it is. A
+// microcontroller's file is no program: nil.
 func readARM(p *program, head []byte, rest io.Reader) (*program, error) {
+	f := &forward{r: io.MultiReader(bytes.NewReader(head), rest)}
 	le := binary.LittleEndian
-	at := int64(le.Uint32(head[32:]))
-	count := int64(le.Uint16(head[48:]))
-	if at < 52 || at > armMaxFile || le.Uint16(head[46:]) != 40 || count == 0 {
-		return p, nil
+	at, count := int64(le.Uint32(head[32:])), int64(le.Uint16(head[48:]))
+	start := dataSegment(head)
+	var headers []byte
+	if at < start { // the Go linker puts section headers first, others last
+		headers = f.read(at, count*40)
+		start = max(start, f.pos)
 	}
-	end := at + count*40
-	start := max(0, end-armWindow, min(dataSegment(head), at))
-	window, err := readWindow(io.MultiReader(bytes.NewReader(head), rest), start, end)
-	if err != nil || int64(len(window)) < end-start { // cut off
-		return p, err
+	window := f.read(start, armWindow)
+	if from := at - start; headers == nil && from >= 0 && from < int64(len(window)) {
+		headers = window[from:min(from+count*40, int64(len(window)))]
 	}
-	if section := armSection(window, start, window[at-start:]); section != nil {
+	if f.err != nil {
+		return nil, f.err
+	}
+	if section := armSection(window, start, headers); section != nil {
 		return applyARM(p, section), nil
 	}
 	if version := goARM(window); version > 0 {
@@ -71,18 +71,30 @@ func dataSegment(head []byte) int64 {
 	return 0
 }
 
-// readWindow reads the bytes [start, end) of a file; one that ends before gives
-// fewer.
-func readWindow(r io.Reader, start, end int64) ([]byte, error) {
-	if _, err := io.CopyN(io.Discard, r, start); err != nil {
-		if err == io.EOF {
-			err = nil
-		}
-		return nil, err
-	}
+// forward reads pieces of a stream in the order they lie there. The end of the
+// stream is no error: pieces are then shorter.
+type forward struct {
+	r   io.Reader
+	pos int64
+	err error
+}
+
+func (f *forward) read(start, size int64) []byte {
 	var b bytes.Buffer
-	_, err := io.Copy(&b, io.LimitReader(r, end-start))
-	return b.Bytes(), err
+	f.copy(io.Discard, start-f.pos)
+	f.copy(&b, size)
+	return b.Bytes()
+}
+
+func (f *forward) copy(w io.Writer, n int64) {
+	if f.err != nil {
+		return
+	}
+	copied, err := io.CopyN(w, f.r, n)
+	f.pos += copied
+	if err != io.EOF {
+		f.err = err
+	}
 }
 
 // armSection finds .ARM.attributes by the section headers; window begins at
