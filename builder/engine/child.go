@@ -181,6 +181,9 @@ func serve(args []string, say *os.File) error {
 	if err := c.sweep(); err != nil {
 		return fmt.Errorf("sweeping up after the last engine: %w", err)
 	}
+	if err := os.Setenv(stateVar, c.state); err != nil {
+		return err
+	}
 	cfg, data, err := readConfig(c.config)
 	if err != nil {
 		return err

@@ -12,7 +12,9 @@ type conns struct {
 
 	mu   sync.Mutex
 	open int
-	// quiet is since when nobody has been connected.
+	// used says that those connected want more than to look.
+	used bool
+	// quiet is since when nobody has been connected who wanted more.
 	quiet time.Time
 }
 
@@ -34,7 +36,18 @@ func (c *conns) add(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open += n
-	c.quiet = time.Now()
+	if c.used {
+		c.quiet = time.Now()
+	}
+	c.used = c.used && c.open > 0
+}
+
+// use says that somebody connected is at work. Who only looks at the state, as
+// a monitor does, must not keep the engine alive.
+func (c *conns) use() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used = true
 }
 
 // count is the number of open connections.

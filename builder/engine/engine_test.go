@@ -2,7 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,22 +15,56 @@ import (
 )
 
 // TestMain makes the test binary what cmd/archbuild is: a program that can start
-// itself as an engine.
+// itself as an engine. With "client STATE" it is a run of that program.
 func TestMain(m *testing.M) {
 	if engine.IsChild(os.Args) {
 		os.Exit(engine.Main(os.Args))
 	}
+	if len(os.Args) == 3 && os.Args[1] == "client" {
+		if err := clientMain(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// clientMain is a run that finds its engine, says which and goes.
+func clientMain(state string) error {
+	h, err := engine.Ensure(context.Background(), engine.Options{State: state, Environ: os.Environ()})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	return json.NewEncoder(os.Stdout).Encode(seen{PID: h.State.PID, Started: h.Started})
+}
+
+// seen is what clientMain prints.
+type seen struct {
+	PID     int
+	Started bool
 }
 
 // options are those of an engine of the test's own, stopped when it is over.
 func options(t *testing.T) engine.Options {
 	t.Helper()
+	return optionsIn(t, filepath.Join(t.TempDir(), "state"))
+}
+
+func optionsIn(t *testing.T, state string) engine.Options {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the private engine needs root")
+		}
+		t.Skip("the private engine needs root")
+	}
 	runc, err := engine.FindRunc("")
 	if err != nil {
 		t.Logf("RUN is not tried: %v", err)
 	}
-	o := engine.Options{State: t.TempDir(), RuntimeDir: t.TempDir(), Runc: runc, Environ: os.Environ(), Idle: time.Minute, Log: t.Output()}
+	o := engine.Options{State: state, RuntimeDir: t.TempDir(), Runc: runc, Environ: os.Environ(), Idle: time.Minute, Log: t.Output()}
 	t.Cleanup(func() { stop(t, o) })
 	return o
 }
@@ -44,18 +83,34 @@ func ensure(t *testing.T, o engine.Options) *engine.Handle {
 		log, _ := os.ReadFile(o.State + "/run/engine.log")
 		t.Fatalf("ensuring an engine: %v\n%s", err, log)
 	}
+	t.Cleanup(func() { h.Close() })
 	return h
+}
+
+// ensurePID makes sure that an engine runs and that nobody is connected to it.
+func ensurePID(t *testing.T, o engine.Options) int {
+	t.Helper()
+	h := ensure(t, o)
+	h.Close()
+	return h.State.PID
+}
+
+func status(t *testing.T, o engine.Options) engine.State {
+	t.Helper()
+	s, err := engine.Status(t.Context(), o)
+	if err != nil {
+		t.Fatalf("asking for the engine's state: %v", err)
+	}
+	return s
 }
 
 func TestTheSecondRunFindsTheEngineOfTheFirst(t *testing.T) {
 	o := options(t)
 	began := time.Now()
 	first := ensure(t, o)
-	defer first.Close()
 	t.Logf("cold start: %s", time.Since(began))
 	began = time.Now()
 	second := ensure(t, o)
-	defer second.Close()
 	t.Logf("warm: %s", time.Since(began))
 	if !first.Started || second.Started || first.State.PID != second.State.PID {
 		t.Errorf("two engines: %+v and %+v", first, second)
@@ -63,11 +118,101 @@ func TestTheSecondRunFindsTheEngineOfTheFirst(t *testing.T) {
 	if second.State.Connections != 1 {
 		t.Errorf("the second client sees %d others, want 1", second.State.Connections)
 	}
+	if second.Version() != engine.BuildKit {
+		t.Errorf("version %q, want %q", second.Version(), engine.BuildKit)
+	}
 }
 
-func ensurePID(t *testing.T, o engine.Options) int {
-	t.Helper()
+func TestEightFirstRunsAtOnceStartOneEngine(t *testing.T) {
+	o := options(t)
+	const runs = 8
+	outs := make(chan seen, runs)
+	for range runs {
+		go func() {
+			var s seen
+			out, err := exec.Command("/proc/self/exe", "client", o.State).Output()
+			if err != nil || json.Unmarshal(out, &s) != nil {
+				t.Errorf("a run failed: %v", err)
+			}
+			outs <- s
+		}()
+	}
+	pids, started := map[int]bool{}, 0
+	for range runs {
+		s := <-outs
+		pids[s.PID] = true
+		if s.Started {
+			started++
+		}
+	}
+	if len(pids) != 1 || started != 1 {
+		t.Errorf("%d engines, started by %d runs; want one by one", len(pids), started)
+	}
+}
+
+func TestTwoStatesNeverShareAnEngine(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12))
+	tests := map[string][2]string{
+		"short paths":                         {t.TempDir(), t.TempDir()},
+		"long paths that differ at their end": {filepath.Join(long, "one"), filepath.Join(long, "two")},
+	}
+	for name, states := range tests {
+		t.Run(name, func(t *testing.T) {
+			one, two := optionsIn(t, states[0]), optionsIn(t, states[1])
+			two.RuntimeDir = one.RuntimeDir
+			a, b := ensure(t, one), ensure(t, two)
+			if a.State.PID == b.State.PID || a.State.Socket == b.State.Socket || a.State.Root == b.State.Root {
+				t.Errorf("shared: %+v and %+v", a.State, b.State)
+			}
+			for _, s := range []string{a.State.Socket, b.State.Socket} {
+				if len(s) > 100 {
+					t.Errorf("the socket path has %d bytes: %s", len(s), s)
+				}
+			}
+		})
+	}
+}
+
+// Another XDG_RUNTIME_DIR (a login against a cron job) is no other state.
+func TestALongStateIsFoundWithoutItsRuntimeDir(t *testing.T) {
+	o := optionsIn(t, filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12)))
+	first := ensure(t, o)
+	o.RuntimeDir = ""
+	if second := ensure(t, o); second.State.PID != first.State.PID {
+		t.Errorf("another engine: %+v and %+v", first.State, second.State)
+	}
+}
+
+// Two spellings of a folder are one state.
+func TestAStateBehindASymlinkIsTheSame(t *testing.T) {
+	o := options(t)
+	first := ensure(t, o)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(o.State, link); err != nil {
+		t.Fatal(err)
+	}
+	o.State = link
+	if second := ensure(t, o); second.State.PID != first.State.PID {
+		t.Errorf("another engine: %+v and %+v", first.State, second.State)
+	}
+}
+
+func TestFilesArePrivate(t *testing.T) {
+	o := options(t)
 	h := ensure(t, o)
-	defer h.Close()
-	return h.State.PID
+	for path, want := range map[string]os.FileMode{
+		o.State + "/run":             0o700 | os.ModeDir,
+		o.State + "/run/gate.lock":   0o600,
+		o.State + "/run/engine.json": 0o600,
+		o.State + "/run/engine.log":  0o600,
+		h.State.Socket:               0o600 | os.ModeSocket,
+		h.State.Root:                 0o700 | os.ModeDir,
+	} {
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode() != want {
+			t.Errorf("%s is %s, want %s", path, info.Mode(), want)
+		}
+	}
 }

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// stateVar marks every process that an engine starts with the engine's state
-// folder. The sweep of a later engine finds the survivors by it.
+// stateVar marks the processes that an engine starts with the engine's state
+// folder; the sweep of a later engine finds the survivors by it. The engine sets
+// it once it has the state lock: one that still waits is no survivor.
 const stateVar = "ARCHBUILD_ENGINE_STATE"
 
 // scrub keeps of an environment what an engine may know: where things are, the

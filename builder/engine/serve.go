@@ -53,7 +53,7 @@ func (c childOptions) run(cfg Config, hash string, say *os.File) error {
 		return err
 	}
 	s.conns = newConns(listener)
-	s.grpc = newGRPC(s.hear)
+	s.grpc = s.newGRPC()
 	bk.register(s.grpc)
 	go s.grpc.Serve(s.conns)
 	go s.watchIdle()
@@ -195,6 +195,11 @@ func (s *server) retireLost() bool {
 	return true
 }
 
-func newGRPC(hear func(idle, retire string) State) *grpc.Server {
-	return grpc.NewServer(append(buildkitOptions(), grpc.ChainUnaryInterceptor(answer(hear)), grpc.WaitForHandlers(true))...)
+// newGRPC makes the gRPC server. Its Stop waits for the calls that it ends, and
+// so for the containers of their builds.
+func (s *server) newGRPC() *grpc.Server {
+	return grpc.NewServer(append(buildkitOptions(),
+		grpc.ChainUnaryInterceptor(answer(s.hear, s.conns.use)),
+		grpc.ChainStreamInterceptor(usedByStreams(s.conns.use)),
+		grpc.WaitForHandlers(true))...)
 }

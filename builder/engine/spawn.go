@@ -42,7 +42,7 @@ func (l layout) spawn(ctx context.Context, o Options, wanted State) error {
 	args := append(o.Executable[1:len(o.Executable):len(o.Executable)], l.childArgs(wanted)...)
 	cmd := exec.Command(o.Executable[0], args...)
 	cmd.Args[0] = "archbuild"
-	cmd.Env = append(scrub(o.Environ), stateVar+"="+l.state, "TMPDIR="+l.tmp)
+	cmd.Env = append(scrub(o.Environ), "TMPDIR="+l.tmp)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.ExtraFiles = []*os.File{w}

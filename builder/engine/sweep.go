@@ -40,9 +40,10 @@ func (l layout) sweep() error {
 	return errors.Join(errs...)
 }
 
-// killMarked ends the processes that a dead engine has started (runc, git) and
-// that have outlived it: they carry its state folder in their environment.
-// Containers do not; runc gives them an environment of their own.
+// killMarked ends the processes that a dead engine has started and that have
+// outlived it, runc above all: they carry its state folder in their environment.
+// Containers do not, runc gives them an environment of their own; nor does git,
+// which BuildKit starts with the order to die with its parent.
 func (l layout) killMarked() {
 	mark := []byte(stateVar + "=" + l.state)
 	deadline := time.Now().Add(2 * time.Second)

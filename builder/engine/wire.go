@@ -57,14 +57,20 @@ func ask(ctx context.Context, c *client.Client, words ...string) (State, error) 
 }
 
 // answer is the engine's side of ask, as an interceptor around BuildKit's Info.
-// The engine's own words are handled by hear, which gives the state to send.
-func answer(hear func(idle, retire string) State) grpc.UnaryServerInterceptor {
+// The engine's own words are handled by hear, which gives the state to send. Any
+// other call, and an Info that says how long to stay, is use of the engine.
+func answer(hear func(idle, retire string) State, use func()) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if info.FullMethod != controlapi.Control_Info_FullMethodName {
+			use()
 			return handler(ctx, req)
 		}
 		md, _ := metadata.FromIncomingContext(ctx)
-		data, err := json.Marshal(hear(first(md.Get(keyIdle)), first(md.Get(keyRetire))))
+		idle := first(md.Get(keyIdle))
+		if idle != "" {
+			use()
+		}
+		data, err := json.Marshal(hear(idle, first(md.Get(keyRetire))))
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +78,14 @@ func answer(hear func(idle, retire string) State) grpc.UnaryServerInterceptor {
 			return nil, err
 		}
 		return handler(ctx, req)
+	}
+}
+
+// usedByStreams is answer's counterpart for the calls that are streams.
+func usedByStreams(use func()) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		use()
+		return handler(srv, stream)
 	}
 }
 

@@ -1,0 +1,157 @@
+package engine_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"testing"
+
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestStateDir(t *testing.T) {
+	tests := map[string]struct {
+		flag string
+		env  map[string]string
+		uid  int
+		want string
+	}{
+		"the flag is first":            {"/flag", map[string]string{"ARCHBUILD_STATE": "/env"}, 0, "/flag"},
+		"then the variable":            {"", map[string]string{"ARCHBUILD_STATE": "/env", "XDG_STATE_HOME": "/xdg"}, 0, "/env"},
+		"then XDG":                     {"", map[string]string{"XDG_STATE_HOME": "/xdg", "HOME": "/home/u"}, 0, "/xdg/archbuild"},
+		"a relative XDG is none":       {"", map[string]string{"XDG_STATE_HOME": "xdg"}, 0, "/var/lib/archbuild"},
+		"root has /var/lib":            {"", map[string]string{"HOME": "/root"}, 0, "/var/lib/archbuild"},
+		"others have their home":       {"", map[string]string{"HOME": "/home/u"}, 1000, "/home/u/.local/state/archbuild"},
+		"a path is cleaned":            {"/a/../b/", nil, 0, "/b"},
+		"no home is no reason to fail": {"", nil, 1000, filepath.Join(os.TempDir(), "archbuild-1000/state")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			env := func(name string) string { return tt.env[name] }
+			if got := engine.StateDir(tt.flag, env, tt.uid); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFindRunc(t *testing.T) {
+	bin := t.TempDir()
+	program := filepath.Join(bin, "runc")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	plain := filepath.Join(bin, "plain")
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct{ flag, path, want string }{
+		"on PATH":                {"", bin, program},
+		"named by path":          {program, "", program},
+		"named by name":          {"runc", bin, program},
+		"nowhere":                {"", "", ""},
+		"named and not there":    {filepath.Join(bin, "no"), bin, ""},
+		"named and no program":   {plain, bin, ""},
+		"named, not there, PATH": {"crun", bin, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PATH", tt.path)
+			got, err := engine.FindRunc(tt.flag)
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			var missing *engine.MissingRuncError
+			if tt.want == "" && (!errors.As(err, &missing) || missing.Hint() == "") {
+				t.Errorf("got %v, want a *MissingRuncError with a hint", err)
+			}
+		})
+	}
+}
+
+func TestLoadConfig(t *testing.T) {
+	tests := map[string]struct {
+		text string
+		ok   bool
+	}{
+		"empty":                           {"", true},
+		"registries":                      {"[registry.\"docker.io\"]\nmirrors = [\"m.example\"]\n", true},
+		"overlayfs":                       {"[worker.oci]\nsnapshotter = \"overlayfs\"\n", true},
+		"where buildkitd lies is ignored": {"root = \"/var/lib/buildkit\"\n[grpc]\naddress = [\"tcp://0.0.0.0:1\"]\n", true},
+		"no TOML":                         {"[registry\n", false},
+		"a snapshotter we lack":           {"[worker.oci]\nsnapshotter = \"stargz\"\n", false},
+		"no worker":                       {"[worker.oci]\nenabled = false\n", false},
+		"rootless":                        {"[worker.oci]\nrootless = true\n", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "buildkitd.toml")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := engine.LoadConfig(path)
+			var bad *engine.ConfigError
+			if tt.ok != (err == nil) || !tt.ok && (!errors.As(err, &bad) || bad.File != path || bad.Hint() == "") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if _, err := engine.LoadConfig(""); err != nil {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := engine.LoadConfig(filepath.Join(t.TempDir(), "none.toml")); err == nil {
+		t.Error("a file that is not there is accepted")
+	}
+}
+
+func TestRegistries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "buildkitd.toml")
+	text := `
+[registry."docker.io"]
+  mirrors = ["127.0.0.1:5000/hub"]
+[registry."127.0.0.1:5000"]
+  http = true
+[registry."reg.example"]
+  insecure = true
+  ca = ["/etc/ca.pem"]
+  tlsconfigdir = ["/etc/tls"]
+  [[registry."reg.example".keypair]]
+    key = "/etc/k.pem"
+    cert = "/etc/c.pem"
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := engine.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := true
+	want := map[string]engine.Registry{
+		"docker.io":      {Mirrors: []string{"127.0.0.1:5000/hub"}},
+		"127.0.0.1:5000": {PlainHTTP: &plain},
+		"reg.example": {
+			Insecure: true, CAs: []string{"/etc/ca.pem"}, TLSDirs: []string{"/etc/tls"},
+			KeyPairs: []engine.KeyPair{{Certificate: "/etc/c.pem", Key: "/etc/k.pem"}},
+		},
+	}
+	if diff := cmp.Diff(want, engine.Registries(cfg)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The version is written down in the code, because a build has no other way to
+// know it before the engine runs.
+func TestTheVersionIsThatOfTheModule(t *testing.T) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("no build information")
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == "github.com/moby/buildkit" && dep.Version != engine.BuildKit {
+			t.Errorf("go.mod has BuildKit %s, the code says %s", dep.Version, engine.BuildKit)
+		}
+	}
+}
