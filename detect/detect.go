@@ -43,8 +43,9 @@ type Options struct {
 	Machine string
 	// Runc is the container runtime's path; empty looks where programs are.
 	Runc string
-	// Platforms are those that something can be missing for; empty is every
-	// Linux platform that archbuild knows.
+	// Platforms are those asked about; empty is every Linux platform that
+	// archbuild knows. What would only matter to others is not tried (a few
+	// milliseconds each): HostFacts.Native lacks them, Emulator.Version is empty.
 	Platforms []platform.Platform
 	// Rootless also tells what an engine of a plain user would miss.
 	Rootless bool
@@ -133,6 +134,9 @@ func (o Options) exists(name string) bool {
 	_, err := os.Stat(o.path(name))
 	return err == nil
 }
+
+// asks says whether a platform of an architecture is asked about.
+func (o Options) asks(arch string) bool { return len(o.Platforms) == 0 || hasArch(o.Platforms, arch) }
 
 func (o Options) platforms() []platform.Platform {
 	list := o.Platforms

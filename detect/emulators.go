@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/archbuild/archbuild/internal/run"
@@ -62,20 +63,41 @@ func (e Emulator) serves(p platform.Platform) bool {
 // absence of everything is a fact, no error; an error is that of ctx.
 func Emulators(ctx context.Context, o Options) (Binfmt, error) {
 	b := readBinfmt(o)
-	versions := map[string]string{}
+	said := versions(ctx, o, b.Entries)
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		path := o.path(e.Interpreter)
 		e.Containers, e.Reason = worksInContainers(*e, path)
-		if _, ok := versions[path]; !ok {
-			versions[path] = version(ctx, path)
-		}
-		e.Version = versions[path]
+		e.Version = said[path]
 		if strings.Contains(e.Flags, "C") {
 			b.Notes = append(b.Notes, fmt.Sprintf("%s has the flag C: a set-user-ID program of an image runs the emulator as root", e.Name))
 		}
 	}
 	return b, ctx.Err()
+}
+
+// versions asks the interpreters of the entries, each file once and all at a
+// time. The keys are Options.path's.
+func versions(ctx context.Context, o Options, entries []Emulator) map[string]string {
+	var paths []string
+	for _, e := range entries {
+		if slices.ContainsFunc(e.Platforms, func(p platform.Platform) bool { return o.asks(p.Arch) }) {
+			paths = append(paths, o.path(e.Interpreter))
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	found := make([]string, len(paths))
+	var asked sync.WaitGroup
+	for i, path := range paths {
+		asked.Go(func() { found[i] = version(ctx, path) })
+	}
+	asked.Wait()
+	said := map[string]string{}
+	for i, path := range paths {
+		said[path] = found[i]
+	}
+	return said
 }
 
 // readBinfmt reads the entries alone and runs nothing.

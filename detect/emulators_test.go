@@ -170,3 +170,15 @@ func TestCanRun(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyWhatIsAskedAboutIsRun(t *testing.T) {
+	machine := merged(kernel("x86_64"), dpkg("amd64"), entry("linux/arm64", "F", qemuArm64), tree{qemuArm64: "#!/bin/sh\necho qemu version 9.1\n"})
+	for list, want := range map[string]string{"": "9.1", "linux/amd64": "", "linux/amd64 linux/arm64": "9.1"} {
+		o := machine.write(t)
+		o.Platforms = platforms(list)
+		got, err := detect.Emulators(context.Background(), o)
+		if err != nil || got.Entries[0].Version != want {
+			t.Errorf("asked about %q: version %q, want %q (%v)", list, got.Entries[0].Version, want, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -73,12 +74,12 @@ func Host(ctx context.Context, o Options) (HostFacts, error) {
 }
 
 // native lists what runs without an emulator. Everything that the userland is
-// made of runs, or nothing would; the rest is tried.
+// made of runs, or nothing would; the rest is tried, if it is asked for.
 func native(ctx context.Context, o Options, h HostFacts, cpu cpuFacts) []platform.Platform {
 	list := []platform.Platform{h.Kernel}
 	compat := func(spelling string) bool {
 		p := platform.MustParse(spelling)
-		return h.Userland.Arch == p.Arch || runsUnaided(ctx, o, p)
+		return h.Userland.Arch == p.Arch || o.asks(p.Arch) && runsUnaided(ctx, o, p)
 	}
 	switch h.Kernel.Arch {
 	case "amd64":
@@ -146,20 +147,29 @@ func userland(o Options) (platform.Platform, string) {
 func dpkgPlatform(o Options) (platform.Platform, bool) {
 	arch := readLine(o.path("/var/lib/dpkg/arch"))
 	if arch == "" {
-		arch = statusArchitecture(readFile(o.path("/var/lib/dpkg/status"), 64<<20))
+		arch = statusArchitecture(o.path("/var/lib/dpkg/status"))
 	}
 	return byName(arch, func(n platform.Names) string { return n.Debian })
 }
 
-func statusArchitecture(status string) string {
-	_, rest, ok := strings.Cut("\n\n"+status, "\n\nPackage: dpkg\n")
-	if !ok {
+// statusArchitecture reads dpkg's list of packages up to dpkg's own entry: the
+// list is long and a build waits for the answer.
+func statusArchitecture(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
 		return ""
 	}
-	stanza, _, _ := strings.Cut(rest, "\n\n")
-	for line := range strings.Lines(stanza) {
-		if value, ok := strings.CutPrefix(line, "Architecture: "); ok {
-			return strings.TrimSpace(value)
+	defer f.Close()
+	inside := false
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		if name, ok := strings.CutPrefix(line, "Package: "); ok {
+			inside = name == "dpkg"
+		}
+		if arch, ok := strings.CutPrefix(line, "Architecture: "); ok && inside {
+			return strings.TrimSpace(arch)
 		}
 	}
 	return ""
