@@ -286,7 +286,7 @@ func (c *Client) connect(host, path, origin string) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	wire, err := dial(reg.RegistryStr(), settings)
+	wire, err := c.opts.dial(reg.RegistryStr(), settings)
 	if err != nil {
 		return nil, err
 	}

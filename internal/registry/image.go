@@ -158,8 +158,16 @@ func (c *Client) config(ctx context.Context, at address, dgst digest.Digest, m m
 	}
 	return resolve.Config{
 		Platform: platform.FromOCI(image.Platform), NoVariant: image.Variant == "",
-		Onbuild: image.Config.OnBuild, Layers: len(m.Layers),
+		Onbuild: image.Config.OnBuild, Layers: m.layerDigests(),
 	}, nil
+}
+
+func (m manifest) layerDigests() []string {
+	digests := make([]string, len(m.Layers))
+	for i, layer := range m.Layers {
+		digests[i] = layer.Digest.String()
+	}
+	return digests
 }
 
 // blob reads a small blob: a config.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,6 +33,8 @@ type Options struct {
 	// Backoff is the pause before a failed request is first repeated; it triples
 	// each time. Zero means 200 ms.
 	Backoff time.Duration
+	// Dial makes connections; nil means the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Host says how one registry or mirror is reached.

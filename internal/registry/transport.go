@@ -29,14 +29,18 @@ const (
 
 // dial makes the connections of one host. Its certificates hold for this host
 // only; redirects and token servers elsewhere get the system's rules.
-func dial(host string, settings Host) (http.RoundTripper, error) {
+func (o Options) dial(host string, settings Host) (http.RoundTripper, error) {
 	conf, err := settings.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
+	connect := o.Dial
+	if connect == nil {
+		connect = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
 	own := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           connect,
 		ForceAttemptHTTP2:     true,
 		TLSClientConfig:       conf,
 		TLSHandshakeTimeout:   10 * time.Second,
