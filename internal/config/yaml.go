@@ -80,11 +80,11 @@ type reader struct {
 
 // document parses the one document of a file; nil means that it is empty.
 func (r *reader) document(data []byte) (ast.Node, error) {
-	if len(data) > maxBytes {
-		return nil, &Error{File: r.file, Text: fmt.Sprintf("the file is larger than %d MB", maxBytes>>20), hint: "is it the right file?"}
+	if err := r.bounds(data); err != nil {
+		return nil, err
 	}
 	tokens := lexer.Tokenize(string(data))
-	if err := r.bounds(tokens); err != nil {
+	if err := r.depth(tokens); err != nil {
 		return nil, err
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -110,8 +110,25 @@ func (r *reader) document(data []byte) (ast.Node, error) {
 	return root, nil
 }
 
-// bounds refuses what would take the parser long.
-func (r *reader) bounds(tokens token.Tokens) error {
+// bounds refuses what would take the tokenizer long.
+func (r *reader) bounds(data []byte) error {
+	signs := 0
+	for _, c := range data {
+		if strings.IndexByte("[]{}?:-,&*!", c) >= 0 {
+			signs++
+		}
+	}
+	switch {
+	case len(data) > maxBytes:
+		return &Error{File: r.file, Text: fmt.Sprintf("the file is larger than %d MB", maxBytes>>20), hint: "is it the right file?"}
+	case signs > 10*maxTokens:
+		return &Error{File: r.file, Text: fmt.Sprintf("the file holds more than %d words", maxTokens), hint: "is it the right file?"}
+	}
+	return nil
+}
+
+// depth refuses what would take the parser long.
+func (r *reader) depth(tokens token.Tokens) error {
 	if len(tokens) > maxTokens {
 		return &Error{File: r.file, Text: fmt.Sprintf("the file holds more than %d words", maxTokens), hint: "is it the right file?"}
 	}
