@@ -2,7 +2,6 @@ package detect
 
 import (
 	"bufio"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,9 +70,4 @@ func armVariant(values map[string]string) string {
 		return "v7" // the newest of the 32-bit variants
 	}
 	return ""
-}
-
-func readAll(r io.Reader, max int64) string {
-	text, _ := io.ReadAll(io.LimitReader(r, max))
-	return string(text)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -237,7 +238,8 @@ func readFile(path string, max int64) string {
 		return ""
 	}
 	defer f.Close()
-	return readAll(f, max)
+	text, _ := io.ReadAll(io.LimitReader(f, max))
+	return string(text)
 }
 
 func sorted(list []platform.Platform) []platform.Platform {
