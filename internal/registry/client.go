@@ -295,7 +295,8 @@ func (c *Client) connect(host, path, origin string) (*endpoint, error) {
 	}
 	wire = &greeting{next: &repeat{next: wire, pause: c.opts.Backoff}, host: reg.RegistryStr()}
 	e := &endpoint{registry: reg, path: path}
-	if e.puller, err = remote.NewPuller(c.remoteOptions(wire)...); err != nil {
+	// The default of 4 blobs at once would make configs, which are tiny, wait in a queue.
+	if e.puller, err = remote.NewPuller(append(c.remoteOptions(wire), remote.WithJobs(maxConns))...); err != nil {
 		return nil, err
 	}
 	e.pusher, err = remote.NewPusher(c.remoteOptions(wire)...)

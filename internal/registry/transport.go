@@ -23,6 +23,8 @@ const (
 	maxWait = 30 * time.Second
 	// attempts is how often a request is made at most.
 	attempts = 4
+	// maxConns is how many connections a host gets at most.
+	maxConns = 100
 	// downFor is how long a host that did not answer is not asked again.
 	downFor = 10 * time.Second
 )
@@ -47,8 +49,8 @@ func (o Options) dial(host string, settings Host) (http.RoundTripper, error) {
 		ResponseHeaderTimeout: 2 * time.Minute,
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   100,
-		MaxConnsPerHost:       100,
+		MaxIdleConnsPerHost:   maxConns,
+		MaxConnsPerHost:       maxConns,
 	}
 	other := own.Clone()
 	other.TLSClientConfig.InsecureSkipVerify = false
