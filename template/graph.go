@@ -127,12 +127,9 @@ func (v *view) reach(target int) []bool {
 	return needed
 }
 
-// fires tells whether the ONBUILD instructions of a stage matter: a needed
-// stage starts from it, or they become part of the result's config.
-func (v *view) fires(stage, target int, needed []bool) bool {
-	if stage == target {
-		return true
-	}
+// fires tells whether a needed stage starts from this one, which makes the
+// ONBUILD instructions of this one part of it.
+func (v *view) fires(stage int, needed []bool) bool {
 	for i := stage + 1; i < len(v.Stages); i++ {
 		if base := v.uses[v.Stages[i].Base]; needed[i] && base.Kind == StageKind && base.Target == stage {
 			return true

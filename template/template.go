@@ -139,7 +139,8 @@ type Use struct {
 	// platform; for COPY --from and mounts the target platform; for a stage the
 	// platform of that stage.
 	Platform platform.Platform
-	// Needed says whether building TargetStage comes past here at all.
+	// Needed says whether building TargetStage comes past here at all. An ONBUILD
+	// of the target stage itself counts: it becomes part of the image's config.
 	Needed bool
 	// Missing names the ARGs that have neither default nor value and without
 	// which the text is no image reference. ARGs whose empty value does no harm

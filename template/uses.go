@@ -30,9 +30,14 @@ func (t *Template) Uses(env Env) ([]Use, error) {
 	}
 	needed := v.reach(target)
 	for i := range v.uses {
+		use := &v.uses[i]
 		r := &t.References[i]
-		v.uses[i].Needed = needed[r.Stage] && (!strings.HasPrefix(r.Where, onbuild) || v.fires(r.Stage, target, needed))
-		v.order(&v.uses[i])
+		use.Needed = needed[r.Stage]
+		if use.Needed && strings.HasPrefix(r.Where, onbuild) {
+			// What does not fire here becomes part of the config, right or wrong.
+			use.Needed = v.fires(r.Stage, needed) || r.Stage == target && use.Problem == nil
+		}
+		v.order(use)
 	}
 	return v.uses, nil
 }
@@ -69,6 +74,9 @@ func (v *view) base(stage int) {
 		v.external(use, name.unset)
 	case use.Kind == StageKind:
 		use.Platform = v.platforms[use.Target]
+		if lower := strings.ToLower(use.Image); lower != use.Image {
+			use.Problem = v.problem(s.Base, "FROM "+use.Image+": BuildKit finds a stage here by its lower-case name only", "write FROM "+lower)
+		}
 	}
 	if s.PlatformFlag != "" {
 		v.flag(stage, use)
@@ -144,10 +152,11 @@ func (v *view) parsePlatform(text string) (platform.Platform, error) {
 	case "linux", "windows", "darwin", "freebsd":
 		return platform.Platform{OS: os, Arch: v.env.Build.Arch, Variant: v.env.Build.Variant}, nil
 	}
-	if text != "" && !strings.Contains(text, "/") {
-		text = "linux/" + text
-	}
 	p, err := platforms.Parse(text)
+	if err == nil && !strings.Contains(text, "/") {
+		// What a bare architecture gives above depends on this machine.
+		p, err = platforms.Parse("linux/" + text)
+	}
 	if err != nil {
 		return platform.Platform{}, err
 	}
