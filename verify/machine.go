@@ -115,12 +115,12 @@ func (p *program) runsOnARM(want platform.Platform) (answer, string) {
 		version = 7
 	}
 	switch {
+	case p.HardFloat && version < 6:
+		return cannot, "hard float"
 	case p.ARM > version && p.Library:
 		return unsure, "a library may use newer instructions only where there are some"
 	case p.ARM > version:
 		return cannot, ""
-	case p.HardFloat && version < 6:
-		return cannot, "hard float"
 	}
 	return runs, ""
 }
