@@ -90,7 +90,7 @@ func (l *listing) child(ctx context.Context, child ocispecs.Descriptor, depth in
 	switch {
 	case child.Digest.Validate() != nil:
 		return l.at.invalid(errors.New("the index names a child without a proper digest"))
-	case isAttestation(child):
+	case isAttestation(child), child.ArtifactType != "" && !isImageConfig(child.ArtifactType):
 		return nil
 	case kind.IsIndex():
 		return l.add(ctx, child, depth)
@@ -98,8 +98,6 @@ func (l *listing) child(ctx context.Context, child ocispecs.Descriptor, depth in
 		return nil
 	case child.Platform != nil && child.Platform.Architecture != "":
 		l.offers = append(l.offers, resolve.Offer{Platform: platform.FromOCI(*child.Platform), Digest: child.Digest.String()})
-		return nil
-	case child.ArtifactType != "":
 		return nil
 	}
 	return l.add(ctx, child, depth)
@@ -109,6 +107,12 @@ func (l *listing) child(ctx context.Context, child ocispecs.Descriptor, depth in
 func isAttestation(child ocispecs.Descriptor) bool {
 	p := child.Platform
 	return child.Annotations[referenceType] != "" || p != nil && (p.OS == "unknown" || p.Architecture == "unknown")
+}
+
+// isImageConfig tells whether a type is that of an image's config, which some
+// tools also write down as an image's artifact type.
+func isImageConfig(mediaType string) bool {
+	return mediaType == ocispecs.MediaTypeImageConfig || mediaType == string(types.DockerConfigJSON)
 }
 
 // Config reads the config of one image manifest, given by digest, of the
@@ -137,9 +141,7 @@ func (c *Client) config(ctx context.Context, at address, dgst digest.Digest, m m
 	if m.isIndex() || m.Config == nil {
 		return resolve.Config{}, at.invalid(fmt.Errorf("%s is an index, not an image", dgst))
 	}
-	switch m.Config.MediaType {
-	case ocispecs.MediaTypeImageConfig, string(types.DockerConfigJSON):
-	default:
+	if !isImageConfig(m.Config.MediaType) {
 		return resolve.Config{}, at.invalid(fmt.Errorf("%s is no image: its config is of type %q", dgst, m.Config.MediaType))
 	}
 	data, err := c.blob(ctx, at, *m.Config)

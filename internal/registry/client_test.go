@@ -1,0 +1,455 @@
+package registry_test
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/resolve"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/moby/buildkit/util/resolver/config"
+)
+
+func TestImageListsWhatAReferenceOffers(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "debian:12", "linux/amd64", "linux/arm64", "linux/arm/v6", "unknown/unknown")
+	s.Push(t, "single:1", "linux/s390x")
+	c := s.Client()
+	for ref, want := range map[string]string{
+		"debian:12":                   "linux/amd64 linux/arm64 linux/arm/v6",
+		"docker.io/library/debian:12": "linux/amd64 linux/arm64 linux/arm/v6",
+		"index.docker.io/debian:12":   "linux/amd64 linux/arm64 linux/arm/v6",
+		"docker.io/single:1":          "linux/s390x",
+	} {
+		image, err := c.Image(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := offers(image); got != want || image.Index != (strings.Contains(want, " ")) {
+			t.Errorf("%s offers %s, index %v", ref, got, image.Index)
+		}
+		pinned, err := c.Image(t.Context(), strings.TrimSuffix(strings.TrimSuffix(ref, ":12"), ":1")+"@"+image.Digest)
+		if diff := cmp.Diff(image, pinned); diff != "" || err != nil {
+			t.Errorf("by digest: %s %v", diff, err)
+		}
+	}
+}
+
+func offers(image resolve.Image) string {
+	var words []string
+	for _, o := range image.Offers {
+		words = append(words, o.Platform.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func TestASecondRunCostsOneHeadPerTag(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "registry.example/a:1", "linux/amd64", "linux/arm64")
+	s.Push(t, "registry.example/b:1", "linux/amd64")
+	opts := s.Options()
+	opts.CacheDir = t.TempDir()
+	run := func() {
+		c := registry.New(opts)
+		for _, ref := range []string{"registry.example/a:1", "registry.example/b:1"} {
+			image, err := c.Image(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range image.Offers {
+				if _, err := c.Config(t.Context(), ref, o.Digest); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	run()
+	s.Requests()
+	run()
+	if diff := cmp.Diff([]string{"GET /v2/", "HEAD /v2/a/manifests/1", "HEAD /v2/b/manifests/1"}, s.Requests()); diff != "" {
+		t.Error(diff)
+	}
+	damage(t, opts.CacheDir)
+	run()
+	// Hello, two tags, an index, three images and their configs.
+	if n := len(s.Requests()); n != 1+2+1+3+3 {
+		t.Errorf("a damaged cache leads to %d requests", n)
+	}
+	run()
+	if n := len(s.Requests()); n != 3 {
+		t.Errorf("the cache was not repaired: %d requests", n)
+	}
+}
+
+// damage changes every file of a cache.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		return os.WriteFile(path, []byte(`{"schemaVersion":2}`), 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAQuestionIsAskedOnceHoweverManyAsk(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "debian:12", "linux/amd64", "linux/arm64")
+	c := s.Client()
+	var wait sync.WaitGroup
+	for range 50 {
+		wait.Go(func() {
+			if _, err := c.Image(t.Context(), "debian:12"); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Image(t.Context(), "debian:none"); !resolve.IsNotFound(err) {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if got := s.Requests(); len(got) != 4 {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestWhoeverGivesUpDoesNotTakeOthersAlong(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "debian:12", "linux/amd64")
+	c := s.Client()
+	var started atomic.Int32
+	s.Fault(func(_ http.ResponseWriter, r *http.Request) bool {
+		if started.Add(1) == 1 {
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := c.Image(ctx, "debian:12")
+		first <- err
+	}()
+	for started.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	second := make(chan error)
+	go func() {
+		_, err := c.Image(t.Context(), "debian:12")
+		second <- err
+	}()
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMirrorsAreAskedInOrderThenTheRegistry(t *testing.T) {
+	origin, one, two := registrytest.New(t), registrytest.New(t), registrytest.New(t)
+	origin.Push(t, "debian:origin", "linux/amd64")
+	one.Push(t, one.Addr+"/library/debian:one", "linux/amd64")
+	two.Push(t, two.Addr+"/sub/path/library/debian:two", "linux/amd64")
+	opts := origin.Options()
+	host := opts.Hosts["docker.io"]
+	host.Mirrors = []string{one.Addr, "http://" + two.Addr + "/sub/path/"}
+	opts.Hosts["docker.io"] = host
+	namespaces := ""
+	two.Fault(func(_ http.ResponseWriter, r *http.Request) bool {
+		namespaces += r.URL.Query().Get("ns") + " "
+		return false
+	})
+	c := registry.New(opts)
+	for _, tag := range []string{"one", "two", "origin"} {
+		if _, err := c.Image(t.Context(), "debian:"+tag); err != nil {
+			t.Errorf("%s: %v", tag, err)
+		}
+	}
+	if _, err := c.Image(t.Context(), "debian:nowhere"); !resolve.IsNotFound(err) {
+		t.Error(err)
+	}
+	for _, request := range origin.Requests() {
+		if strings.Contains(request, "manifests/one") || strings.Contains(request, "manifests/two") {
+			t.Errorf("the registry was asked for what a mirror has: %s", request)
+		}
+	}
+	if !strings.Contains(namespaces, "docker.io") {
+		t.Errorf("the mirror is told %q", namespaces)
+	}
+	one.Fault(broken)
+	two.Fault(broken)
+	if _, err := registry.New(opts).Image(t.Context(), "debian:origin"); err != nil {
+		t.Errorf("broken mirrors stop the registry from being asked: %v", err)
+	}
+	if desc, err := c.Head(t.Context(), "debian:one"); !resolve.IsNotFound(err) {
+		t.Errorf("Head asks mirrors: %v %v", desc, err)
+	}
+}
+
+func broken(w http.ResponseWriter, _ *http.Request) bool {
+	w.WriteHeader(http.StatusInternalServerError)
+	return true
+}
+
+func TestPassingFailuresAreRepeated(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		fault func(w http.ResponseWriter)
+	}{
+		{"too many requests", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }},
+		{"with a pause asked for", func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}},
+		{"a request timeout", func(w http.ResponseWriter) { w.WriteHeader(http.StatusRequestTimeout) }},
+		{"a server error", func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }},
+		{"a lost connection", func(w http.ResponseWriter) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+		}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			s := registrytest.New(t)
+			s.Push(t, "debian:12", "linux/amd64")
+			seen := sync.Map{}
+			s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+				n, _ := seen.LoadOrStore(r.Method+r.URL.Path, new(atomic.Int32))
+				if n.(*atomic.Int32).Add(1) <= 2 {
+					c.fault(w)
+					return true
+				}
+				return false
+			})
+			if _, err := s.Client().Image(t.Context(), "debian:12"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAPauseAskedForIsKept(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "debian:12", "linux/amd64")
+	var n atomic.Int32
+	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodHead && n.Add(1) == 1 {
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		}
+		return false
+	})
+	start := time.Now()
+	if _, err := s.Client().Image(t.Context(), "debian:12"); err != nil || time.Since(start) < time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+}
+
+func TestErrorsSayWhatHappenedAndWhatToDo(t *testing.T) {
+	secret := "hunter2"
+	for _, c := range []struct {
+		why   string
+		fault func(w http.ResponseWriter, r *http.Request) bool
+		kind  registry.Kind
+		want  string
+		hint  string
+	}{
+		{"it is not there", nil, registry.NotFound, "debian:none does not exist in docker.io", "check the name"},
+		{"credentials are wanted", func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"errors":[{"code":"DENIED","message":"access denied\u001b[31m"}]}`)
+			return true
+		}, registry.Unauthorized, "docker.io refuses access to debian:none: 401 Unauthorized", "docker login docker.io"},
+		{"too many requests, come back tomorrow", func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Retry-After", "86400")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		}, registry.Limited, "docker.io answers no more requests for now", "mirror"},
+		{"server errors", broken, registry.Unreachable, "cannot reach docker.io for debian:none: 500 Internal Server Error", "check the network"},
+		{"a redirect to signed storage that fails", func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/v2/library") {
+				http.Redirect(w, r, "http://user:"+secret+"@storage.example/x?sig="+secret, http.StatusTemporaryRedirect)
+				return true
+			}
+			if r.Host == "storage.example" {
+				if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+					conn.Close()
+				}
+				return true
+			}
+			return false
+		}, registry.Unreachable, "cannot reach docker.io", "network"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			s := registrytest.New(t)
+			s.Push(t, "debian:12", "linux/amd64")
+			s.Fault(c.fault)
+			opts := s.Options()
+			opts.Keychain = keychain{secret}
+			start := time.Now()
+			_, err := registry.New(opts).Image(t.Context(), "debian:none")
+			var typed *registry.Error
+			if !errors.As(err, &typed) || typed.Kind != c.kind || !strings.Contains(err.Error(), c.want) || !strings.Contains(typed.Hint(), c.hint) {
+				t.Fatalf("got %v", err)
+			}
+			if text := err.Error() + typed.Hint() + fmt.Sprintf("%+v", err); strings.Contains(text, secret) || strings.ContainsRune(text, 27) {
+				t.Errorf("%q", text)
+			}
+			if time.Since(start) > 5*time.Second {
+				t.Errorf("took %v", time.Since(start))
+			}
+		})
+	}
+}
+
+type keychain struct{ password string }
+
+func (k keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return &authn.Basic{Username: "user", Password: k.password}, nil
+}
+
+func TestWithoutNetworkTheHostIsTriedOnceForAll(t *testing.T) {
+	var dials atomic.Int32
+	c := registry.New(registry.Options{
+		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			dials.Add(1)
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "index.docker.io", IsNotFound: true}}
+		},
+	})
+	for i := range 20 {
+		_, err := c.Image(t.Context(), fmt.Sprintf("image%d:1", i))
+		var typed *registry.Error
+		if !errors.As(err, &typed) || !typed.Unreachable() || !strings.Contains(typed.Hint(), "mirror") || !strings.Contains(err.Error(), fmt.Sprintf("image%d:1", i)) {
+			t.Fatal(err)
+		}
+	}
+	if n := dials.Load(); n > 2 {
+		t.Errorf("%d dials", n)
+	}
+}
+
+func TestARefusedConnectionIsUnreachable(t *testing.T) {
+	c := registry.New(registry.Options{
+		Keychain: authn.NewMultiKeychain(), Backoff: time.Millisecond,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		},
+	})
+	_, err := c.Image(t.Context(), "localhost:5000/x")
+	var typed *registry.Error
+	if !errors.As(err, &typed) || !typed.Unreachable() {
+		t.Error(err)
+	}
+}
+
+func TestPlainHTTPOnlyWhereItIsAllowed(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "registry.example/x:1", "linux/amd64")
+	yes, no := true, false
+	for _, c := range []struct {
+		why, ref string
+		host     registry.Host
+		ok       bool
+	}{
+		{"a loopback address needs no word", s.Addr + "/x:1", registry.Host{}, true},
+		{"unless it says https", s.Addr + "/x:1", registry.Host{HTTP: &no}, false},
+		{"another host needs one", "registry.example/x:1", registry.Host{}, false},
+		{"and gets it", "registry.example/x:1", registry.Host{HTTP: &yes}, true},
+		{"a private address is no loopback address", "10.0.0.1/x:1", registry.Host{}, false},
+		{"insecure is for certificates alone", "registry.example/x:1", registry.Host{Insecure: true}, false},
+		{"insecure and http mean whichever answers", "registry.example/x:1", registry.Host{Insecure: true, HTTP: &yes}, true},
+	} {
+		opts := s.Options()
+		name, _, _ := strings.Cut(c.ref, "/")
+		opts.Hosts = map[string]registry.Host{name: c.host}
+		_, err := registry.New(opts).Image(t.Context(), c.ref)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.why, err)
+		}
+		var typed *registry.Error
+		if err != nil && (!errors.As(err, &typed) || !strings.Contains(typed.Hint(), "http = true")) {
+			t.Errorf("%s: no hint in %v", c.why, err)
+		}
+	}
+}
+
+func TestCertificatesOfAHost(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "registry.example/x:1", "linux/amd64")
+	web := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: s.Addr})
+	}})
+	defer web.Close()
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.crt")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	for _, c := range []struct {
+		why  string
+		host registry.Host
+		want string
+	}{
+		{"an unknown authority is refused", registry.Host{}, "certificate"},
+		{"one that is named is trusted", registry.Host{CAs: []string{ca}}, ""},
+		{"also from a folder", registry.Host{TLSDirs: []string{dir, filepath.Join(dir, "none")}}, ""},
+		{"insecure trusts any", registry.Host{Insecure: true}, ""},
+		{"a file that is not there is named", registry.Host{CAs: []string{"none.pem"}}, "none.pem"},
+		{"so is one without a certificate", registry.Host{CAs: []string{"client_test.go"}}, "no certificate in it"},
+		{"and a client certificate", registry.Host{KeyPairs: []registry.KeyPair{{Certificate: "none.cert"}}}, "client certificate"},
+	} {
+		c.host.HTTP = &no
+		address := web.Listener.Addr().String()
+		opts := registry.Options{Hosts: map[string]registry.Host{address: c.host}, Keychain: authn.NewMultiKeychain(), Backoff: 1}
+		_, err := registry.New(opts).Image(t.Context(), address+"/x:1")
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", c.why, err)
+		}
+	}
+}
+
+func TestFromBuildkitdKeepsWhatTheTableSays(t *testing.T) {
+	yes := true
+	got := registry.FromBuildkitd(map[string]config.RegistryConfig{"docker.io": {
+		Mirrors: []string{"mirror:5000"}, PlainHTTP: &yes, Insecure: &yes, RootCAs: []string{"ca.pem"},
+		KeyPairs: []config.TLSKeyPair{{Key: "k", Certificate: "c"}}, TLSConfigDir: []string{"/etc/certs"},
+	}})
+	want := map[string]registry.Host{"docker.io": {
+		Mirrors: []string{"mirror:5000"}, HTTP: &yes, Insecure: true, CAs: []string{"ca.pem"},
+		KeyPairs: []registry.KeyPair{{Certificate: "c", Key: "k"}}, TLSDirs: []string{"/etc/certs"},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
