@@ -21,11 +21,11 @@ type Written struct {
 	Skipped []string `json:"skipped,omitempty"`
 }
 
-// Write delivers the image to one output; names are the tags of the build, to
-// which those of the output are added. Files appear whole or not at all. An
-// output of type image is for Push, and an error here.
-func (x Index) Write(ctx context.Context, o Output, names []string, stdout io.Writer) (Written, error) {
-	names = append(append([]string{}, names...), o.Names...)
+// Write delivers the image to one output; tags are those of the build, see
+// Output.Named. Files appear whole or not at all. An output of type image is for
+// Push, and an error here.
+func (x Index) Write(ctx context.Context, o Output, tags []string, stdout io.Writer) (Written, error) {
+	names := o.Named(tags)
 	done := Written{Type: o.Type, Dest: o.Dest}
 	switch o.Type {
 	case TypeOCI:

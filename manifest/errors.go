@@ -40,12 +40,8 @@ func (e *PlatformError) Hint() string {
 	return "the final stage must be for the target: look for FROM --platform=… or a base image of another platform there"
 }
 
-// MissingError says that the store lacks a blob that a manifest names.
-type MissingError struct{ Digest digest.Digest }
-
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("blob %s is not in the store", e.Digest)
-}
+// ExitStatus is 3, as whenever an image is not what its label says.
+func (e *PlatformError) ExitStatus() int { return 3 }
 
 // OutputError says what is wrong with the text of an --output.
 type OutputError struct{ Input, Problem, Help string }
@@ -54,6 +50,9 @@ func (e *OutputError) Error() string { return fmt.Sprintf("output %q: %s", e.Inp
 
 // Hint is the one thing to do next.
 func (e *OutputError) Hint() string { return e.Help }
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *OutputError) ExitStatus() int { return 2 }
 
 // AnnotationError says what is wrong with the text of an --annotation.
 type AnnotationError struct{ Input, Problem string }
@@ -66,6 +65,9 @@ func (e *AnnotationError) Error() string {
 func (e *AnnotationError) Hint() string {
 	return "write KEY=VALUE or LEVEL:KEY=VALUE, where LEVEL is index, index-descriptor, manifest[PLATFORM] or manifest-descriptor[PLATFORM]"
 }
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *AnnotationError) ExitStatus() int { return 2 }
 
 // NotLayoutError says that a folder holds something else than a layout written
 // by archbuild, so it is not written over.
@@ -103,3 +105,6 @@ func (e *NameError) Error() string { return fmt.Sprintf("image name %q: %s", e.N
 
 // Hint shows the form.
 func (e *NameError) Hint() string { return "write [REGISTRY/]REPOSITORY[:TAG], in lower case" }
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *NameError) ExitStatus() int { return 2 }

@@ -17,6 +17,8 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
+
+	"github.com/archbuild/archbuild/internal/ocistore"
 )
 
 const (
@@ -206,7 +208,7 @@ func (l *layoutDir) addBlob(s Store, b ocispec.Descriptor) error {
 		return nil
 	}
 	if fi, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
-		return &MissingError{Digest: b.Digest}
+		return &ocistore.MissingError{Digest: b.Digest.String()}
 	} else if err == nil && fi.Size() != b.Size {
 		return fmt.Errorf("blob %s has %d bytes, its descriptor says %d", b.Digest, fi.Size(), b.Size)
 	}
@@ -218,24 +220,6 @@ func (l *layoutDir) addBlob(s Store, b ocispec.Descriptor) error {
 		return nil
 	}
 	return atomicFile(to, func(w io.Writer) error { return s.copy(w, b) })
-}
-
-// copy writes a blob, comparing it with its descriptor.
-func (s Store) copy(w io.Writer, b ocispec.Descriptor) error {
-	f, err := s.Open(b.Digest)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	verifier := b.Digest.Verifier()
-	n, err := io.Copy(w, io.TeeReader(f, verifier))
-	if err != nil {
-		return fmt.Errorf("copying blob %s: %w", b.Digest, err)
-	}
-	if n != b.Size || !verifier.Verified() {
-		return fmt.Errorf("copying blob %s: the content is not what its descriptor says", b.Digest)
-	}
-	return nil
 }
 
 // undo removes what fill added.

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/manifest"
 )
 
@@ -191,7 +192,7 @@ func TestAFailureLeavesTheLayoutAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	var missing *manifest.MissingError
+	var missing *ocistore.MissingError
 	if err := broken.WriteLayout(t.Context(), dir, nil); !errors.As(err, &missing) {
 		t.Errorf("error is %v", err)
 	}

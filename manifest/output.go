@@ -37,7 +37,7 @@ type Output struct {
 	Folder bool
 	// Split is platform-split=: nil means subfolders if there are several platforms.
 	Split *bool
-	// Names are those of name=, besides the tags of the build.
+	// Names are those of name=, for a build without tags.
 	Names []string
 	// Push is set for images; ByDigest pushes no tag.
 	Push, ByDigest bool
@@ -60,6 +60,15 @@ func (o Output) HasName() bool {
 		return !slices.ContainsFunc(o.Names, func(n string) bool { return !strings.Contains(n, namePlaceholder) })
 	}
 	return o.Type == TypeCacheOnly || strings.Contains(o.Dest, namePlaceholder)
+}
+
+// Named gives the names that the image gets in this output: as in buildx the
+// tags of the build if there are any, else those of name=.
+func (o Output) Named(tags []string) []string {
+	if len(tags) > 0 {
+		return tags
+	}
+	return o.Names
 }
 
 // Expand is Expand for the destination and the names.
@@ -291,54 +300,6 @@ func (o Output) check() (Output, error) {
 		return o, &OutputError{Problem: "an image goes to a registry or nowhere", Help: "add push=true, or write type=oci,dest=FILE"}
 	}
 	return o, nil
-}
-
-// ParseOutputs reads all --output texts of a build and checks them together.
-func ParseOutputs(texts []string) ([]Output, error) {
-	var list []Output
-	for _, text := range texts {
-		o, err := ParseOutput(text)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, o)
-	}
-	return list, CheckOutputs(list)
-}
-
-// CheckOutputs refuses two outputs with one destination. Call it again after
-// Expand, over the outputs of all builds.
-func CheckOutputs(list []Output) error {
-	seen := map[string]bool{}
-	for _, o := range list {
-		if o.Dest == "" {
-			continue
-		}
-		if seen[o.Dest] {
-			where := o.Dest
-			if o.Stdout() {
-				where = "stdout"
-			}
-			return &OutputError{o.String(), where + " is the destination of two outputs", "give each output a dest= of its own"}
-		}
-		seen[o.Dest] = true
-	}
-	return nil
-}
-
-// ExporterAttrs joins what the outputs want of BuildKit's exporter. Outputs
-// that contradict each other are an *OutputError.
-func ExporterAttrs(list []Output) (map[string]string, error) {
-	attrs := map[string]string{}
-	for _, o := range list {
-		for key, value := range o.Exporter {
-			if other, ok := attrs[key]; ok && other != value {
-				return nil, &OutputError{o.String(), fmt.Sprintf("%s is %s here and %s in another output", key, value, other), "a platform is exported once for all outputs: use the same value, or two builds"}
-			}
-			attrs[key] = value
-		}
-	}
-	return attrs, nil
 }
 
 // String writes the output so that ParseOutput reads it again.

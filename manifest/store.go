@@ -9,16 +9,16 @@ import (
 	"os"
 	"path/filepath"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/archbuild/archbuild/internal/ocistore"
 )
 
-// maxManifest bounds what is read into memory as a manifest, an index or a
-// config: the limit that registries have for manifests.
-const maxManifest = 4 << 20
-
 // Store is a folder of blobs, blobs/sha256/HEX: a containerd content store, or
-// the inner part of an OCI layout. Reading needs nothing else of either.
+// the inner part of an OCI layout. It is what ocistore reads, and here also
+// gives blobs away as they are.
 type Store struct{ Dir string }
 
 // Path of a blob, which may not be there. Only a well-formed sha256 digest
@@ -33,8 +33,8 @@ func (s Store) Path(d digest.Digest) (string, error) {
 	return filepath.Join(s.Dir, "blobs", "sha256", d.Encoded()), nil
 }
 
-// Open opens a blob; the caller closes it. One that is not there is a
-// *MissingError.
+// Open opens a blob; the caller closes it and compares what it reads with the
+// digest. One that is not there is an *ocistore.MissingError.
 func (s Store) Open(d digest.Digest) (*os.File, error) {
 	path, err := s.Path(d)
 	if err != nil {
@@ -42,32 +42,37 @@ func (s Store) Open(d digest.Digest) (*os.File, error) {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &MissingError{Digest: d}
+		return nil, &ocistore.MissingError{Digest: d.String()}
 	}
 	return f, err
+}
+
+// copy writes a blob, comparing it with its descriptor.
+func (s Store) copy(w io.Writer, b ocispec.Descriptor) error {
+	f, err := s.Open(b.Digest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	verifier := b.Digest.Verifier()
+	n, err := io.Copy(w, io.TeeReader(f, verifier))
+	if err != nil {
+		return fmt.Errorf("copying blob %s: %w", b.Digest, err)
+	}
+	if n != b.Size || !verifier.Verified() {
+		return fmt.Errorf("copying blob %s: the content is not what its descriptor says", b.Digest)
+	}
+	return nil
 }
 
 // Read gives the bytes of a manifest, index or config, after comparing them
 // with the digest, and with the size if the descriptor tells one.
 func (s Store) Read(desc ocispec.Descriptor) ([]byte, error) {
-	f, err := s.Open(desc.Digest)
+	hash, err := v1.NewHash(desc.Digest.String())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("digest %q: %w", desc.Digest, err)
 	}
-	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading blob %s: %w", desc.Digest, err)
-	}
-	switch {
-	case len(body) > maxManifest:
-		return nil, fmt.Errorf("reading blob %s: larger than %d bytes", desc.Digest, maxManifest)
-	case desc.Size > 0 && desc.Size != int64(len(body)):
-		return nil, fmt.Errorf("reading blob %s: %d bytes, its descriptor says %d", desc.Digest, len(body), desc.Size)
-	case digest.FromBytes(body) != desc.Digest:
-		return nil, fmt.Errorf("reading blob %s: the content has another digest", desc.Digest)
-	}
-	return body, nil
+	return ocistore.Store{Dir: s.Dir}.Bytes(v1.Descriptor{Digest: hash, Size: desc.Size})
 }
 
 // document is every field that tells a manifest from an index.
