@@ -11,7 +11,6 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/detect"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -97,11 +96,6 @@ func hosts(p plan.Plan) []string {
 func (r run) announce(plans []plan.Plan) {
 	if r.progressMode() == "quiet" || r.progressMode() == "rawjson" {
 		return
-	}
-	for _, p := range plans {
-		for _, note := range p.Notes {
-			fmt.Fprintf(r.Stderr, "archbuild: note: %s\n", ui.Line(note))
-		}
 	}
 	if err := WritePlans(r.Stderr, plans); err == nil {
 		fmt.Fprintln(r.Stderr)

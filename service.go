@@ -54,7 +54,7 @@ func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 		}
 		files[job.Dockerfile] = out.Bytes
 		if s.ignore != nil {
-			files[job.Dockerfile+".dockerignore"] = s.ignore
+			files[rewrite.DockerignoreName(job.Dockerfile)] = s.ignore
 		}
 	}
 	return files, nil

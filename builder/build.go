@@ -20,7 +20,7 @@ import (
 // Options hold for all jobs of a run.
 type Options struct {
 	Labels map[string]string
-	// Annotations of the manifests, by platform ("" is every platform).
+	// Annotations of each platform's manifest, as attributes of the exporter.
 	Annotations map[platform.Platform]map[string]string
 	NoCache     bool
 	Pull        bool
@@ -135,11 +135,7 @@ func exportAttrs(job plan.Job, opts Options) map[string]string {
 			attrs["rewrite-timestamp"] = "true"
 		}
 	}
-	for _, p := range []platform.Platform{{}, job.Platform} {
-		for key, value := range opts.Annotations[p] {
-			attrs["annotation."+key] = value
-		}
-	}
+	maps.Copy(attrs, opts.Annotations[job.Platform])
 	return attrs
 }
 

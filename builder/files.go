@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -18,9 +19,14 @@ import (
 // every Dockerfile.ARCH of a run: on disk they would go stale or be left behind.
 type files map[string][]byte
 
-// Walk visits the files in the order of their names, as fsutil requires.
-func (f files) Walk(ctx context.Context, _ string, fn fs.WalkDirFunc) error {
+// Walk visits the files in the order of their names, as fsutil requires: all of
+// them, or with a target that one alone.
+func (f files) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	target = strings.TrimPrefix(filepath.Clean("/"+target), "/")
 	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if target != "" && name != target {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ type Base struct {
 	From      string            `json:"from"`
 	To        string            `json:"to"`
 	Digest    string            `json:"digest,omitempty"`
-	Layers    int               `json:"-"`
+	Layers    []string          `json:"-"`
 	Rule      string            `json:"rule"`
 }
 

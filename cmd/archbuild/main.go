@@ -9,12 +9,17 @@ import (
 	"syscall"
 
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/containerd/log"
 )
 
 func main() {
 	// The private BuildKit server is this same program, started by itself.
 	if engine.IsChild(os.Args) {
 		os.Exit(engine.Main(os.Args))
+	}
+	// Libraries log as they please; what a user should know, archbuild says.
+	if err := log.SetLevel("error"); err != nil {
+		panic(err) // the level is a constant
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
