@@ -23,10 +23,12 @@ func parseGlobs(patterns []string) ([]glob, error) {
 	var list []glob
 	for _, pattern := range patterns {
 		clean := strings.Trim(pattern, "/")
-		if _, err := path.Match(clean, "x"); err != nil || clean == "" {
-			return nil, &GlobError{pattern}
-		}
 		g := glob(strings.Split(clean, "/"))
+		for _, part := range g {
+			if _, err := path.Match(part, "x"); err != nil || clean == "" {
+				return nil, &GlobError{pattern}
+			}
+		}
 		if !strings.Contains(pattern, "/") {
 			g = append(glob{"**"}, g...)
 		}

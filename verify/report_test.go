@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -246,6 +249,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		{"a path that is too long", gzipOf(t, tarOf(t, []file{data(long, nil)})), verify.Options{}, "4096 bytes in a path"},
 		{"more base layers than layers", whole, verify.Options{BaseLayers: 2}, "cannot belong to the base"},
 		{"a pattern that is none", whole, verify.Options{Allow: []string{"/a[/b"}}, "no pattern of paths"},
+		{"a pattern with a slash in brackets", whole, verify.Options{Allow: []string{"/a[/]b"}}, "no pattern of paths"},
 		{"an empty pattern", whole, verify.Options{Allow: []string{"/"}}, "no pattern of paths"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -264,5 +268,25 @@ func TestAnInterruptEndsReading(t *testing.T) {
 	img := imageOf(t, linuxARM64, v1.ConfigFile{}, layerOf(t, exe("a", amd64)))
 	if _, err := verify.Image(ctx, img, verify.Options{Platform: linuxARM64}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestFolderRemembersBetweenRuns(t *testing.T) {
+	m := verify.Folder{Dir: filepath.Join(t.TempDir(), "verdicts")}
+	img := imageOf(t, linuxARM64, v1.ConfigFile{}, layerOf(t, exe("usr/bin/a", amd64)))
+	first := look(t, img, verify.Options{Memory: m})
+	forgetful := &brokenBase{Image: img, t: t}
+	if diff := cmp.Diff(first, look(t, forgetful, verify.Options{Memory: m})); diff != "" {
+		t.Errorf("verdicts differ (-first +again):\n%s", diff)
+	}
+	for i := range 700 {
+		m.Put(fmt.Sprintf("%064x", i), []byte("x"))
+	}
+	files, err := os.ReadDir(m.Dir)
+	if err != nil || len(files) > 600 {
+		t.Errorf("%d files, %v: old verdicts are not thrown away", len(files), err)
+	}
+	if _, ok := m.Get("../verdicts"); ok {
+		t.Error("a key became a path")
 	}
 }

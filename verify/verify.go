@@ -64,8 +64,9 @@ type Options struct {
 	MaxBytes int64
 }
 
-// Memory keeps verdicts between runs. Keys are hexadecimal digests, so they can
-// be file names. What it loses is looked at again.
+// Memory keeps verdicts between runs; Folder is one. Keys are hexadecimal
+// digests, so they can be file names. What it loses is looked at again. It is
+// used by several goroutines when images are verified at the same time.
 type Memory interface {
 	Get(key string) ([]byte, bool)
 	Put(key string, value []byte)
