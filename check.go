@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder"
@@ -56,7 +55,7 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 		return nil, err
 	}
 	report, err := verify.Image(ctx, img, verify.Options{
-		Platform: job.Platform, BaseLayers: base, Memory: memory{filepath.Join(r.stateDir(), "verdicts")},
+		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
 		Allow:  append(append([]string{}, s.config.Verify.Allow...), r.VerifyAllow...),
 		Origin: origin(s.template, job),
 	})
@@ -132,26 +131,7 @@ func origin(t *template.Template, job plan.Job) func(string) (string, bool) {
 	}
 }
 
-// memory keeps verdicts as small files, named by the digests they are about.
-type memory struct{ dir string }
-
-func (m memory) Get(key string) ([]byte, bool) {
-	data, err := os.ReadFile(filepath.Join(m.dir, key))
-	return data, err == nil
-}
-
-// Put forgets what it cannot write: the next run looks again.
-func (m memory) Put(key string, value []byte) {
-	if os.MkdirAll(m.dir, 0o755) != nil {
-		return
-	}
-	temporary, err := os.CreateTemp(m.dir, "new-*")
-	if err != nil {
-		return
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(value)
-	if temporary.Close() == nil && err == nil {
-		os.Rename(temporary.Name(), filepath.Join(m.dir, key))
-	}
+// verdicts remembers what was found, so that nothing is looked at twice.
+func (o Options) verdicts() verify.Folder {
+	return verify.Folder{Dir: filepath.Join(o.stateDir(), "verdicts")}
 }

@@ -113,7 +113,7 @@ func Verify(ctx context.Context, opts Options) ([]VerifyReport, error) {
 				continue
 			}
 			report, err := verify.Image(ctx, one.Image, verify.Options{
-				Platform: one.Platform, Allow: opts.VerifyAllow, Memory: memory{filepath.Join(opts.stateDir(), "verdicts")},
+				Platform: one.Platform, Allow: opts.VerifyAllow, Memory: opts.verdicts(),
 			})
 			if err == nil {
 				reports = append(reports, VerifyReport{Image: arg, Digest: one.Digest.String(), Report: report})
