@@ -58,8 +58,8 @@ func (t tree) writeLocal(ctx context.Context, dir string) ([]string, error) {
 		return nil, err
 	}
 	defer root.Close()
-	out := localDir{root: root, uid: os.Getuid(), gid: os.Getgid()}
-	err = out.write(ctx, t)
+	out := localDir{root: root, uid: os.Getuid(), gid: os.Getgid(), buffer: make([]byte, copyBuffer)}
+	err = errors.Join(out.write(ctx, t), out.parent.close())
 	return out.skipped, err
 }
 
@@ -68,7 +68,46 @@ func (t tree) writeLocal(ctx context.Context, dir string) ([]string, error) {
 type localDir struct {
 	root     *os.Root
 	uid, gid int
+	buffer   []byte
 	skipped  []string
+	// parent is the folder worked in last: files come folder by folder.
+	parent parent
+}
+
+// parent is an open folder, as a root for what it holds and as a descriptor.
+type parent struct {
+	name string
+	root *os.Root
+	dir  *os.File
+}
+
+func (p parent) close() error {
+	if p.root == nil {
+		return nil
+	}
+	return errors.Join(p.root.Close(), p.dir.Close())
+}
+
+// open opens the folder that holds a path; it stays open until another is asked for.
+func (d *localDir) open(name string) (in parent, base string, err error) {
+	dir, base := path.Dir(name), path.Base(name)
+	if d.parent.root != nil && d.parent.name == dir {
+		return d.parent, base, nil
+	}
+	if err := d.parent.close(); err != nil {
+		return parent{}, "", err
+	}
+	d.parent = parent{}
+	in = parent{name: dir}
+	if in.root, err = d.root.OpenRoot(dir); err != nil {
+		return parent{}, "", err
+	}
+	if in.dir, err = in.root.Open("."); err != nil {
+		in.root.Close()
+		return parent{}, "", err
+	}
+	d.parent = in
+	return in, base, nil
 }
 
 // write makes folders first, open to us while they are filled; then contents,
@@ -118,14 +157,22 @@ func (d *localDir) makeDir(name string) error {
 }
 
 func (d *localDir) regular(f file, content io.Reader) error {
-	if err := d.root.RemoveAll(f.name); err != nil {
-		return err
-	}
-	w, err := d.root.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	in, base, err := d.open(f.name)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, content)
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	w, err := in.root.OpenFile(base, flags, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if err := in.root.RemoveAll(base); err != nil {
+			return err
+		}
+		w, err = in.root.OpenFile(base, flags, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, content, d.buffer)
 	d.attributes(w, f)
 	if err := errors.Join(err, w.Chmod(d.mode(f)), w.Close()); err != nil {
 		return err
@@ -163,22 +210,14 @@ func (d *localDir) other(f file, first map[*inode]string) error {
 func (d *localDir) special(f file) error {
 	kind := map[byte]uint32{tar.TypeFifo: unix.S_IFIFO, tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK}[f.header.Typeflag]
 	device := unix.Mkdev(uint32(f.header.Devmajor), uint32(f.header.Devminor))
-	return d.inParent(f.name, func(parent int, base string) error {
-		if err := unix.Mknodat(parent, base, kind|0o600, int(device)); err != nil {
-			return &fs.PathError{Op: "mknod", Path: f.name, Err: err}
-		}
-		return unix.Fchmodat(parent, base, uint32(d.mode(f).Perm()), 0)
-	})
-}
-
-// inParent calls do with the open folder that holds a path.
-func (d *localDir) inParent(name string, do func(parent int, base string) error) error {
-	parent, err := d.root.Open(path.Dir(name))
+	in, base, err := d.open(f.name)
 	if err != nil {
 		return err
 	}
-	defer parent.Close()
-	return do(int(parent.Fd()), path.Base(name))
+	if err := unix.Mknodat(int(in.dir.Fd()), base, kind|0o600, int(device)); err != nil {
+		return &fs.PathError{Op: "mknod", Path: f.name, Err: err}
+	}
+	return unix.Fchmodat(int(in.dir.Fd()), base, uint32(d.mode(f).Perm()), 0)
 }
 
 // touch sets the time of a path, of a symbolic link too.
@@ -187,16 +226,18 @@ func (d *localDir) touch(f file) error {
 	if t.IsZero() {
 		t = time.Unix(0, 0)
 	}
+	in, base, err := d.open(f.name)
+	if err != nil {
+		return err
+	}
 	spec, err := unix.TimeToTimespec(t)
+	if err == nil {
+		err = unix.UtimesNanoAt(int(in.dir.Fd()), base, []unix.Timespec{spec, spec}, unix.AT_SYMLINK_NOFOLLOW)
+	}
 	if err != nil {
 		return &fs.PathError{Op: "utimes", Path: f.name, Err: err}
 	}
-	return d.inParent(f.name, func(parent int, base string) error {
-		if err := unix.UtimesNanoAt(parent, base, []unix.Timespec{spec, spec}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return &fs.PathError{Op: "utimes", Path: f.name, Err: err}
-		}
-		return nil
-	})
+	return nil
 }
 
 // mode is the file's mode, without setuid and setgid if they would give the

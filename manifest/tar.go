@@ -92,12 +92,13 @@ func (t tree) writeTar(ctx context.Context, a *tar.Writer) error {
 		}
 	}
 	written := map[*inode]string{}
+	buffer := make([]byte, copyBuffer)
 	err := t.contents(ctx, func(f file, content io.Reader) error {
 		written[f.inode] = f.name
 		if err := a.WriteHeader(tarHeader(f, prefix, "")); err != nil {
 			return err
 		}
-		_, err := io.Copy(a, content)
+		_, err := io.CopyBuffer(a, content, buffer)
 		return err
 	})
 	if err != nil {
@@ -147,6 +148,9 @@ func tarHeader(f file, prefix, link string) *tar.Header {
 	}
 	return h
 }
+
+// copyBuffer is shared by all files of a tree: most files are small.
+const copyBuffer = 64 << 10
 
 // xattrPrefix marks extended attributes in the records of a tar entry.
 const xattrPrefix = "SCHILY.xattr."
