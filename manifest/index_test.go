@@ -108,7 +108,6 @@ func TestAssembleRefuses(t *testing.T) {
 }
 
 func TestParseAnnotations(t *testing.T) {
-	type a = manifest.Annotation
 	for name, test := range map[string]struct {
 		text string
 		want manifest.Annotations // nil: refused
@@ -147,7 +146,7 @@ func TestParseAnnotations(t *testing.T) {
 				t.Fatalf("read as %v, error %v", got, err)
 			}
 			for i := range got {
-				if diff := cmp.Diff(a(test.want[i]), got[i]); diff != "" {
+				if diff := cmp.Diff(test.want[i], got[i]); diff != "" {
 					t.Error(diff)
 				}
 			}

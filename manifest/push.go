@@ -42,11 +42,11 @@ type PushOptions struct {
 type TagState string
 
 const (
-	// TagMoved: the tag was made, or names this image now.
+	// TagMoved means that the tag was made, or names this image now.
 	TagMoved TagState = "moved"
-	// TagUnchanged: the tag named this image before; nothing was written.
+	// TagUnchanged means that the tag named this image before and nothing was written.
 	TagUnchanged TagState = "unchanged"
-	// TagFailed: the tag was not written, or names another image again.
+	// TagFailed means that the tag was not written, or names another image again.
 	TagFailed TagState = "failed"
 )
 
