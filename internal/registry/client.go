@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -108,8 +109,8 @@ func (c *Client) manifest(ctx context.Context, at address, dgst digest.Digest) (
 // each tries the mirrors, then the registry itself. Whatever keeps a mirror
 // from answering, the next one may; the registry's own error is what counts.
 func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error) error {
-	settings := c.opts.Hosts[at.domain]
-	for _, text := range settings.Mirrors {
+	var refused []string
+	for _, text := range c.opts.Hosts[at.domain].Mirrors {
 		e, err := c.mirror(text, at.domain)
 		if err != nil {
 			return err
@@ -120,15 +121,21 @@ func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error
 		if ctx.Err() != nil {
 			return failure(ctx, at.written, at.domain, err)
 		}
+		refused = append(refused, fmt.Sprintf("mirror %s: %s", e.registry, reason(err)))
 	}
 	e, err := c.origin(at.domain)
 	if err != nil {
 		return err
 	}
-	if err := try(e); err != nil {
-		return failure(ctx, at.written, at.domain, err)
+	err = try(e)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = failure(ctx, at.written, at.domain, err)
+	if known := new(Error); errors.As(err, &known) && known.Kind != NotFound {
+		known.Mirrors = refused
+	}
+	return err
 }
 
 // Head asks the registry itself, never a mirror or what is remembered, what a

@@ -38,11 +38,20 @@ type Error struct {
 	Ref, Host string
 	// Err is the cause, free of credentials and control characters.
 	Err error
+	// Mirrors says what the mirrors answered, which were asked before.
+	Mirrors []string
 	// plain: the other side seems to speak http, which is not allowed.
 	plain bool
 }
 
 func (e *Error) Error() string {
+	if len(e.Mirrors) > 0 {
+		return fmt.Sprintf("%s (%s)", e.text(), strings.Join(e.Mirrors, "; "))
+	}
+	return e.text()
+}
+
+func (e *Error) text() string {
 	switch e.Kind {
 	case NotFound:
 		return fmt.Sprintf("%s does not exist in %s", e.Ref, e.Host)
@@ -84,6 +93,9 @@ func (e *Error) Hint() string {
 		if e.plain {
 			return fmt.Sprintf("if it speaks plain http, say so in buildkitd.toml: [registry.%q] http = true", e.Host)
 		}
+		if len(e.Mirrors) > 0 {
+			return "check the name, the mirrors in buildkitd.toml, and the network"
+		}
 		return fmt.Sprintf("check the network, or name a mirror in buildkitd.toml: [registry.%q] mirrors = [\"HOST\"]", e.Host)
 	}
 	return "check the reference"
@@ -105,6 +117,14 @@ func failure(ctx context.Context, ref, host string, err error) error {
 		return fmt.Errorf("asking %s for %s: %w", host, ref, context.Cause(ctx))
 	}
 	return &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err)}
+}
+
+// reason is a failure in few words.
+func reason(err error) string {
+	if kind := kindOf(err); kind != Invalid && kind != Unreachable {
+		return string(kind)
+	}
+	return clean(err)
 }
 
 // lasting tells whether asking again in the same run is pointless.
