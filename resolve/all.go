@@ -150,7 +150,7 @@ func (a asker) auto(ctx context.Context) (Answer, error) {
 // prefix takes the official prefix where there is one.
 func (a asker) prefix(ctx context.Context) result {
 	var r result
-	_, official := a.name.official()
+	official := a.name.official()
 	switch {
 	case official && a.name.pinned():
 		r.warn(a.question, a.question.Image+" is pinned by digest, so it gets no prefix")
@@ -172,7 +172,7 @@ func (a asker) prefix(ctx context.Context) result {
 // platform, and otherwise the names that were tried. A digest names one image:
 // under another name it would be a lie.
 func (a asker) conventions(ctx context.Context) (found *Answer, tried []string) {
-	if _, official := a.name.official(); !official || a.name.pinned() {
+	if !a.name.official() || a.name.pinned() {
 		return nil, nil
 	}
 	for _, prefix := range prefixes(a.question.Platform) {

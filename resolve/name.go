@@ -47,14 +47,14 @@ func (n name) effective() string {
 	return n.tag
 }
 
-// hub splits the name of an image on Docker Hub; ok is false for any other registry.
-func (n name) hub() (namespace, image string, ok bool) {
+// hub gives the namespace of an image on Docker Hub; ok is false for any other registry.
+func (n name) hub() (namespace string, ok bool) {
 	path, ok := strings.CutPrefix(n.repo, "docker.io/")
 	if !ok {
-		return "", "", false
+		return "", false
 	}
-	namespace, image, ok = strings.Cut(path, "/")
-	return namespace, image, ok && !strings.Contains(image, "/")
+	namespace, image, ok := strings.Cut(path, "/")
+	return namespace, ok && !strings.Contains(image, "/")
 }
 
 // in is the same image in another namespace of Docker Hub, written as the

@@ -62,13 +62,7 @@ func isPrefix(namespace string) bool {
 
 // official tells whether an image follows the convention: an official image, or
 // one of the per-architecture repositories of it.
-func (n name) official() (perArch, ok bool) {
-	namespace, _, onHub := n.hub()
-	if !onHub {
-		return false, false
-	}
-	if namespace == "library" {
-		return false, true
-	}
-	return true, isPrefix(namespace)
+func (n name) official() bool {
+	namespace, ok := n.hub()
+	return ok && (namespace == "library" || isPrefix(namespace))
 }

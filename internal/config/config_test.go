@@ -113,7 +113,7 @@ func TestAliasesStandForTheirValue(t *testing.T) {
 
 func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 	for _, c := range []struct{ problem, source, want, hint string }{
-		{"a misspelt key", "platfroms: [linux/arm64]", `a.yaml:1:1: unknown key "platfroms"`, "did you mean platforms?"},
+		{"a misspelt key", "platform: [linux/arm64]", `a.yaml:1:1: unknown key "platform"`, "did you mean platforms?"},
 		{"a key of another tool", "services: {}", `a.yaml:1:1: unknown key "services"`, "known keys: default, platforms, bases, args, target, verify, dockerfiles"},
 		{"a misspelt key further in", "verify:\n  mod: off", `a.yaml:2:3: unknown key "mod"`, "did you mean mode?"},
 		{"a key twice", "default: amd64\nplatforms: [arm64]\ndefault: arm64", `a.yaml:3:1: "default" is given twice, first on line 1`, "keep one of them"},
@@ -159,7 +159,7 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 }
 
 func TestAllErrorsAreCollected(t *testing.T) {
-	_, err := config.Load("a.yaml", []byte("default: sparc\nplatfroms: []\nverify: {mode: x}\n"))
+	_, err := config.Load("a.yaml", []byte("default: sparc\nplatform: []\nverify: {mode: x}\n"))
 	if n := len(strings.Split(err.Error(), "\n")); n != 3 {
 		t.Errorf("%d errors: %v", n, err)
 	}

@@ -18,16 +18,16 @@ import (
 type Kind string
 
 const (
-	// NotFound: the registry answered that there is no such thing.
+	// NotFound means that the registry answered that there is no such thing.
 	NotFound Kind = "not found"
-	// Unauthorized: it wants other credentials. Several registries also answer
+	// Unauthorized means that it wants other credentials. Several registries also answer
 	// so for repositories that do not exist.
 	Unauthorized Kind = "unauthorized"
-	// Unreachable: there was no answer, or only server errors, after all repetitions.
+	// Unreachable means that there was no answer, or only server errors, after all repetitions.
 	Unreachable Kind = "unreachable"
-	// Limited: it counts requests, and ours are used up for now.
+	// Limited means that it counts requests, and ours are used up for now.
 	Limited Kind = "limited"
-	// Invalid: the reference or the answer breaks the rules.
+	// Invalid means that the reference or the answer breaks the rules.
 	Invalid Kind = "invalid"
 )
 
