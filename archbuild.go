@@ -42,6 +42,9 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	}
 	defer at.close()
 
+	if err := run.checkServices(services); err != nil {
+		return Outcome{}, err
+	}
 	plans, err := run.decide(ctx, services, at)
 	if err != nil || opts.DryRun {
 		return Outcome{Plans: plans}, err

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/detect"
@@ -133,25 +132,30 @@ func syntaxNote(syntax string) []string {
 
 // host says what this machine is.
 func (o Options) host(ctx context.Context) (detect.HostFacts, error) {
-	host, err := detect.Host(ctx, detect.Options{})
+	host, err := detect.Host(ctx, detect.Options{Platforms: []platform.Platform{platform.Host()}})
 	if err != nil {
 		return host, fmt.Errorf("looking at this machine: %w", err)
 	}
 	return host, nil
 }
 
-// localRuns tells how programs run on this machine. Emulators are looked at
-// only when a platform asks for one.
-func (o Options) localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) (plan.How, string) {
-	emulators := sync.OnceValue(func() detect.Binfmt {
-		binfmt, _ := detect.Emulators(ctx, detect.Options{}) // only ends early with ctx
-		return binfmt
-	})
+// localRuns tells how programs run on this machine. What takes a look at the
+// CPU or at emulators is found out only for a platform that asks for it.
+func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) (plan.How, string) {
 	return func(p platform.Platform) (plan.How, string) {
 		if p == host.Platform {
 			return plan.Native, ""
 		}
-		switch can := detect.CanRun(host, emulators(), p); can.How {
+		options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true}
+		binfmt, err := detect.Emulators(ctx, options)
+		if err != nil { // ctx has ended, and with it the build
+			return plan.Impossible, ""
+		}
+		machine, err := detect.Host(ctx, options)
+		if err != nil {
+			machine = host
+		}
+		switch can := detect.CanRun(machine, binfmt, p); can.How {
 		case detect.Native:
 			return plan.Native, can.Reason
 		case detect.Emulated:

@@ -82,7 +82,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	if err != nil {
 		return place{}, err
 	}
-	runs := o.localRuns(ctx, host)
+	runs := localRuns(ctx, host)
 	return place{
 		name: "engine", platform: host.Platform, close: func() {},
 		runs: func(p platform.Platform) (plan.How, string) {
@@ -100,11 +100,8 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 			if err != nil {
 				return nil, nil, err
 			}
-			node, err := builder.Open(ctx, "engine", handle.Client)
-			if err != nil {
-				handle.Close()
-				return nil, nil, err
-			}
+			// It is this program: nothing needs to be asked.
+			node := &builder.Node{Name: "engine", Client: handle.Client, Private: true}
 			return node, func() { handle.Close() }, nil
 		},
 	}, nil

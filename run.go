@@ -58,6 +58,7 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.outputs, err = manifest.ParseOutputs(o.Outputs)
 	note(err)
+	r.annotations = append(r.annotations, manifest.AnnotationsOf(r.outputs)...)
 	r.export, err = manifest.ExporterAttrs(r.outputs)
 	note(err)
 	r.rules, err = parseRules(o.Bases)
@@ -188,4 +189,36 @@ func splitContexts(contexts map[string]string) (folders, remote map[string]strin
 		}
 	}
 	return folders, remote, nil
+}
+
+// checkServices looks at what only shows when the services are known: outputs
+// that fall together, annotations of platforms that are not built, a terminal
+// that would be sent an archive.
+func (r run) checkServices(services []service) error {
+	var outputs []manifest.Output
+	var failed []error
+	for _, s := range services {
+		outputs = append(outputs, r.outputsOf(s)...)
+		var platforms []platform.Platform
+		for _, target := range s.targets {
+			platforms = append(platforms, target.Platform)
+		}
+		failed = append(failed, usage(r.annotations.Check(platforms)))
+	}
+	failed = append(failed, usage(manifest.CheckOutputs(outputs)))
+	for _, out := range outputs {
+		if out.Stdout() && r.isTerminal(r.Stdout) {
+			failed = append(failed, &UsageError{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (o Options) isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -118,13 +119,12 @@ func (r run) deliver(ctx context.Context, s service, p plan.Plan, index manifest
 			return err
 		}
 		image.Outputs = append(image.Outputs, written)
+		for _, name := range written.Skipped {
+			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: device node left out: only root can make it\n", ui.Line(name))
+		}
 	}
 	for _, out := range pushes {
-		names := out.Names
-		if len(names) == 0 {
-			names = tags
-		}
-		pushed, err := index.Push(ctx, r.registry, names, manifest.PushOptions{ByDigest: out.ByDigest})
+		pushed, err := index.Push(ctx, r.registry, out.Named(tags), manifest.PushOptions{ByDigest: out.ByDigest})
 		image.Pushed = join(image.Pushed, pushed)
 		if err != nil {
 			return err

@@ -119,7 +119,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	}
 	return client.SolveOpt{
 		SharedSession: s.session, SessionPreInitialized: true,
-		Frontend: "dockerfile.v0", FrontendAttrs: attrs,
+		Frontend: "dockerfile.v0", FrontendAttrs: attrs, Internal: s.node.Private,
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
 	}
 }

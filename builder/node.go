@@ -23,6 +23,9 @@ type Node struct {
 	// Platforms as the server lists them; the first one is its own.
 	Platforms []platform.Platform
 	Version   string
+	// Private says that nobody else looks at this server: its builds need no
+	// record in its history.
+	Private bool
 }
 
 // dialTimeout bounds how long a node may take to answer at all.
@@ -39,7 +42,7 @@ func Dial(ctx context.Context, address string) (*Node, error) {
 	if err != nil {
 		return nil, &NodeError{Address: address, Err: err}
 	}
-	node, err := Open(ctx, address, c)
+	node, err := open(ctx, address, c)
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -47,8 +50,8 @@ func Dial(ctx context.Context, address string) (*Node, error) {
 	return node, nil
 }
 
-// Open asks a connected server who it is. The caller keeps the client and closes it.
-func Open(ctx context.Context, name string, c *client.Client) (*Node, error) {
+// open asks a connected server who it is.
+func open(ctx context.Context, name string, c *client.Client) (*Node, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no answer within %s", dialTimeout))
 	defer cancel()
 	workers, err := c.ListWorkers(ctx)

@@ -47,6 +47,8 @@ type Options struct {
 	// archbuild knows. What would only matter to others is not tried (a few
 	// milliseconds each): HostFacts.Native lacks them, Emulator.Version is empty.
 	Platforms []platform.Platform
+	// Quick leaves out the versions of emulators: no interpreter is run.
+	Quick bool
 	// Rootless also tells what an engine of a plain user would miss.
 	Rootless bool
 }

@@ -63,7 +63,10 @@ func (e Emulator) serves(p platform.Platform) bool {
 // absence of everything is a fact, no error; an error is that of ctx.
 func Emulators(ctx context.Context, o Options) (Binfmt, error) {
 	b := readBinfmt(o)
-	said := versions(ctx, o, b.Entries)
+	var said map[string]string
+	if !o.Quick {
+		said = versions(ctx, o, b.Entries)
+	}
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		path := o.path(e.Interpreter)
