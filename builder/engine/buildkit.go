@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/containerd/containerd/v2/core/remotes/docker"
@@ -22,6 +21,7 @@ import (
 	"github.com/moby/buildkit/solver"
 	"github.com/moby/buildkit/solver/bboltcachestorage"
 	"github.com/moby/buildkit/util/apicaps"
+	"github.com/moby/buildkit/util/archutil"
 	"github.com/moby/buildkit/util/db/boltutil"
 	"github.com/moby/buildkit/util/grpcerrors"
 	_ "github.com/moby/buildkit/util/grpcutil/encoding/proto" // the codec that BuildKit's own server uses
@@ -39,6 +39,7 @@ import (
 // buildkit is an opened BuildKit server without a socket.
 type buildkit struct {
 	controller *control.Controller
+	store      *store
 }
 
 // newBuildkit opens BuildKit's data below the root and puts its parts together.
@@ -50,12 +51,18 @@ func newBuildkit(c childOptions, cfg Config, end <-chan struct{}) (*buildkit, er
 	if err := applyProcessConfig(cfg); err != nil {
 		return nil, err
 	}
+	// Trying every emulator takes as long as all the rest; BuildKit keeps the answer.
+	go archutil.SupportedPlatforms(false)
 	sessions, err := session.NewManager()
 	if err != nil {
 		return nil, fmt.Errorf("opening BuildKit: %w", err)
 	}
 	hosts := resolver.NewRegistryConfig(cfg.Registries)
-	w, err := newWorker(c, cfg, hosts)
+	st, err := openStore(c.root, cfg.Workers.OCI.Snapshotter)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWorker(c, cfg, st, hosts)
 	if err != nil {
 		return nil, fmt.Errorf("opening BuildKit's worker: %w", err)
 	}
@@ -87,7 +94,7 @@ func newBuildkit(c childOptions, cfg Config, end <-chan struct{}) (*buildkit, er
 	if err != nil {
 		return nil, fmt.Errorf("opening BuildKit: %w", err)
 	}
-	return &buildkit{controller: controller}, nil
+	return &buildkit{controller: controller, store: st}, nil
 }
 
 func (b *buildkit) register(s *grpc.Server) {
@@ -95,23 +102,17 @@ func (b *buildkit) register(s *grpc.Server) {
 	b.controller.Register(s)
 }
 
-func (b *buildkit) close() error { return b.controller.Close() }
+func (b *buildkit) close() error { return errors.Join(b.controller.Close(), b.store.close()) }
 
 // applyProcessConfig sets what BuildKit keeps for the whole process.
 func applyProcessConfig(cfg Config) error {
-	if cfg.Log.Level != "" {
-		level, err := logrus.ParseLevel(cfg.Log.Level)
-		if err != nil {
-			return fmt.Errorf("log.level: %w", err)
-		}
-		logrus.SetLevel(level)
+	level, err := logLevel(cfg)
+	if err != nil {
+		return err
 	}
+	logrus.SetLevel(level)
 	if cfg.System != nil && cfg.System.MaxRegistryConcurrency != nil {
-		n := *cfg.System.MaxRegistryConcurrency
-		if n <= 0 {
-			return errors.New("system.maxRegistryConcurrency must be more than zero")
-		}
-		limited.SetMaxConcurrency(int64(n))
+		limited.SetMaxConcurrency(int64(*cfg.System.MaxRegistryConcurrency))
 	}
 	return nil
 }
@@ -188,15 +189,4 @@ func logFailures(ctx context.Context, req any, info *grpc.UnaryServerInfo, handl
 		logrus.Errorf("%s: %v", info.FullMethod, err)
 	}
 	return resp, err
-}
-
-// stubRunc is a command that stands in for a missing runc: this program under
-// another name, which says what is missing. BuildKit insists on a command that
-// exists.
-func (c childOptions) stubRunc() (string, error) {
-	err := os.Symlink("/proc/self/exe", c.noRunc)
-	if err != nil && !os.IsExist(err) {
-		return "", err
-	}
-	return c.noRunc, nil
 }

@@ -181,6 +181,9 @@ func serve(args []string, say *os.File) error {
 	if err := c.sweep(); err != nil {
 		return fmt.Errorf("sweeping up after the last engine: %w", err)
 	}
+	if err := c.makeRoot(); err != nil {
+		return err
+	}
 	if err := os.Setenv(stateVar, c.state); err != nil {
 		return err
 	}

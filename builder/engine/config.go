@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/cmd/buildkitd/config"
+	"github.com/sirupsen/logrus"
 )
 
 // Config is what a buildkitd.toml says, in BuildKit's own words.
@@ -20,10 +21,10 @@ type Config = config.Config
 //
 // The tables that matter to the private engine: registry, worker.oci (labels,
 // snapshotter overlayfs or native, garbage collection, network, parallelism,
-// AppArmor, SELinux, cgroup parent), dns, history, frontend, log, system,
-// insecure-entitlements, proxyNetwork. Where it listens and where it keeps its
-// data is archbuild's business: root, grpc, otel and worker.containerd are
-// passed over.
+// AppArmor, SELinux, cgroup parent), dns, history, frontend, log.level,
+// system.maxRegistryConcurrency, insecure-entitlements, proxyNetwork. Where it
+// listens and keeps its data is archbuild's business, and some parts are not
+// compiled in: root, grpc, otel, cdi, cache and worker.containerd are passed over.
 func LoadConfig(path string) (Config, error) {
 	cfg, _, err := readConfig(path)
 	return cfg, err
@@ -62,7 +63,27 @@ func checkConfig(cfg Config) error {
 	case oci.Enabled != nil && !*oci.Enabled:
 		return fmt.Errorf("worker.oci is switched off; the private engine has no other worker")
 	}
-	return nil
+	if sys := cfg.System; sys != nil && sys.MaxRegistryConcurrency != nil && *sys.MaxRegistryConcurrency <= 0 {
+		return fmt.Errorf("system.maxRegistryConcurrency must be more than zero")
+	}
+	if _, err := parsePlatforms(oci.Platforms); err != nil {
+		return err
+	}
+	_, err := logLevel(cfg)
+	return err
+}
+
+// logLevel is how much engine.log gets: what BuildKit calls info unless told
+// otherwise.
+func logLevel(cfg Config) (logrus.Level, error) {
+	if cfg.Log.Level == "" {
+		return logrus.InfoLevel, nil
+	}
+	level, err := logrus.ParseLevel(cfg.Log.Level)
+	if err != nil {
+		return level, fmt.Errorf("log.level: %w", err)
+	}
+	return level, nil
 }
 
 // Registry is how to talk to one registry, as a [registry."HOST"] table says.

@@ -166,7 +166,7 @@ func (l layout) connect(ctx context.Context, o Options, wanted State) (*Handle, 
 		return &Handle{Client: c, State: s}, nil
 	}
 	defer c.Close()
-	s, err = ask(ctx, c, keyRetire, retireAlone)
+	s, err = retireUnused(ctx, c)
 	if err != nil {
 		return nil, l.explain(ctx, err)
 	}
@@ -175,6 +175,20 @@ func (l layout) connect(ctx context.Context, o Options, wanted State) (*Handle, 
 	}
 	fmt.Fprintf(o.Log, "replacing the private engine: it has another %s\n", differs[0])
 	return nil, errNotRunning
+}
+
+// leaveTime is how long an engine may take to notice that a client has left.
+const leaveTime = 500 * time.Millisecond
+
+// retireUnused ends an engine if nobody else is connected, now or in a moment:
+// the run before this one may have ended just now.
+func retireUnused(ctx context.Context, c *client.Client) (State, error) {
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		s, err := ask(ctx, c, keyRetire, retireAlone)
+		if err != nil || !s.Running || time.Since(began) > leaveTime {
+			return s, err
+		}
+	}
 }
 
 // mismatch names what an engine has otherwise than wanted. An engine with a runc

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -79,8 +80,6 @@ func TestAnEngineThatDoesNotFitIsReplaced(t *testing.T) {
 			before := ensurePID(t, o)
 			changed := o
 			tt.change(t, &changed)
-			// The socket's other end notices the first client's leave a moment later.
-			waitFor(t, "the first client to be gone", func() bool { return status(t, o).Connections == 0 })
 			h := ensure(t, changed)
 			defer h.Close()
 			if got := h.State.PID != before; got != tt.replaced || h.Started != tt.replaced {
@@ -90,7 +89,6 @@ func TestAnEngineThatDoesNotFitIsReplaced(t *testing.T) {
 				t.Errorf("idle %s, want %s", h.State.Idle, want)
 			}
 		})
-		waitFor(t, "the client to be gone", func() bool { return status(t, o).Connections == 0 })
 	}
 }
 
@@ -106,6 +104,72 @@ func TestAnEngineInUseIsNotReplaced(t *testing.T) {
 	}
 	if s := status(t, o); s.PID != first.State.PID {
 		t.Errorf("the engine was replaced: %+v", s)
+	}
+}
+
+func TestTheConfigurationIsInForce(t *testing.T) {
+	o := options(t)
+	o.Config = filepath.Join(t.TempDir(), "buildkitd.toml")
+	text := "[worker.oci]\nsnapshotter = \"native\"\n[worker.oci.labels]\nroom = \"cellar\"\n"
+	if err := os.WriteFile(o.Config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := ensure(t, o)
+	workers, err := h.Client.ListWorkers(t.Context())
+	if err != nil || len(workers) != 1 || workers[0].Labels["room"] != "cellar" {
+		t.Errorf("workers %+v, %v", workers, err)
+	}
+	if dir := boxContext(t); o.Runc != "" {
+		if out, err := buildBox(t.Context(), h.Client, dir, sleeper(time.Millisecond, "native")); err != nil {
+			t.Errorf("a build with native snapshots: %v\n%s", err, out)
+		}
+	}
+}
+
+func TestAnEngineThatCannotStartSaysWhy(t *testing.T) {
+	o := options(t)
+	o.Config = filepath.Join(t.TempDir(), "buildkitd.toml")
+	if err := os.WriteFile(o.Config, []byte("[worker.oci]\nnetworkMode = \"bogus\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := engine.Ensure(t.Context(), o)
+	var start *engine.StartError
+	if !errors.As(err, &start) || !strings.Contains(start.Reason, "bogus") || start.Hint() == "" {
+		t.Errorf("got %v, want a *StartError that names the mode", err)
+	}
+}
+
+// A run that is killed while it starts the engine leaves the next one no worse.
+func TestAKilledRunDoesNoHarm(t *testing.T) {
+	o := options(t)
+	for _, after := range []time.Duration{5, 20, 40, 60, 90} {
+		run := exec.Command("/proc/self/exe", "client", o.State)
+		if err := run.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Millisecond)
+		run.Process.Kill()
+		run.Wait()
+		ensure(t, o).Close()
+		stop(t, o)
+		if left := remains(t, o.State, o.State, nil); len(left) > 0 {
+			t.Errorf("killed after %d ms: left behind: %q", after, left)
+		}
+	}
+}
+
+// An engine whose folder was deleted cannot be found any more; it ends, and does
+// not bring the folder back.
+func TestAnEngineThatLostItsFolderEnds(t *testing.T) {
+	o := options(t)
+	o.Idle = 200 * time.Millisecond
+	pid := ensurePID(t, o)
+	if err := os.RemoveAll(o.State); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the engine to end", func() bool { return isGone(pid) })
+	if _, err := os.Stat(o.State); !os.IsNotExist(err) {
+		t.Errorf("the folder is back: %v", err)
 	}
 }
 
@@ -151,6 +215,7 @@ func TestAHangingEngineIsKilledByStop(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	waitFor(t, "the engine to hang", func() bool { return isStopped(pid) })
 	stop(t, o)
 	if left := remains(t, o.State, o.State, nil); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
@@ -219,6 +284,15 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// isStopped says whether all threads of a process are stopped.
+func isStopped(pid int) bool {
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+	return len(threads) > 0 && !slices.ContainsFunc(threads, func(file string) bool {
+		stat, err := os.ReadFile(file)
+		return err == nil && !strings.Contains(string(stat), ") T ")
+	})
 }
 
 // isGone says whether a process has ended, reaped or not.

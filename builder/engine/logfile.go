@@ -36,5 +36,5 @@ func boundLog() {
 		log.size = info.Size()
 	}
 	logrus.SetOutput(log)
-	logrus.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, DisableColors: true})
+	logrus.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, DisableColors: true, TimestampFormat: "2006-01-02T15:04:05.000Z07:00"})
 }

@@ -140,6 +140,17 @@ func (l layout) make() error {
 	return privateDir(dir)
 }
 
+// makeRoot creates BuildKit's own folders.
+func (l layout) makeRoot() error {
+	if err := os.MkdirAll(l.root, 0o700); err != nil {
+		return fmt.Errorf("making BuildKit's folder: %w", err)
+	}
+	if err := os.Mkdir(l.tmp, 0o700); err != nil {
+		return fmt.Errorf("making BuildKit's temporary folder: %w", err)
+	}
+	return nil
+}
+
 // privateDir makes dir, or accepts it as it is if it is a real folder that
 // belongs to this user; in both cases nobody else can enter it afterwards.
 // Folders in /tmp can be made by anybody, hence the care.

@@ -83,6 +83,8 @@ func TestLoadConfig(t *testing.T) {
 		"no TOML":                         {"[registry\n", false},
 		"a snapshotter we lack":           {"[worker.oci]\nsnapshotter = \"stargz\"\n", false},
 		"no worker":                       {"[worker.oci]\nenabled = false\n", false},
+		"a platform that is none":         {"[worker.oci]\nplatforms = [\"x/y/z/a\"]\n", false},
+		"a log level that is none":        {"[log]\nlevel = \"loud\"\n", false},
 		"rootless":                        {"[worker.oci]\nrootless = true\n", false},
 	}
 	for name, tt := range tests {

@@ -17,11 +17,7 @@ import (
 // sweep removes what engines of this state folder have left when they were
 // killed: processes, containers, their control groups, mounts, temporary files.
 // The caller holds the state lock, so nothing found belongs to a living engine.
-// Afterwards the folders of the root exist.
 func (l layout) sweep() error {
-	if err := os.MkdirAll(l.root, 0o700); err != nil {
-		return fmt.Errorf("making BuildKit's folder: %w", err)
-	}
 	l.killMarked()
 	var errs []error
 	boxes := l.containers()
@@ -36,8 +32,7 @@ func (l layout) sweep() error {
 	for _, box := range boxes {
 		errs = append(errs, os.RemoveAll(box.bundle))
 	}
-	errs = append(errs, os.RemoveAll(l.tmp), os.Mkdir(l.tmp, 0o700))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, os.RemoveAll(l.tmp))...)
 }
 
 // killMarked ends the processes that a dead engine has started and that have

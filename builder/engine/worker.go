@@ -3,109 +3,151 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/containerd/containerd/v2/core/remotes/docker"
-	"github.com/containerd/containerd/v2/core/snapshots"
-	"github.com/containerd/containerd/v2/plugins/snapshots/native"
-	"github.com/containerd/containerd/v2/plugins/snapshots/overlay"
-	"github.com/containerd/containerd/v2/plugins/snapshots/overlay/overlayutils"
-	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildkitd/config"
 	"github.com/moby/buildkit/executor/oci"
+	"github.com/moby/buildkit/executor/resources"
+	"github.com/moby/buildkit/executor/runcexecutor"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/archutil"
 	"github.com/moby/buildkit/util/disk"
+	"github.com/moby/buildkit/util/network"
 	"github.com/moby/buildkit/util/network/cniprovider"
 	"github.com/moby/buildkit/util/network/netproviders"
 	"github.com/moby/buildkit/version"
 	"github.com/moby/buildkit/worker/base"
-	"github.com/moby/buildkit/worker/runc"
+	"github.com/moby/buildkit/worker/label"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/semaphore"
 )
 
-// newWorker opens BuildKit's worker: snapshots, content and the executor.
-func newWorker(c childOptions, cfg Config, hosts docker.RegistryHosts) (*base.Worker, error) {
+// newWorker puts BuildKit's worker together: the store, the network and the
+// executor that has runc make containers. BuildKit's own assembly is not used
+// because it also makes an RSA key for a proxy at every start, a tenth of a
+// second on average, and keeps a database open for ever.
+func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts) (*base.Worker, error) {
 	w := cfg.Workers.OCI
-	binary := c.runc
-	if binary == "" {
-		stub, err := c.stubRunc()
-		if err != nil {
-			return nil, err
-		}
-		binary = stub
-	}
-	var parallel *semaphore.Weighted
-	if w.MaxParallelism > 0 {
-		parallel = semaphore.NewWeighted(int64(w.MaxParallelism))
-	}
-	opt, err := runc.NewWorkerOpt(c.root, snapshotter(c.root, w.Snapshotter), false, oci.ProcessSandbox, w.Labels, nil,
-		networks(c.root, cfg), dns(cfg), binary, w.ApparmorProfile, w.SELinux, parallel, "", w.DefaultCgroupParent, nil)
+	nets, err := openNetworks(c.root, cfg)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("opening the network: %w", err)
+	}
+	opt := base.WorkerOpt{
+		Labels:           labels(cfg, st.snapshotter, nets.mode),
+		GCPolicy:         gcPolicy(w.GCConfig, c.root),
+		BuildkitVersion:  client.BuildkitVersion{Package: version.Package, Version: BuildKit},
+		NetworkProviders: nets.providers,
+		ProxyProvider:    nets.proxy,
+		RegistryHosts:    hosts,
+	}
+	if w.MaxParallelism > 0 {
+		opt.ParallelismSem = semaphore.NewWeighted(int64(w.MaxParallelism))
 	}
 	if opt.Platforms, err = supported(w.Platforms); err != nil {
 		return nil, err
 	}
-	opt.RegistryHosts = hosts
-	opt.GCPolicy = gcPolicy(w.GCConfig, c.root)
-	opt.BuildkitVersion = client.BuildkitVersion{Package: version.Package, Version: BuildKit}
+	if opt.ResourceMonitor, err = resources.NewMonitor(); err != nil {
+		return nil, err
+	}
+	binary, err := c.runcOrStub()
+	if err != nil {
+		return nil, err
+	}
+	opt.Executor, err = runcexecutor.New(runcexecutor.Opt{
+		Root:                filepath.Join(st.root, "executor"),
+		CommandCandidates:   []string{binary},
+		ProcessMode:         oci.ProcessSandbox,
+		DNS:                 dns(cfg),
+		ApparmorProfile:     w.ApparmorProfile,
+		SELinux:             w.SELinux,
+		DefaultCgroupParent: w.DefaultCgroupParent,
+		ResourceMonitor:     opt.ResourceMonitor,
+		ProxyProvider:       nets.proxy,
+	}, nets.providers)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.fill(&opt); err != nil {
+		return nil, err
+	}
 	return base.NewWorker(context.Background(), opt)
 }
 
-// snapshotter makes overlayfs snapshots where the file system allows it, else
-// copies. Directories that a killed engine had half made are removed first:
-// later they would be in the way ("file exists").
-func snapshotter(root, name string) runc.SnapshotterFactory {
-	if name == "" || name == "auto" {
-		name = "overlayfs"
-		if overlayutils.Supported(root) != nil {
-			name = "native"
-		}
+// runcOrStub is the command that runs containers. Where runc is missing it is
+// this program under another name, which says so: BuildKit insists on a command
+// that exists, but uses it for RUN only.
+func (c childOptions) runcOrStub() (string, error) {
+	if c.runc != "" {
+		return c.runc, nil
 	}
-	return runc.SnapshotterFactory{Name: name, New: func(dir string) (snapshots.Snapshotter, error) {
-		s, err := openSnapshotter(name, dir)
-		if err != nil {
-			return nil, err
-		}
-		if cleaner, ok := s.(snapshots.Cleaner); ok {
-			// A store that was never written to has nothing to clean.
-			if err := cleaner.Cleanup(context.Background()); err != nil && !errdefs.IsNotFound(err) {
-				return nil, fmt.Errorf("cleaning up snapshots: %w", err)
-			}
-		}
-		return s, nil
-	}}
+	err := os.Symlink("/proc/self/exe", c.noRunc)
+	if err != nil && !os.IsExist(err) {
+		return "", err
+	}
+	return c.noRunc, nil
 }
 
-func openSnapshotter(name, dir string) (snapshots.Snapshotter, error) {
-	if name == "native" {
-		return native.NewSnapshotter(dir)
+// labels describe the worker as buildkitd would.
+func labels(cfg Config, snapshotter, network string) map[string]string {
+	w := cfg.Workers.OCI
+	out := map[string]string{
+		label.Executor:       "oci",
+		label.Snapshotter:    snapshotter,
+		label.Network:        network,
+		label.OCIProcessMode: oci.ProcessSandbox.String(),
+		label.SELinuxEnabled: strconv.FormatBool(w.SELinux),
 	}
-	return overlay.NewSnapshotter(dir, overlay.AsynchronousRemove)
+	if host, err := os.Hostname(); err == nil {
+		out[label.Hostname] = host
+	}
+	if w.ApparmorProfile != "" {
+		out[label.ApparmorProfile] = w.ApparmorProfile
+	}
+	for name, value := range w.Labels {
+		out[name] = value
+	}
+	return out
 }
 
-// networkMode is the network of a RUN: the host's, so that no CNI plugins are
-// needed, unless the configuration says otherwise.
-func networkMode(cfg Config) string {
-	if mode := cfg.Workers.OCI.Mode; mode != "" {
-		return mode
-	}
-	return "host"
+// networks are the networks that a RUN can have.
+type networks struct {
+	mode      string
+	providers map[pb.NetMode]network.Provider
+	proxy     network.ProxyProvider
 }
 
-func networks(root string, cfg Config) netproviders.Opt {
+// openNetworks gives RUN the host's network, so that no CNI plugins are needed,
+// unless the configuration says otherwise.
+func openNetworks(root string, cfg Config) (networks, error) {
+	mode := networkMode(cfg)
+	if mode == "host" && !cfg.ProxyNetwork {
+		host := network.NewHostProvider()
+		return networks{mode: mode, providers: map[pb.NetMode]network.Provider{
+			pb.NetMode_UNSET: host,
+			pb.NetMode_HOST:  host,
+			pb.NetMode_NONE:  network.NewNoneProvider(),
+		}}, nil
+	}
 	n := cfg.Workers.OCI.NetworkConfig
-	return netproviders.Opt{Mode: networkMode(cfg), CNI: cniprovider.Opt{
+	var nets networks
+	var err error
+	nets.providers, nets.proxy, nets.mode, err = netproviders.Providers(netproviders.Opt{Mode: mode, CNI: cniprovider.Opt{
 		Root:         root,
 		ConfigPath:   or(n.CNIConfigPath, "/etc/buildkit/cni.json"),
 		BinaryDir:    or(n.CNIBinaryPath, "/opt/cni/bin"),
 		PoolSize:     n.CNIPoolSize,
 		BridgeName:   or(n.BridgeName, "buildkit0"),
 		BridgeSubnet: or(n.BridgeSubnet, "10.10.0.0/16"),
-	}}
+	}})
+	return nets, err
 }
+
+func networkMode(cfg Config) string { return or(cfg.Workers.OCI.Mode, "host") }
 
 func or(value, fallback string) string {
 	if value != "" {
@@ -127,6 +169,10 @@ func supported(names []string) ([]ocispecs.Platform, error) {
 	if len(names) == 0 {
 		return archutil.SupportedPlatforms(false), nil
 	}
+	return parsePlatforms(names)
+}
+
+func parsePlatforms(names []string) ([]ocispecs.Platform, error) {
 	var out []ocispecs.Platform
 	for _, name := range names {
 		p, err := platforms.Parse(name)
