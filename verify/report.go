@@ -146,6 +146,9 @@ func (e *Error) Hint() string {
 	return fmt.Sprintf("build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow %s", printable(first.Path))
 }
 
+// ExitStatus is 3, as whenever an image is not what its label says.
+func (e *Error) ExitStatus() int { return 3 }
+
 // printable keeps a file name of the image from speaking to the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
