@@ -77,7 +77,7 @@ func usage(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, typed := err.(*UsageError); typed {
+	if errors.As(err, new(*UsageError)) {
 		return err
 	}
 	return &UsageError{err, hintOf(err)}

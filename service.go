@@ -41,7 +41,7 @@ func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.
 		return image, err
 	}
 	image.Digest = index.Descriptor.Digest.String()
-	return image, r.deliver(ctx, s, p, index, &image)
+	return image, r.deliver(ctx, s, index, &image)
 }
 
 // rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
@@ -106,7 +106,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 }
 
 // deliver writes every output, pushes, and then writes the files that name the result.
-func (r run) deliver(ctx context.Context, s service, p plan.Plan, index manifest.Index, image *Image) error {
+func (r run) deliver(ctx context.Context, s service, index manifest.Index, image *Image) error {
 	tags := r.tagsOf(s)
 	var pushes []manifest.Output
 	for _, out := range r.outputsOf(s) {

@@ -36,8 +36,8 @@ type Options struct {
 	// Root is the tree looked at; empty is "/". With another root no probe
 	// program is run: what cannot be read is taken to be absent.
 	Root string
-	// Proc and Sys are the mounts of procfs and sysfs; empty is Root's.
-	Proc, Sys string
+	// Proc is the mount of procfs; empty is Root's.
+	Proc string
 	// Machine is what `uname -m` says, for kernels before 6.1, which do not
 	// tell it in Proc. Empty asks the running kernel when Root is "/".
 	Machine string
@@ -107,13 +107,6 @@ func (o Options) proc(path string) string {
 		return filepath.Join(o.Proc, path)
 	}
 	return filepath.Join(o.root(), "proc", path)
-}
-
-func (o Options) sys(path string) string {
-	if o.Sys != "" {
-		return filepath.Join(o.Sys, path)
-	}
-	return filepath.Join(o.root(), "sys", path)
 }
 
 // path finds a file of the tree looked at. Absolute links point into the tree.

@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -92,7 +93,7 @@ func (f *forward) copy(w io.Writer, n int64) {
 	}
 	copied, err := io.CopyN(w, f.r, n)
 	f.pos += copied
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		f.err = err
 	}
 }

@@ -139,7 +139,7 @@ func (s *scanner) tar(r *counted) ([]entry, error) {
 	content, buffer := &counted{tr, s}, make([]byte, peSize)
 	for {
 		header, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list, nil
 		}
 		if err != nil {

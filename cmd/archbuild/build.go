@@ -40,22 +40,22 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
-	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image (repeatable)")
-	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes: type=oci|local|tar|image,dest=… (repeatable)")
+	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
+	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes, an `OUTPUT`: type=oci|local|tar|image,dest=… (repeatable)")
 	f.BoolVar(&opts.Push, "push", false, "push to the registry of each tag; tags move last")
-	f.StringArrayVar(&opts.Secrets, "secret", nil, "secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
-	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: KEY=VALUE")
-	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: [index:|manifest:|manifest-descriptor:[PLATFORM]]KEY=VALUE")
+	f.StringArrayVar(&opts.Secrets, "secret", nil, "`SECRET` for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
+	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: `KEY=VALUE`")
+	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
 	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
-	f.StringVar(&opts.Provenance, "provenance", "", "add provenance attestations: true, mode=min or mode=max")
+	f.StringVar(&opts.Provenance, "provenance", "", "add provenance attestations, in `MODE` true, mode=min or mode=max")
 	f.Lookup("provenance").NoOptDefVal = "true"
-	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to a file")
-	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to a file")
-	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown: auto, tty, plain, rawjson, quiet")
+	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
+	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
+	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
-	f.StringVar(&opts.Verify, "verify", "", "what a program of the wrong platform is: fail, warn, off (default fail)")
-	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over (glob, repeatable)")
+	f.StringVar(&opts.Verify, "verify", "", "what follows from a program of the wrong platform, a `MODE`: fail, warn, off (default fail)")
+	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)
@@ -64,26 +64,26 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 
 // templateFlags are those that decide how a Dockerfile is read and rewritten.
 func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile (default PATH/Dockerfile)")
-	f.StringArrayVar(&opts.Platforms, "platform", nil, "platforms to build for (default archbuild.yaml's, DOCKER_DEFAULT_PLATFORM, this machine's)")
-	f.StringVar(&opts.Target, "target", "", "the stage to build")
-	f.StringArrayVar(&opts.BuildArgs, "build-arg", nil, "build argument KEY=VALUE, or PLATFORM:KEY=VALUE for one platform")
-	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context NAME=FOLDER, or NAME=docker-image://…")
-	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: OLD=NEW[@PLATFORM]")
-	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found: auto, prefix, keep (default auto)")
-	f.StringVar(&opts.BuildPlatform, "build-platform", "", "platform of BUILDPLATFORM stages (default the node's)")
+	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile, a `FILE` (default PATH/Dockerfile)")
+	f.StringArrayVar(&opts.Platforms, "platform", nil, "`PLATFORMS` to build for (default archbuild.yaml's, DOCKER_DEFAULT_PLATFORM, this machine's)")
+	f.StringVar(&opts.Target, "target", "", "the `STAGE` to build")
+	f.StringArrayVar(&opts.BuildArgs, "build-arg", nil, "build argument `KEY=VALUE`, or PLATFORM:KEY=VALUE for one platform")
+	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context `NAME=FOLDER`, or NAME=docker-image://…")
+	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: `OLD=NEW`[@PLATFORM]")
+	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found, a `MODE`: auto, prefix, keep (default auto)")
+	f.StringVar(&opts.BuildPlatform, "build-platform", "", "`PLATFORM` of BUILDPLATFORM stages (default the node's)")
 }
 
 // engineFlags choose where the work is done.
 func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVar(&opts.Node, "node", "", "address of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
+	f.StringVar(&opts.Node, "node", "", "`ADDRESS` of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
 	stateFlags(f, opts)
-	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps (default beside archbuild, then PATH)")
+	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps, a `FILE` (default beside archbuild, then PATH)")
 	f.DurationVar(&opts.Idle, "engine-idle", 0, "how long the engine waits for the next build before it ends (default 5m)")
 }
 
 // stateFlags say where things are kept and how registries are reached.
 func stateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVar(&opts.State, "state", "", "folder for the engine, caches and results (default $ARCHBUILD_STATE, then the system's)")
-	f.StringVar(&opts.Engine.Config, "engine-config", "", "a buildkitd.toml (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
+	f.StringVar(&opts.State, "state", "", "`FOLDER` for the engine, caches and results (default $ARCHBUILD_STATE, then the system's)")
+	f.StringVar(&opts.Engine.Config, "engine-config", "", "a buildkitd.toml, a `FILE` (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
 }

@@ -54,7 +54,11 @@ func writeVerb(b *strings.Builder, c *cobra.Command) {
 			if f.Shorthand != "" {
 				name = "`-" + f.Shorthand + "`, " + name
 			}
-			fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(f.Usage, "|", `\|`))
+			value, usage := pflag.UnquoteUsage(f)
+			if value != "" {
+				name += " " + value
+			}
+			fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(usage, "|", `\|`))
 		})
 	}
 	for _, sub := range c.Commands() {

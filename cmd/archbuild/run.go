@@ -91,11 +91,26 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDetect(system),
 		newVerify(system), newEngine(system), newVersion(system), newDocs(root))
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Args: cobra.ArbitraryArgs})
+	usageStatus(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return flagError(c, err)
 	})
 	return root
+}
+
+// usageStatus makes a wrong number of arguments wrong usage, for every verb.
+func usageStatus(c *cobra.Command) {
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usageError{err, c.CommandPath()}
+		}
+		return nil
+	}
+	for _, verb := range c.Commands() {
+		usageStatus(verb)
+	}
 }
 
 // flagError names the nearest flag when one was mistyped.

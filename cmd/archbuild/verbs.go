@@ -28,7 +28,7 @@ func newRewrite(system archbuild.System) *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
-	f.StringVarP(&out, "output", "o", "", "folder to write to, or - for standard output (default beside the template)")
+	f.StringVarP(&out, "output", "o", "", "`FOLDER` to write to, or - for standard output (default beside the template)")
 	stateFlags(f, &opts)
 	return c
 }
@@ -79,7 +79,7 @@ func newDetect(system archbuild.System) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(c.Flags(), &opts)
-	c.Flags().StringVar(&opts.Runc, "runc", "", "the runc to look at")
+	c.Flags().StringVar(&opts.Runc, "runc", "", "the runc to look at, a `FILE`")
 	return c
 }
 
@@ -101,16 +101,18 @@ func newVerify(system archbuild.System) *cobra.Command {
 				}
 				return err
 			}
-			if e := archbuild.WriteReports(system.Stdout, reports); e != nil {
-				return e
+			if len(reports) > 0 {
+				if e := archbuild.WriteReports(system.Stdout, reports); e != nil {
+					return e
+				}
 			}
 			return err
 		},
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&opts.Platforms, "platform", nil, "look at these platforms only")
-	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files to pass over (glob, repeatable)")
+	f.StringArrayVar(&opts.Platforms, "platform", nil, "look at these `PLATFORMS` only")
+	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files to pass over, a `GLOB` (repeatable)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(f, &opts)
 	return c

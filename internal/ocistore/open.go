@@ -29,6 +29,9 @@ func IsLocal(name string) bool {
 // are read lazily.
 func Open(name string) ([]Entry, io.Closer, error) {
 	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &NoFileError{name}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +96,16 @@ func openArchive(name string) (_ []Entry, _ io.Closer, err error) {
 	return list, file, err
 }
 
+// NoFileError says that nothing has the name.
+type NoFileError struct{ Name string }
+
+func (e *NoFileError) Error() string { return fmt.Sprintf("%s: no such file or folder", e.Name) }
+
+// Hint says what can stand there.
+func (e *NoFileError) Hint() string {
+	return "give an OCI layout (a folder), an archive of one, or a reference such as debian:12"
+}
+
 // FormatError says that a file is no archive of images.
 type FormatError struct {
 	Name       string
@@ -134,7 +147,7 @@ func readArchive(file *os.File) (*archive, error) {
 	tr := tar.NewReader(file)
 	for {
 		header, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return a, nil
 		}
 		if err != nil {
