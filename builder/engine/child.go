@@ -179,7 +179,8 @@ func serve(args []string, say *os.File) error {
 	boundLog()
 	logrus.Infof("engine: starting, pid %d, BuildKit %s, state %s", os.Getpid(), BuildKit, c.state)
 	if err := c.sweep(); err != nil {
-		return fmt.Errorf("sweeping up after the last engine: %w", err)
+		// A process that no signal reaches is no reason to refuse builds.
+		logrus.Warnf("engine: sweeping up after the last engine: %v", err)
 	}
 	if err := c.makeRoot(); err != nil {
 		return err

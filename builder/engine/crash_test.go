@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -101,5 +103,36 @@ func TestStopEndsBuildsAndLeavesNothing(t *testing.T) {
 	}
 	for _, r := range remains(t, o.State, token, ids) {
 		t.Errorf("left behind: %s", r)
+	}
+}
+
+// A killed engine can leave snapshot directories that its database knows nothing
+// of; the next snapshots want the same names.
+func TestHalfMadeSnapshotsAreNotInTheWay(t *testing.T) {
+	o := options(t)
+	requireRunc(t, o.Runc)
+	dir := boxContext(t)
+	h := ensure(t, o)
+	if _, err := buildBox(t.Context(), h.Client, dir, sleeper(time.Millisecond, "first")); err != nil {
+		t.Fatal(err)
+	}
+	snapshots := filepath.Join(h.State.Root, "runc-overlayfs", "snapshots", "snapshots")
+	if _, err := os.Stat(snapshots); err != nil {
+		t.Skip("no overlayfs here")
+	}
+	stop(t, o)
+	for i := 1; i < 40; i++ {
+		// What exists is in use; what does not is left half made.
+		name := filepath.Join(snapshots, strconv.Itoa(i))
+		if _, err := os.Stat(name); err == nil {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Join(name, "fs", "junk"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h = ensure(t, o)
+	if out, err := buildBox(t.Context(), h.Client, dir, sleeper(time.Millisecond, "second")); err != nil {
+		t.Errorf("the next build: %v\n%s", err, out)
 	}
 }

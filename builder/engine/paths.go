@@ -145,7 +145,7 @@ func (l layout) makeRoot() error {
 	if err := os.MkdirAll(l.root, 0o700); err != nil {
 		return fmt.Errorf("making BuildKit's folder: %w", err)
 	}
-	if err := os.Mkdir(l.tmp, 0o700); err != nil {
+	if err := os.MkdirAll(l.tmp, 0o700); err != nil {
 		return fmt.Errorf("making BuildKit's temporary folder: %w", err)
 	}
 	return nil

@@ -24,10 +24,9 @@ func (l layout) sweep() error {
 	for _, box := range boxes {
 		errs = append(errs, box.kill())
 	}
-	errs = append(errs, unmountBelow(l.root))
-	if err := errors.Join(errs...); err != nil {
+	if err := unmountBelow(l.root); err != nil {
 		// With a mount left below the root, deleting would reach through it.
-		return err
+		return errors.Join(append(errs, err)...)
 	}
 	for _, box := range boxes {
 		errs = append(errs, os.RemoveAll(box.bundle))
