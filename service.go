@@ -95,7 +95,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 		return nil, err
 	}
 	results := session.Build(ctx, p.Jobs, builder.Options{
-		Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
+		Template: s.template.Name, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
 		Provenance: r.provenance, Epoch: r.args[platform.Platform{}]["SOURCE_DATE_EPOCH"],
 		Export: r.export, BuiltinSyntax: builtinSyntax(p.Syntax), Remote: remote,
 	}, display)

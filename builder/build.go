@@ -19,6 +19,8 @@ import (
 
 // Options hold for all jobs of a run.
 type Options struct {
+	// Template is the Dockerfile's own name, for errors: its lines are those of every Dockerfile.ARCH.
+	Template string
 	Labels map[string]string
 	// Annotations of each platform's manifest, as attributes of the exporter.
 	Annotations map[platform.Platform]map[string]string
@@ -75,7 +77,7 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 		result.Descriptor, err = descriptor(response)
 	}
 	if err != nil {
-		result.Err = explain(job, err, watch)
+		result.Err = explain(job, opts.Template, err, watch)
 		if ctx.Err() != nil {
 			result.Err = context.Cause(ctx)
 		}

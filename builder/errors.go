@@ -14,7 +14,7 @@ import (
 // Error is a job that failed: where in the Dockerfile, why, and what the step said last.
 type Error struct {
 	Platform platform.Platform
-	// File and Line are those of the Dockerfile.ARCH, which are the template's.
+	// File is the template, Line one of it.
 	File string
 	Line int
 	// Source is the line itself.
@@ -67,8 +67,8 @@ func (e *Error) Hint() string {
 }
 
 // explain turns BuildKit's error into one that names platform, line and output.
-func explain(job plan.Job, err error, watch *watcher) error {
-	e := &Error{Platform: job.Platform, File: job.Dockerfile, Err: err, Log: watch.lastLines(8)}
+func explain(job plan.Job, file string, err error, watch *watcher) error {
+	e := &Error{Platform: job.Platform, File: file, Err: err, Log: watch.lastLines(8)}
 	var exit *gatewayerrors.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gatewayerrors.UnknownExitStatus {
 		e.ExitCode = int(exit.ExitCode)
