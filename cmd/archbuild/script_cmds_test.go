@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/archbuild/archbuild/internal/fixtures"
+)
+
+// command is a command of the scripts; it fails with an error.
+type command func(ts *testscript.TestScript, args []string) error
+
+// commands are those that scripts have beside testscript's own:
+//
+//	exits STATUS PROGRAM ARG…            runs a program that must end with this exit status
+//	image-cat LAYOUT PLATFORM FILE       prints a file of an image in an OCI layout
+//	image-machine LAYOUT PLATFORM FILE MACHINE   a program in an image is for this machine (as debug/elf names it)
+//	machine FILE MACHINE                 so is a program on disk
+//	await ARG…                           waits until a process with exactly these arguments runs
+//	gone ARG…                            no such process runs, or it ends within a second
+//	stopwatch start|TIME                 fails when more than TIME has passed since start
+//	tmpfs FOLDER SIZE                    mounts a small disk for the rest of the script
+//	empty FOLDER                         there is nothing in the folder, or it does not exist
+//	no-emulator VARIABLE                 names a platform that this machine cannot run
+//	is-digest FILE                       a file (or stdout) holds a digest and nothing else
+//	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	byName := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, run := range map[string]command{
+		"exits": exits, "image-cat": imageCat, "image-machine": imageMachine, "machine": fileMachine,
+		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
+		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts,
+	} {
+		byName[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! %s has no meaning", name)
+			}
+			if err := run(ts, args); err != nil {
+				ts.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+			}
+		}
+	}
+	return byName
+}
+
+// errUsage is a mistake in the script.
+var errUsage = errors.New("wrong arguments; see the comment of commands")
+
+func exits(ts *testscript.TestScript, args []string) error {
+	if len(args) < 2 {
+		return errUsage
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("exit status %d", got)
+	}
+	return nil
+}
+
+func imageCat(ts *testscript.TestScript, args []string) error {
+	if len(args) != 3 {
+		return errUsage
+	}
+	return fixtures.Cat(ts.Stdout(), ts.MkAbs(args[0]), args[1], args[2])
+}
+
+func imageMachine(ts *testscript.TestScript, args []string) error {
+	if len(args) != 4 {
+		return errUsage
+	}
+	var content bytes.Buffer
+	if err := fixtures.Cat(&content, ts.MkAbs(args[0]), args[1], args[2]); err != nil {
+		return err
+	}
+	return isFor(content.Bytes(), args[3])
+}
+
+func fileMachine(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errUsage
+	}
+	return isFor([]byte(ts.ReadFile(args[0])), args[1])
+}
+
+func isFor(program []byte, machine string) error {
+	file, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	if got := file.Machine.String(); got != machine {
+		return fmt.Errorf("the program is for %s", got)
+	}
+	return nil
+}
+
+// running says whether a process with exactly these arguments exists.
+func running(args []string) bool {
+	want := []byte(strings.Join(args, "\x00") + "\x00")
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		// Emulated programs have the emulator before their own arguments.
+		if got, err := os.ReadFile(file); err == nil && bytes.HasSuffix(got, want) {
+			return true
+		}
+	}
+	return false
+}
+
+func await(_ *testscript.TestScript, args []string) error {
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(20 * time.Millisecond) {
+		if running(args) {
+			return nil
+		}
+	}
+	return errors.New("no such process within a minute")
+}
+
+func gone(_ *testscript.TestScript, args []string) error {
+	for began := time.Now(); time.Since(began) < time.Second; time.Sleep(20 * time.Millisecond) {
+		if !running(args) {
+			return nil
+		}
+	}
+	return errors.New("the process is still there")
+}
+
+func stopwatch(ts *testscript.TestScript, args []string) error {
+	const began = "STOPWATCH"
+	switch {
+	case len(args) != 1:
+		return errUsage
+	case args[0] == "start":
+		ts.Setenv(began, time.Now().Format(time.RFC3339Nano))
+		return nil
+	}
+	limit, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	start, err := time.Parse(time.RFC3339Nano, ts.Getenv(began))
+	if err != nil {
+		return err
+	}
+	if took := time.Since(start); took > limit {
+		return fmt.Errorf("it took %s", took)
+	}
+	return nil
+}
+
+func tmpfs(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errUsage
+	}
+	folder := ts.MkAbs(args[0])
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+args[1]); err != nil {
+		return err
+	}
+	ts.Defer(func() { ts.Check(syscall.Unmount(folder, 0)) })
+	return nil
+}
+
+func empty(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errUsage
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is in it", entries[0].Name())
+	}
+	return err
+}
+
+// noEmulator picks a platform that neither the machine nor an emulator runs. Should a machine
+// run all of them, the test must be given another one to ask for.
+func noEmulator(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errUsage
+	}
+	for platform, qemu := range map[string]string{
+		"linux/s390x": "s390x", "linux/riscv64": "riscv64", "linux/ppc64le": "ppc64le", "linux/loong64": "loongarch64", "linux/mips64le": "mips64el",
+	} {
+		registered, _ := filepath.Glob("/proc/sys/fs/binfmt_misc/*-" + qemu)
+		if len(registered) == 0 {
+			ts.Setenv(args[0], platform)
+			return nil
+		}
+	}
+	return errors.New("this machine has an emulator for everything")
+}
+
+func isDigest(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errUsage
+	}
+	text := strings.TrimSuffix(ts.ReadFile(args[0]), "\n")
+	hex, ok := strings.CutPrefix(text, "sha256:")
+	if !ok || len(hex) != 64 || strings.Trim(hex, "0123456789abcdef") != "" {
+		return fmt.Errorf("it holds %q", text)
+	}
+	return nil
+}
+
+func counts(ts *testscript.TestScript, args []string) error {
+	if len(args) != 3 {
+		return errUsage
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if got := strings.Count(ts.ReadFile(args[1]), args[2]); got != want {
+		return fmt.Errorf("it occurs %d times", got)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/archbuild/archbuild/internal/fixtures"
+)
+
+// TestMain makes the test binary the program itself as well: scripts run it as
+// archbuild, and it starts itself as the engine, as the program does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "__engine") {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"archbuild": main})
+}
+
+// TestScript runs the whole program against the real thing: the embedded
+// engine, a registry, base images, emulation. Every file in testdata/script says
+// in its first lines what it shows.
+//
+// A script finds in its environment
+//
+//	ARCHBUILD_STATE  the state folder, and so the engine, that all scripts share
+//	OWN_STATE        where a script that needs an engine of its own has it; it is
+//	                 stopped at the script's end, and nothing may be left of it
+//	ARCHBUILD_HUB    host:port of the registry with the base images; pushing is allowed
+//	EXAMPLES         the folder examples/ of this repository
+//
+// and, beside testscript's own commands, those of script_cmds_test.go.
+func TestScript(t *testing.T) {
+	requireMachine(t)
+	hub := fixtures.ForTest(t)
+	root := t.TempDir()
+	seen := watch(t, root)
+	shared := filepath.Join(root, "shared")
+	t.Cleanup(func() { endEngine(t, shared, seen) })
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands(),
+		Setup: func(env *testscript.Env) error {
+			own := filepath.Join(root, filepath.Base(env.WorkDir))
+			tb := env.T().(testing.TB)
+			tb.Cleanup(func() { endEngine(tb, own, seen) })
+			for key, value := range map[string]string{
+				"ARCHBUILD_STATE": shared, "OWN_STATE": own, "EXAMPLES": examples,
+				"ARCHBUILD_HUB": hub.Addr, "XDG_CONFIG_HOME": hub.ConfigHome, "HUB_CONFIG": hub.Config,
+			} {
+				env.Setenv(key, value)
+			}
+			env.Values[containersKey{}] = seen
+			return nil
+		},
+	})
+}
+
+// requireMachine says what this machine lacks. Under CI that is a failure.
+func requireMachine(t *testing.T) {
+	t.Helper()
+	var lacks []string
+	if os.Geteuid() != 0 {
+		lacks = append(lacks, "root")
+	}
+	for _, program := range []string{"runc", "skopeo"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lacks = append(lacks, program)
+		}
+	}
+	if err := fixtures.RegisterEmulators(); err != nil {
+		lacks = append(lacks, err.Error())
+	}
+	switch {
+	case len(lacks) == 0:
+	case os.Getenv("CI") != "":
+		t.Fatalf("cannot run here, it lacks %s: make fixtures", strings.Join(lacks, ", "))
+	default:
+		t.Skipf("cannot run here, it lacks %s: make fixtures", strings.Join(lacks, ", "))
+	}
+}
+
+// endEngine stops the engine of a state folder, sees to it that nothing is left
+// of it in the system, and removes the folder.
+func endEngine(t testing.TB, state string, seen *containers) {
+	t.Helper()
+	if _, err := os.Stat(state); errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var stderr strings.Builder
+	if code := run(ctx, []string{"engine", "stop", "--state", state}, strings.NewReader(""), io.Discard, &stderr); code != exitOK {
+		t.Errorf("stopping the engine: exit status %d\n%s", code, &stderr)
+	}
+	for _, left := range seen.remains(state) {
+		t.Errorf("left behind: %s", left)
+	}
+	if err := os.RemoveAll(state); err != nil {
+		t.Errorf("removing the state folder: %v", fmt.Errorf("left behind: %w", err))
+	}
+}
