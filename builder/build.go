@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Template is the Dockerfile's own name, for errors: its lines are those of every Dockerfile.ARCH.
 	Template string
-	Labels map[string]string
+	Labels   map[string]string
 	// Annotations of each platform's manifest, as attributes of the exporter.
 	Annotations map[platform.Platform]map[string]string
 	NoCache     bool
