@@ -1,0 +1,178 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/template"
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	amd64 = platform.MustParse("linux/amd64")
+	arm64 = platform.MustParse("linux/arm64")
+)
+
+// request reads a Dockerfile for a node that is amd64 and emulates arm64 alone.
+func request(t *testing.T, dockerfile string, targets ...plan.Target) plan.Request {
+	t.Helper()
+	read, err := template.Parse("Dockerfile", []byte(dockerfile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan.Request{
+		Name: "app", Template: read, Targets: targets, PlatformsFrom: "--platform", Build: amd64, Node: "engine",
+		Runs: func(p platform.Platform) (plan.How, string) {
+			switch p {
+			case amd64:
+				return plan.Native, ""
+			case arm64:
+				return plan.Emulated, ""
+			}
+			return plan.Impossible, "install an emulator"
+		},
+	}
+}
+
+// answer serves every question with itself, pinned by a digest that tells the platform.
+func answer(questions []resolve.Question) map[resolve.Question]resolve.Answer {
+	answers := map[resolve.Question]resolve.Answer{}
+	for _, q := range questions {
+		answers[q] = resolve.Answer{Question: q, Use: q.Image, Digest: "sha256:" + q.Platform.Suffix(), Rule: "index holds it"}
+	}
+	return answers
+}
+
+func TestQuestionsAskForEachImageOnThePlatformItHasToServe(t *testing.T) {
+	for _, row := range []struct {
+		name, dockerfile string
+		want             []string
+	}{
+		{"a plain base is asked for the target", "FROM debian:12\n", []string{"debian:12 linux/arm64"}},
+		{"a BUILDPLATFORM stage is asked for the node", "FROM --platform=$BUILDPLATFORM golang:1 AS b\nFROM scratch\nCOPY --from=b /x /\n", []string{"golang:1 linux/amd64"}},
+		{"scratch and stages are not asked for", "FROM debian:12 AS a\nFROM a\nFROM scratch\nCOPY --from=1 /x /\n", []string{"debian:12 linux/arm64"}},
+		{"a stage that nobody needs is not asked for", "FROM busybox AS unused\nFROM debian:12\n", []string{"debian:12 linux/arm64"}},
+		{"images that files are copied from are asked for", "FROM debian:12\nCOPY --from=alpine:3 /x /\n", []string{"debian:12 linux/arm64", "alpine:3 linux/arm64"}},
+		{"the same question is asked once", "FROM debian:12 AS a\nFROM debian:12\nCOPY --from=a /x /\n", []string{"debian:12 linux/arm64"}},
+		{"arguments are put in", "ARG V=12\nFROM debian:${V}\n", []string{"debian:12 linux/arm64"}},
+	} {
+		questions, err := plan.Questions(request(t, row.dockerfile, plan.Target{Platform: arm64}))
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		var got []string
+		for _, q := range questions {
+			got = append(got, q.Image+" "+q.Platform.String())
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+	}
+}
+
+func TestNamedContextsAreNotAskedFor(t *testing.T) {
+	r := request(t, "FROM vendor AS v\nFROM scratch\nCOPY --from=v /x /\nCOPY --from=assets /y /\n", plan.Target{Platform: arm64})
+	r.Contexts = []string{"vendor", "assets"}
+	questions, err := plan.Questions(r)
+	if err != nil || len(questions) != 0 {
+		t.Errorf("asked %v, %v", questions, err)
+	}
+	p, err := plan.Make(r, nil)
+	if err != nil || len(p.Jobs[0].Bases) != 0 {
+		t.Errorf("bases %v, %v", p.Jobs[0].Bases, err)
+	}
+}
+
+func TestAMissingArgumentIsNamedOnceForAllPlatforms(t *testing.T) {
+	_, err := plan.Questions(request(t, "ARG BASE\nFROM ${BASE}\n", plan.Target{Platform: amd64}, plan.Target{Platform: arm64}))
+	var missing *plan.MissingArgError
+	if !errors.As(err, &missing) {
+		t.Fatalf("error %v", err)
+	}
+	if missing.Line != 2 || missing.Names[0] != "BASE" || !strings.Contains(missing.Hint(), "--build-arg BASE=") {
+		t.Errorf("%v; %s", missing, missing.Hint())
+	}
+	if strings.Count(err.Error(), "BASE}") != 1 {
+		t.Errorf("said more than once:\n%v", err)
+	}
+}
+
+func TestStagesTellHowTheirProgramsRun(t *testing.T) {
+	const dockerfile = `FROM --platform=$BUILDPLATFORM golang:1 AS build
+RUN go build
+FROM debian:12 AS quiet
+COPY --from=build /x /
+FROM quiet
+RUN /x
+`
+	r := request(t, dockerfile, plan.Target{Platform: arm64})
+	questions, err := plan.Questions(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Make(r, answer(questions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range p.Jobs[0].Stages {
+		got = append(got, strings.TrimSpace(s.Base+" "+s.Platform.String()+" "+string(s.How)))
+	}
+	want := []string{"golang:1 linux/amd64 native", "debian:12 linux/arm64", "quiet linux/arm64 emulated"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stages (-want +got):\n%s", diff)
+	}
+	if p.Jobs[0].How != plan.Emulated {
+		t.Errorf("the job runs %s", p.Jobs[0].How)
+	}
+	if final := p.Jobs[0].Final; final == nil || final.Pinned() != "debian:12@sha256:arm64" {
+		t.Errorf("the final base is %+v", final)
+	}
+}
+
+func TestARunThatNothingCanRunIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
+	r := request(t, "FROM debian:12\nCOPY x /\nRUN /x\n", plan.Target{Platform: platform.MustParse("linux/s390x")})
+	questions, err := plan.Questions(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = plan.Make(r, answer(questions))
+	var none *plan.NoEmulatorError
+	if !errors.As(err, &none) || none.Line != 3 || none.Hint() != "install an emulator" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPinnedReplacesADigestAndKeepsTheName(t *testing.T) {
+	for _, row := range []struct{ to, digest, want string }{
+		{"debian:12", "sha256:aa", "debian:12@sha256:aa"},
+		{"debian:12@sha256:index", "sha256:aa", "debian:12@sha256:aa"},
+		{"registry.example:5000/x/y", "sha256:aa", "registry.example:5000/x/y@sha256:aa"},
+		{"debian:12", "", "debian:12"},
+	} {
+		if got := (plan.Base{To: row.to, Digest: row.digest}).Pinned(); got != row.want {
+			t.Errorf("%s with %s: %s, want %s", row.to, row.digest, got, row.want)
+		}
+	}
+}
+
+func TestThePlanShowsArgumentsByNameOnly(t *testing.T) {
+	r := request(t, "ARG TOKEN\nFROM scratch\n", plan.Target{Platform: arm64, Args: map[string]string{"TOKEN": "hunter2"}})
+	p, err := plan.Make(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "TOKEN") {
+		t.Errorf("%s", text)
+	}
+}
