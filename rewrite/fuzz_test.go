@@ -172,4 +172,3 @@ func explained(a, b *parser.Node, edits []rewrite.Edit) bool {
 	}
 	return a == nil && b == nil
 }
-

@@ -6,8 +6,8 @@
 // error is one of the template. A header line would be an edit too: it could
 // switch off a `# syntax=` or `# escape=` directive below it.
 //
-// Every result is proven before it is returned: it is read again, by BuildKit's
-// parser as well, and must be the same Dockerfile but for the edits.
+// Every result is proven before it is returned: BuildKit's parser reads what was
+// edited again, and it must be the same Dockerfile but for the new references.
 package rewrite
 
 import (
@@ -64,19 +64,20 @@ func Dockerfile(t *template.Template, replacements []Replacement) (Output, error
 	var (
 		out     Output
 		at      int
-		changed = map[int]string{}
+		changes []template.Change
 	)
+	out.Bytes = make([]byte, 0, len(t.Source)+64*len(chosen))
 	for _, r := range chosen {
 		ref := t.References[r.Reference]
 		out.Bytes = append(out.Bytes, t.Source[at:ref.Span.Start]...)
 		out.Bytes = append(out.Bytes, t.Spell(r.Reference, r.New)...)
 		at = ref.Span.End
-		changed[r.Reference] = r.New
+		changes = append(changes, template.Change{Reference: r.Reference, Text: r.New})
 		out.Edits = append(out.Edits, Edit{ref.Line, ref.Where, ref.Text, r.New, r.Rule, ref.Span})
 	}
 	out.Bytes = append(out.Bytes, t.Source[at:]...)
-	if err := prove(t, out.Bytes, changed); err != nil {
-		return Output{}, err
+	if err := t.Prove(out.Bytes, changes); err != nil {
+		return Output{}, &ProofError{File: t.Name, Err: err}
 	}
 	return out, nil
 }
@@ -128,18 +129,6 @@ func check(t *template.Template, r Replacement) error {
 func refuse(t *template.Template, r Replacement, reason string) error {
 	ref := t.References[r.Reference]
 	return &ReplacementError{File: t.Name, Line: ref.Line, Old: ref.Text, New: r.New, Rule: r.Rule, Reason: reason}
-}
-
-// prove reads the result again.
-func prove(t *template.Template, result []byte, changed map[int]string) error {
-	again, err := t.Again(result)
-	if err == nil {
-		err = t.Becomes(again, changed)
-	}
-	if err != nil {
-		return &ProofError{File: t.Name, Err: err}
-	}
-	return nil
 }
 
 // ReplacementError says that a replacement cannot be made.

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ type arguments struct {
 	lex    *shell.Lex
 	values
 	declared map[string]bool
+	spent    int // bytes that process has made
 	// broken are the ARGs whose default cannot be evaluated, and why.
 	broken map[string]string
 }
@@ -68,9 +70,71 @@ func (t *Template) arguments(env Env) *arguments {
 	return a
 }
 
+// What a hostile file could make the lexer do: ARGs that double the one before
+// them, and nesting without end. No image reference comes near these bounds.
+const (
+	deepest    = 100     // levels of ${…${…
+	longest    = 1 << 20 // bytes of one value that is put together from others
+	longestAll = 16 << 20
+)
+
+var errTooLarge = errors.New("its variables are nested too deeply or their values are too long")
+
+// process lets BuildKit's lexer evaluate a word, within bounds.
+func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
+	if isPlain(text, byte(a.escape)) {
+		return shell.ProcessWordResult{Result: text}, nil
+	}
+	if a.bound(text) > longest || a.spent > longestAll {
+		return shell.ProcessWordResult{}, errTooLarge
+	}
+	result, err := a.lex.ProcessWordWithMatches(text, a.values)
+	a.spent += len(result.Result)
+	return result, err
+}
+
+// bound is more than the length of what a word can become.
+func (a *arguments) bound(text string) int {
+	if strings.IndexByte(text, '$') < 0 {
+		return 0
+	}
+	if tooDeep(text) {
+		return longest + 1
+	}
+	sum, replaces := len(text), 1
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		value := len(a.values[m[1]])
+		sum = min(sum+value, longest+1)
+		if m[2] == "/" { // the replacement can come once for each byte
+			replaces = min(replaces*(value+1), longest+1)
+		}
+	}
+	return sum * replaces
+}
+
+// variable matches a name behind $ or ${ and a slash after it.
+var variable = regexp.MustCompile(`\$\{?([\pL_][\pL\d_]*)(/?)`)
+
+// tooDeep counts the levels of ${ in a word, as far as they can be counted
+// without reading it.
+func tooDeep(text string) bool {
+	depth := 0
+	for i := range len(text) {
+		switch {
+		case strings.HasPrefix(text[i:], "${"):
+			if depth++; depth > deepest {
+				return true
+			}
+		case text[i] == '}' && depth > 0:
+			depth--
+		}
+	}
+	return false
+}
+
 // define evaluates the default of an ARG.
 func (a *arguments) define(name, text string) {
-	result, err := a.lex.ProcessWordWithMatches(text, a.values)
+	result, err := a.process(text)
 	if err == nil {
 		a.values[name] = result.Result
 		delete(a.broken, name)
@@ -104,7 +168,7 @@ type expansion struct {
 
 // expand evaluates one word of a FROM.
 func (a *arguments) expand(word string) expansion {
-	result, err := a.lex.ProcessWordWithMatches(word, a.values)
+	result, err := a.process(word)
 	out := expansion{text: result.Result}
 	if err != nil {
 		out.broken = cause(err)

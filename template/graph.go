@@ -127,13 +127,14 @@ func (v *view) reach(target int) []bool {
 	return needed
 }
 
-// fires tells whether a needed stage starts from this one, which makes the
-// ONBUILD instructions of this one part of it.
-func (v *view) fires(stage int, needed []bool) bool {
-	for i := stage + 1; i < len(v.Stages); i++ {
-		if base := v.uses[v.Stages[i].Base]; needed[i] && base.Kind == StageKind && base.Target == stage {
-			return true
+// fires marks the stages that a needed stage starts from, which makes their
+// ONBUILD instructions part of that one.
+func (v *view) fires(needed []bool) []bool {
+	fires := make([]bool, len(v.Stages))
+	for i, s := range v.Stages {
+		if base := v.uses[s.Base]; needed[i] && base.Kind == StageKind {
+			fires[base.Target] = true
 		}
 	}
-	return false
+	return fires
 }

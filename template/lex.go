@@ -9,27 +9,49 @@ import (
 // command is an instruction taken apart the way BuildKit's parser does it.
 type command struct {
 	name  string
-	flags []word
+	flags []flag
 	// from and to bound the arguments in the text that was split.
 	from, to int
 }
 
-// word is a flag as BuildKit reads it, quotes and escapes taken away, and
-// where each byte of it stands.
+// flag is one flag of an instruction: what BuildKit reads, quotes and escapes
+// taken away, and where it begins and ends in the split text.
+type flag struct {
+	text     string
+	from, to int
+}
+
+// word is a text and where each byte of it stands in the split text: at the
+// places that marks tell, or, without marks, all in a row from base on.
 type word struct {
 	text  string
+	base  int32
 	marks []mark
 }
 
-// mark is the place of one byte of a word in the split text: an escape
-// character before it belongs to it. quote is the quote it stands in, or 0.
+// mark is the place of one byte of a word: an escape character before it
+// belongs to it. quote is the quote it stands in, or 0.
 type mark struct {
-	from, to int
+	from, to int32
 	quote    byte
 }
 
+// mark tells where a byte of the word stands.
+func (w word) mark(i int) mark {
+	if w.marks != nil {
+		return w.marks[i]
+	}
+	return mark{from: w.base + int32(i), to: w.base + int32(i) + 1}
+}
+
 // cut returns the part of a word from one byte to another.
-func (w word) cut(from, to int) word { return word{w.text[from:to], w.marks[from:to]} }
+func (w word) cut(from, to int) word {
+	part := word{text: w.text[from:to], base: w.base + int32(from)}
+	if w.marks != nil {
+		part.marks = w.marks[from:to]
+	}
+	return part
+}
 
 const blanks = "\t\v\f\r "
 
@@ -64,29 +86,47 @@ func flags(c *command, text string, at int, escape byte) int {
 		if !strings.HasPrefix(text[at:], "--") {
 			return at
 		}
-		w, end := flag(text, at, escape)
-		if w.text == "--" {
-			return end
+		f := flag{from: at, to: unquote(text, at, escape, func(byte, mark) {})}
+		if f.text = text[at:f.to]; !isPlain(f.text, escape) {
+			f.text = f.word(text, escape).text
 		}
-		if w.text != "" {
-			c.flags = append(c.flags, w)
+		if f.text == "--" {
+			return f.to
 		}
-		at = end
+		c.flags = append(c.flags, f)
+		at = f.to
 	}
 }
 
-// flag reads one word with its quotes and escapes; end is the byte after it.
-func flag(text string, at int, escape byte) (w word, end int) {
-	var (
-		b     strings.Builder
-		quote byte
-	)
+// word tells where every byte of a flag stands. A byte above 127 becomes two,
+// as it does in BuildKit.
+func (f flag) word(text string, escape byte) word {
+	if raw := text[f.from:f.to]; isPlain(raw, escape) {
+		return word{text: raw, base: int32(f.from)}
+	}
+	size := 0
+	unquote(text[:f.to], f.from, escape, func(ch byte, _ mark) { size += utf8.RuneLen(rune(ch)) })
+	b := make([]byte, 0, size)
+	w := word{marks: make([]mark, 0, size)}
+	unquote(text[:f.to], f.from, escape, func(ch byte, m mark) {
+		b = utf8.AppendRune(b, rune(ch))
+		for len(w.marks) < len(b) {
+			w.marks = append(w.marks, m)
+		}
+	})
+	w.text = string(b)
+	return w
+}
+
+// unquote walks over one word with its quotes and escapes, yields what is in
+// it, and returns the place after it.
+func unquote(text string, at int, escape byte, yield func(byte, mark)) int {
+	var quote byte
 	for ; at < len(text); at++ {
 		ch, from := text[at], at
 		switch {
 		case quote == 0 && isSpace(ch):
-			w.text = b.String()
-			return w, at
+			return at
 		case quote == 0 && (ch == '\'' || ch == '"'):
 			quote = ch
 			continue
@@ -99,14 +139,9 @@ func flag(text string, at int, escape byte) (w word, end int) {
 			at++
 			ch = text[at]
 		}
-		before := b.Len()
-		b.WriteRune(rune(ch))
-		for range b.Len() - before {
-			w.marks = append(w.marks, mark{from, at + 1, quote})
-		}
+		yield(ch, mark{int32(from), int32(at + 1), quote})
 	}
-	w.text = b.String()
-	return w, at
+	return at
 }
 
 func isSpace(b byte) bool { return unicode.IsSpace(rune(b)) }
@@ -119,35 +154,28 @@ func (c command) first(text string) (from, to int) {
 	return c.from, c.to
 }
 
-// fields splits the value of --mount into its comma-separated fields. A field
-// in double quotes may hold commas, and "" for a quote. BuildKit has checked
-// the form; what it would refuse yields no fields.
-func (w word) fields() []word {
-	var list []word
-	at := 0
-	for {
+// fields yields the comma-separated fields of the value of --mount. A field in
+// double quotes may hold commas, and "" for a quote. BuildKit has checked the
+// form; where it would refuse, the fields end.
+func (w word) fields(yield func(word) bool) {
+	for at := 0; ; at++ {
+		var field word
 		if at < len(w.text) && w.text[at] == '"' {
-			field, end, ok := w.quotedField(at + 1)
-			if !ok {
-				return nil
+			var ok bool
+			if field, at, ok = w.quotedField(at + 1); !ok {
+				return
 			}
-			list = append(list, field)
-			at = end
 		} else {
 			end := strings.IndexByte(w.text[at:], ',')
 			if end < 0 {
-				return append(list, w.cut(at, len(w.text)))
+				end = len(w.text) - at
 			}
-			list = append(list, w.cut(at, at+end))
+			field = w.cut(at, at+end)
 			at += end
 		}
-		if at == len(w.text) {
-			return list
+		if !yield(field) || at == len(w.text) || w.text[at] != ',' {
+			return
 		}
-		if w.text[at] != ',' {
-			return nil
-		}
-		at++
 	}
 }
 
@@ -164,22 +192,9 @@ func (w word) quotedField(at int) (field word, end int, ok bool) {
 			at++
 		}
 		b.WriteByte(w.text[at])
-		field.marks = append(field.marks, w.marks[at])
+		field.marks = append(field.marks, w.mark(at))
 	}
 	return word{}, at, false
-}
-
-// value returns what follows "name=" in a flag or a field.
-func (w word) value(name string, fold bool) (word, bool) {
-	i := strings.IndexByte(w.text, '=')
-	if i < 0 {
-		return word{}, false
-	}
-	key := w.text[:i]
-	if fold {
-		key = strings.ToLower(key)
-	}
-	return w.cut(i+1, len(w.text)), key == name
 }
 
 // values are variables for BuildKit's shell lexer. Nil has none.
@@ -193,11 +208,10 @@ func (v values) Get(name string) (string, bool) {
 // Keys is part of the lexer's interface; it is used for suggestions only.
 func (v values) Keys() []string { return nil }
 
-// isPlain tells whether BuildKit's shell lexer gives the word back unchanged.
+// isPlain tells whether a word holds nothing that BuildKit's lexers change.
 func isPlain(text string, escape byte) bool {
 	for i := 0; i < len(text); i++ {
-		switch ch := text[i]; {
-		case ch == '$' || ch == '\'' || ch == '"' || ch == '<' || ch == escape || ch >= utf8.RuneSelf || ch == 0:
+		if ch := text[i]; ch == '$' || ch == '\'' || ch == '"' || ch == '<' || ch == escape || ch >= utf8.RuneSelf || ch == 0 {
 			return false
 		}
 	}

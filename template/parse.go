@@ -29,7 +29,6 @@ const (
 
 // state is what evaluation and rewriting need besides the exported fields.
 type state struct {
-	limits       Limits
 	escape       byte
 	instructions []instruction
 	nodes        []*parser.Node
@@ -57,6 +56,9 @@ type detail struct {
 // directive, written with #, with //, as JSON, or below a #! line; empty when
 // there is none. It works for files that Parse refuses, too.
 func Syntax(source []byte) string {
+	if text := bytes.TrimPrefix(source, []byte("\ufeff")); len(text) == 0 || text[0] >= 'A' && text[0] <= 'z' {
+		return "" // begins with an instruction, as most files do
+	}
 	reference, _, _, _ := parser.DetectSyntax(source)
 	return reference
 }
@@ -88,7 +90,7 @@ func ParseLimited(name string, source []byte, limits Limits) (*Template, error) 
 		return nil, &LimitError{File: name, Line: over, What: "instructions", Limit: limits.Instructions}
 	}
 	t := &Template{Name: name, Source: source, Syntax: Syntax(source)}
-	t.limits, t.escape, t.instructions = limits, s.escape, s.found
+	t.escape, t.instructions = s.escape, s.found
 	tree, err := t.understand()
 	if err != nil {
 		return nil, t.syntaxError(err, s.directiveBad)
@@ -97,13 +99,6 @@ func ParseLimited(name string, source []byte, limits Limits) (*Template, error) 
 		return nil, err
 	}
 	return t, nil
-}
-
-// Again reads another text of the same file within the same limits.
-func (t *Template) Again(source []byte) (*Template, error) {
-	limits := t.limits
-	limits.Bytes = max(limits.Bytes, len(source))
-	return ParseLimited(t.Name, source, limits)
 }
 
 // tree is a file as BuildKit understands it.
@@ -285,7 +280,7 @@ func (b *builder) sameFlags(c command, node *parser.Node) error {
 	if !strings.EqualFold(c.name, node.Value) {
 		return b.differ("instruction %q, BuildKit %q", c.name, node.Value)
 	}
-	same := slices.EqualFunc(c.flags, node.Flags, func(w word, flag string) bool { return w.text == flag })
+	same := slices.EqualFunc(c.flags, node.Flags, func(f flag, want string) bool { return f.text == want })
 	if !same {
 		return b.differ("flags, BuildKit %q", node.Flags)
 	}

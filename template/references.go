@@ -51,8 +51,8 @@ func (b *builder) add(in *instruction, from, to int, text, where string, d detai
 
 // flagReference adds the reference that a part of a flag holds.
 func (b *builder) flagReference(in *instruction, offset int, w word, where string, flag int) {
-	first, last := w.marks[0], w.marks[len(w.marks)-1]
-	from, to := offset+first.from, offset+last.to
+	first, last := w.mark(0), w.mark(len(w.text)-1)
+	from, to := offset+int(first.from), offset+int(last.to)
 	d := detail{word: w.text, instruction: b.at, flag: flag, gaps: in.gaps(b.source, from, to)}
 	// A new text begins in first's quote and what follows expects last's.
 	if first.quote != last.quote {
@@ -155,30 +155,33 @@ func (b *builder) flags(in *instruction, offset int, text string, cmd instructio
 	switch cmd := cmd.(type) {
 	case *instructions.CopyCommand:
 		want = append(want, cmd.From)
-		for i, w := range c.flags {
-			if v, ok := w.value("--from", false); ok && v.text != "" {
-				b.flagReference(in, offset, v, prefix+inCopy, i)
+		for i, f := range c.flags {
+			if strings.HasPrefix(f.text, "--from=") && f.text != "--from=" {
+				w := f.word(text, b.escape)
+				b.flagReference(in, offset, w.cut(len("--from="), len(w.text)), prefix+inCopy, i)
 			}
 		}
 	case *instructions.RunCommand:
 		for _, m := range instructions.GetMounts(cmd) {
 			want = append(want, m.From)
 		}
-		for i, w := range c.flags {
-			if v, ok := w.value("--mount", false); ok {
-				b.mount(in, offset, v, prefix+inMount, i)
+		for i, f := range c.flags {
+			if strings.HasPrefix(f.text, "--mount=") {
+				w := f.word(text, b.escape)
+				b.mount(in, offset, w.cut(len("--mount="), len(w.text)), prefix+inMount, i)
 			}
 		}
 	}
-	return b.sameReferences(before, want)
+	return b.agreeReferences(before, want)
 }
 
 // mount finds from= among the fields of a mount; the last one counts.
 func (b *builder) mount(in *instruction, offset int, w word, where string, flag int) {
 	var from word
-	for _, field := range w.fields() {
-		if v, ok := field.value("from", true); ok {
-			from = v
+	for field := range w.fields {
+		const key = "from="
+		if len(field.text) >= len(key) && strings.EqualFold(field.text[:len(key)], key) {
+			from = field.cut(len(key), len(field.text))
 		}
 	}
 	if from.text != "" {
@@ -186,8 +189,8 @@ func (b *builder) mount(in *instruction, offset int, w word, where string, flag 
 	}
 }
 
-// sameReferences holds the references found since before against BuildKit's.
-func (b *builder) sameReferences(before int, want []string) error {
+// agreeReferences holds the references found since before against BuildKit's.
+func (b *builder) agreeReferences(before int, want []string) error {
 	found := b.References[before:]
 	for _, text := range want {
 		if text == "" {
@@ -209,6 +212,9 @@ func (b *builder) sameReferences(before int, want []string) error {
 func (t *Template) literal(text string) (string, bool) {
 	if isPlain(text, t.escape) {
 		return text, true
+	}
+	if tooDeep(text) {
+		return "", false
 	}
 	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(text, values{})
 	if err != nil || len(result.Unmatched) > 0 {

@@ -24,33 +24,39 @@ type instruction struct {
 	// text is the joined line: continuations, comments and line ends are gone.
 	text   string
 	pieces []piece
-	// first and last are its lines in the file, heredocs included.
+	// first and last are its lines in the file, heredocs included; begin and
+	// end are where these lines begin and end, line end included.
 	first, last int
+	begin, end  int
 }
 
 // piece is a run of bytes of the joined line that is one run in the file, too.
 type piece struct {
-	at     int // in instruction.text
-	source int // in Template.Source
-	size   int
-	line   int
+	at     int32 // in instruction.text
+	source int32 // in Template.Source
+	size   int32
+	line   int32
+}
+
+func newPiece(at, source, size, line int) piece {
+	return piece{int32(at), int32(source), int32(size), int32(line)}
 }
 
 // source gives the place in the file of the byte at in the joined line.
 func (in *instruction) source(at int) int {
 	p := in.pieces[in.piece(at)]
-	return p.source + at - p.at
+	return int(p.source) + at - int(p.at)
 }
 
 // line gives the line in the file of the byte at in the joined line.
-func (in *instruction) line(at int) int { return in.pieces[in.piece(at)].line }
+func (in *instruction) line(at int) int { return int(in.pieces[in.piece(at)].line) }
 
 // piece finds the piece that holds a byte.
 func (in *instruction) piece(at int) int {
 	low, high := 0, len(in.pieces)-1
 	for low < high {
 		middle := (low + high) / 2
-		if p := in.pieces[middle]; at < p.at+p.size {
+		if p := in.pieces[middle]; at < int(p.at+p.size) {
 			high = middle
 		} else {
 			low = middle + 1
@@ -83,6 +89,7 @@ type scanner struct {
 	number       int // of the line that next returned, counted from 1
 	escape       byte
 	found        []instruction
+	pieces       []piece // memory for those of many instructions
 	directives   parser.DirectiveParser
 	past         bool // no directive can follow
 	directiveBad int  // line of a directive that BuildKit refuses, or 0
@@ -98,9 +105,11 @@ func scan(source string, most int) *scanner {
 		if !ok {
 			break
 		}
+		begin := start
 		if s.number == 1 {
 			trimmed := strings.TrimPrefix(line, "\ufeff")
 			start, line = start+len(line)-len(trimmed), trimmed
+			begin = start
 		}
 		trimmed := strings.TrimLeftFunc(line, unicode.IsSpace)
 		start, line = start+len(line)-len(trimmed), trimmed
@@ -114,7 +123,7 @@ func scan(source string, most int) *scanner {
 		if text == "" && !more {
 			continue
 		}
-		if !s.instruction(start, text, more) {
+		if !s.instruction(begin, start, text, more) {
 			break
 		}
 	}
@@ -165,14 +174,31 @@ func (s *scanner) directive(line string) bool {
 
 // instruction reads the lines that belong to the one that has begun. It
 // reports false where BuildKit refuses the file.
-func (s *scanner) instruction(start int, text string, more bool) bool {
-	in := instruction{first: s.number, pieces: []piece{{0, start, len(text), s.number}}}
-	var joined strings.Builder
-	for more {
-		if joined.Len() == 0 {
-			joined.WriteString(text)
-		}
-		at, line, ok := s.next()
+func (s *scanner) instruction(begin, start int, text string, more bool) bool {
+	in := instruction{first: s.number, begin: begin}
+	if len(s.pieces) == cap(s.pieces) {
+		s.pieces = make([]piece, 0, max(32, min(2*cap(s.pieces), 4096)))
+	}
+	at := len(s.pieces)
+	s.pieces = append(s.pieces, newPiece(0, start, len(text), s.number))
+	if in.text = text; more {
+		in.text = s.join(text, at)
+	}
+	if !s.heredocs(in.text) {
+		return false
+	}
+	in.pieces = s.pieces[at:len(s.pieces):len(s.pieces)]
+	in.last, in.end = s.number, s.at
+	s.found = append(s.found, in)
+	return true
+}
+
+// join appends the continuation lines to text, whose piece is the one at.
+func (s *scanner) join(text string, at int) string {
+	var b strings.Builder
+	b.WriteString(text)
+	for more := true; more; {
+		start, line, ok := s.next()
 		if !ok {
 			break
 		}
@@ -180,23 +206,16 @@ func (s *scanner) instruction(start int, text string, more bool) bool {
 			continue
 		}
 		line, more = s.trimContinuation(line)
-		if line != "" {
-			if joined.Len() == 0 {
-				in.pieces = in.pieces[:0]
-			}
-			in.pieces = append(in.pieces, piece{joined.Len(), at, len(line), s.number})
-			joined.WriteString(line)
+		if line == "" {
+			continue
 		}
+		if b.Len() == 0 {
+			s.pieces = s.pieces[:at]
+		}
+		s.pieces = append(s.pieces, newPiece(b.Len(), start, len(line), s.number))
+		b.WriteString(line)
 	}
-	if in.text = text; joined.Len() > 0 {
-		in.text = joined.String()
-	}
-	if !s.heredocs(in.text) {
-		return false
-	}
-	in.last = s.number
-	s.found = append(s.found, in)
-	return true
+	return b.String()
 }
 
 // heredocs skips the bodies that follow a line, and reports whether all of

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -29,13 +30,14 @@ func (t *Template) Uses(env Env) ([]Use, error) {
 		}
 	}
 	needed := v.reach(target)
+	fires := v.fires(needed)
 	for i := range v.uses {
 		use := &v.uses[i]
 		r := &t.References[i]
 		use.Needed = needed[r.Stage]
 		if use.Needed && strings.HasPrefix(r.Where, onbuild) {
 			// What does not fire here becomes part of the config, right or wrong.
-			use.Needed = v.fires(r.Stage, needed) || r.Stage == target && use.Problem == nil
+			use.Needed = fires[r.Stage] || r.Stage == target && use.Problem == nil
 		}
 		v.order(use)
 	}
@@ -53,8 +55,10 @@ type view struct {
 
 // problem makes the Problem of a reference.
 func (t *Template) problem(reference int, message, advice string) *Problem {
-	line := t.References[reference].Line
-	return &Problem{File: t.Name, Line: line, Message: message, Advice: advice, Text: t.LineText(line)}
+	r := t.References[reference]
+	begin := bytes.LastIndexByte(t.Source[:r.Span.Start], '\n') + 1
+	text, _, _ := bytes.Cut(t.Source[begin:], []byte("\n"))
+	return &Problem{File: t.Name, Line: r.Line, Message: message, Advice: advice, Text: strings.TrimSuffix(string(text), "\r")}
 }
 
 // base evaluates the FROM of a stage and with it the stage's platform.

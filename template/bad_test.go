@@ -1,0 +1,164 @@
+package template_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/archbuild/archbuild/template"
+)
+
+func TestErrorsShowTheLine(t *testing.T) {
+	for _, row := range []struct{ name, source, want, hint string }{
+		{"an unknown instruction", "FROM a\n\nRUNN x\r\n", "Dockerfile:3: unknown instruction: RUNN (did you mean RUN?)\n    RUNN x", "correct line 3"},
+		{"an unknown flag", "FROM a\nCOPY --form=b \\\n c d\n", "Dockerfile:2: unknown flag: --form (did you mean from?)\n    COPY --form=b \\", "line 2"},
+		{"ADD knows no --from", "FROM a\nADD --from=b c d\n", "Dockerfile:2: unknown flag: --from\n    ADD --from=b c d", "line 2"},
+		{"a variable in a mount", "FROM a\nRUN --mount=from=$X,target=/x y\n", "'from' doesn't support variable expansion", "line 2"},
+		{"no FROM", "ARG X\n", "no FROM", "at least one FROM"},
+		{"an instruction before FROM", "RUN x\nFROM a\n", "Dockerfile:1: no build stage in current context\n    RUN x", "line 1"},
+		{"an empty file", "", "file with no instructions", "at least one FROM"},
+		{"only comments", "# a\n# b\n", "file with no instructions", ""},
+		{"an unterminated heredoc", "FROM a\nRUN <<EOF\nx\n", "Dockerfile:2: unterminated heredoc\n    RUN <<EOF", "line 2"},
+		{"a directive twice", "# escape=`\n# escape=`\nFROM a\n", "Dockerfile:2: only one escape parser directive can be used\n    # escape=`", "line 2"},
+		{"a wrong escape", "# escape=x\nFROM a\n", "Dockerfile:1: invalid escape token", "line 1"},
+		{"a bad stage name", "FROM a AS 1\n", "Dockerfile:1: invalid name for build stage", "line 1"},
+		{"another frontend", "// syntax=mine/own:1\nfunc main() {}\n", "unknown instruction", "mine/own:1"},
+		{"control characters", "FROM a\n\x1b[31mRUN\n", `Dockerfile:2: unknown instruction: \u001b[31mRUN`, "line 2"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := template.Parse("Dockerfile", []byte(row.source))
+			var syntax *template.SyntaxError
+			if !errors.As(err, &syntax) {
+				t.Fatalf("%v is no *SyntaxError", err)
+			}
+			if !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%q lacks %q", err, row.want)
+			}
+			if !strings.Contains(syntax.Hint(), row.hint) {
+				t.Errorf("hint %q lacks %q", syntax.Hint(), row.hint)
+			}
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, row := range []struct {
+		name, source string
+		limits       template.Limits
+		want         string
+	}{
+		{"5 MB", "FROM a\n" + strings.Repeat("#\n", 5<<19), template.Limits{}, "Dockerfile: more than 4194304 bytes"},
+		{"10,001 instructions", strings.Repeat("FROM a\n", 10_001), template.Limits{}, "Dockerfile:10001: more than 10000 instructions"},
+		{"more than a raised limit", strings.Repeat("FROM a\n", 12_001), template.Limits{Instructions: 12_000}, "Dockerfile:12001: more than 12000 instructions"},
+		{"a line of 65,536 bytes", "FROM a\nRUN " + strings.Repeat("x", 65_532) + "\n", template.Limits{}, "Dockerfile:2: more than 65535 bytes in one line"},
+		{"a comment of 65,536 bytes", "#" + strings.Repeat("x", 65_535), template.Limits{}, "Dockerfile:1: more than 65535 bytes in one line"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := template.ParseLimited("Dockerfile", []byte(row.source), row.limits)
+			var limit *template.LimitError
+			if !errors.As(err, &limit) || err.Error() != row.want || limit.Hint() == "" {
+				t.Errorf("%v is not %q", err, row.want)
+			}
+		})
+	}
+	for name, source := range map[string]string{
+		"a heredoc is one instruction":        "FROM a\nRUN <<E\n" + strings.Repeat("x\n", 20_000) + "E\n",
+		"10,000 instructions":                 strings.Repeat("FROM a\n", 10_000),
+		"a line of 65,535 bytes":              "FROM a\nRUN " + strings.Repeat("x", 65_531) + "\n",
+		"a last line of 65,535 bytes":         "FROM a\nRUN " + strings.Repeat("x", 65_531),
+		"a long instruction of short lines":   "FROM a\nRUN " + strings.Repeat(strings.Repeat("x", 60_000)+"\\\n", 50) + "y\n",
+		"a line of 65,535 bytes and its CRLF": "FROM a\nRUN " + strings.Repeat("x", 65_530) + "\r\n",
+	} {
+		if _, err := template.Parse("Dockerfile", []byte(source)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// hostile files are within the limits and made to cost time or memory.
+var hostile = map[string]string{
+	"10,000 stages in a chain":          chain(10_000),
+	"5,000 stages that copy cyclically": cycle(5_000),
+	"deeply nested variables":           "FROM " + strings.Repeat("${a:-", 13_000) + "\n",
+	"closed nested variables":           "FROM " + strings.Repeat("${a:-", 10_000) + "x" + strings.Repeat("}", 10_000) + "\n",
+	"an unterminated heredoc":           "FROM a\nRUN <<E\n" + strings.Repeat("x\n", 2_000_000),
+	"10,000 mounts":                     "FROM a\nRUN " + strings.Repeat("--mount=from=b,target=/x \\\n", 10_000) + "x\n",
+	"four million commas in mounts":     "FROM a\nRUN " + strings.Repeat("--mount=from=b"+strings.Repeat(",", 60_000)+" \\\n", 60) + "x\n",
+	"two million continuations":         "FROM a\nRUN x " + strings.Repeat("\\\n", 2_000_000) + "y\n",
+	"a name split two million times":    "FROM " + strings.Repeat("a\\\n", 1_300_000) + "y\n",
+	"4 MB of quotes":                    "FROM a\nCOPY --from=" + strings.Repeat(strings.Repeat(`""`, 30_000)+"\\\n", 60) + "b c d\n",
+	"10,000 ARGs that build up":         growing(10_000),
+	"9,000 ONBUILDs":                    "FROM a AS a\n" + strings.Repeat("ONBUILD COPY --from=b c d\n", 9_000) + "FROM a\n",
+}
+
+func chain(n int) string {
+	var b strings.Builder
+	b.WriteString("FROM a AS s0\n")
+	for i := 1; i < n; i++ {
+		fmt.Fprintf(&b, "FROM s%d AS s%d\n", i-1, i)
+	}
+	return b.String()
+}
+
+func cycle(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "FROM a AS s%d\nCOPY --from=s%d x y\n", i, (i+1)%n)
+	}
+	return b.String()
+}
+
+// growing has ARGs of 2, 4, 8 … bytes.
+func growing(n int) string {
+	var b strings.Builder
+	b.WriteString("ARG a0=xx\n")
+	for i := 1; i < n-1; i++ {
+		fmt.Fprintf(&b, "ARG a%d=$a%d$a%d\n", i, i-1, i-1)
+	}
+	fmt.Fprintf(&b, "FROM $a%d\n", n-2)
+	return b.String()
+}
+
+// TestHostileFilesEndSoon compares processor time with BuildKit's own parser,
+// because other work on the machine must not decide it.
+func TestHostileFilesEndSoon(t *testing.T) {
+	for name, source := range hostile {
+		t.Run(name, func(t *testing.T) {
+			if len(source) > 4<<20 {
+				t.Fatal("the file is over the limit itself:", len(source))
+			}
+			var err error
+			took := cpu(t, func() {
+				var parsed *template.Template
+				if parsed, err = template.Parse("Dockerfile", []byte(source)); err == nil {
+					_, err = parsed.Uses(envs[0])
+				}
+			})
+			own := cpu(t, func() { accepts([]byte(source)) })
+			t.Logf("%v, BuildKit's parser alone %v; error %.80v", took, own, err)
+			if took > 2*own+time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// cpu is the processor time that f takes, garbage collection included.
+func cpu(t *testing.T, f func()) time.Duration {
+	t.Helper()
+	runtime.GC()
+	used := func() time.Duration {
+		var usage syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	}
+	start := used()
+	f()
+	return (used() - start).Round(time.Millisecond)
+}
