@@ -86,49 +86,6 @@ func logLevel(cfg Config) (logrus.Level, error) {
 	return level, nil
 }
 
-// Registry is how to talk to one registry, as a [registry."HOST"] table says.
-type Registry struct {
-	// Mirrors are tried before the registry itself: host, optionally a path.
-	Mirrors []string
-	// PlainHTTP is nil when the file does not say: then only a registry on
-	// this machine is spoken to without TLS.
-	PlainHTTP *bool
-	// Insecure accepts any certificate.
-	Insecure bool
-	// CAs are PEM files trusted besides those of the system.
-	CAs []string
-	// KeyPairs are client certificates.
-	KeyPairs []KeyPair
-	// TLSDirs are folders of *.crt (authorities) and NAME.cert with NAME.key.
-	TLSDirs []string
-}
-
-// KeyPair is a client certificate: two PEM files.
-type KeyPair struct {
-	Certificate string
-	Key         string
-}
-
-// Registries gives the [registry] tables of a configuration as plain data, by
-// host, for whoever talks to the same registries without BuildKit.
-func Registries(cfg Config) map[string]Registry {
-	out := make(map[string]Registry, len(cfg.Registries))
-	for host, r := range cfg.Registries {
-		reg := Registry{
-			Mirrors:   slices.Clone(r.Mirrors),
-			PlainHTTP: r.PlainHTTP,
-			Insecure:  r.Insecure != nil && *r.Insecure,
-			CAs:       slices.Clone(r.RootCAs),
-			TLSDirs:   slices.Clone(r.TLSConfigDir),
-		}
-		for _, pair := range r.KeyPairs {
-			reg.KeyPairs = append(reg.KeyPairs, KeyPair{Certificate: pair.Certificate, Key: pair.Key})
-		}
-		out[host] = reg
-	}
-	return out
-}
-
 // configHash identifies everything that is fixed when an engine starts: the
 // bytes of its configuration and the proxies and certificates of its
 // environment.

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/builder/engine"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestStateDir(t *testing.T) {
@@ -105,42 +104,6 @@ func TestLoadConfig(t *testing.T) {
 	}
 	if _, err := engine.LoadConfig(filepath.Join(t.TempDir(), "none.toml")); err == nil {
 		t.Error("a file that is not there is accepted")
-	}
-}
-
-func TestRegistries(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "buildkitd.toml")
-	text := `
-[registry."docker.io"]
-  mirrors = ["127.0.0.1:5000/hub"]
-[registry."127.0.0.1:5000"]
-  http = true
-[registry."reg.example"]
-  insecure = true
-  ca = ["/etc/ca.pem"]
-  tlsconfigdir = ["/etc/tls"]
-  [[registry."reg.example".keypair]]
-    key = "/etc/k.pem"
-    cert = "/etc/c.pem"
-`
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := engine.LoadConfig(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain := true
-	want := map[string]engine.Registry{
-		"docker.io":      {Mirrors: []string{"127.0.0.1:5000/hub"}},
-		"127.0.0.1:5000": {PlainHTTP: &plain},
-		"reg.example": {
-			Insecure: true, CAs: []string{"/etc/ca.pem"}, TLSDirs: []string{"/etc/tls"},
-			KeyPairs: []engine.KeyPair{{Certificate: "/etc/c.pem", Key: "/etc/k.pem"}},
-		},
-	}
-	if diff := cmp.Diff(want, engine.Registries(cfg)); diff != "" {
-		t.Error(diff)
 	}
 }
 
