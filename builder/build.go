@@ -59,7 +59,7 @@ func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, disp
 	var wg sync.WaitGroup
 	for i, job := range jobs {
 		wg.Go(func() {
-			results[i] = s.solve(ctx, job, opts, display.platform(job.Platform, len(jobs) > 1))
+			results[i] = s.solve(ctx, job, opts, display.platform(job.Platform))
 		})
 	}
 	wg.Wait()

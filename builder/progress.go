@@ -50,7 +50,6 @@ func (d *Display) close() {
 type watcher struct {
 	display  *Display
 	platform platform.Platform
-	several  bool
 	in       chan *client.SolveStatus
 	ended    chan struct{}
 
@@ -65,9 +64,9 @@ type step struct{ completed, cached bool }
 // tailBytes of a step's output are kept for the error message.
 const tailBytes = 4 << 10
 
-func (d *Display) platform(p platform.Platform, several bool) *watcher {
+func (d *Display) platform(p platform.Platform) *watcher {
 	w := &watcher{
-		display: d, platform: p, several: several,
+		display: d, platform: p,
 		in: make(chan *client.SolveStatus), ended: make(chan struct{}),
 		steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{},
 	}
@@ -143,9 +142,6 @@ func (w *watcher) lastLines(n int) []string {
 // platform's own as well, or the display would fold equal steps of several
 // platforms into the first.
 func (w *watcher) named(status *client.SolveStatus) *client.SolveStatus {
-	if !w.several {
-		return status
-	}
 	out := &client.SolveStatus{}
 	for _, v := range status.Vertexes {
 		c := *v
