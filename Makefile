@@ -11,6 +11,11 @@ BENCHFLAGS ?=
 FIXTURES = $(GO) run ./internal/fixtures/cmd/fixtures
 DEMO     = ./examples/hello --platform linux/amd64,linux/arm64
 
+# One way of compiling for everything, so that a package is compiled once for program, tests and linters. The race detector needs
+# cgo: make unit CGO_ENABLED=1 TESTFLAGS=-race
+export CGO_ENABLED ?= 0
+export GOFLAGS := $(GOFLAGS) -trimpath
+
 .DEFAULT_GOAL := help
 .PHONY: help build demo test unit e2e lint check docs bench fuzz soak fixtures go FORCE
 
@@ -66,7 +71,7 @@ go:
 
 # The program. FORCE, because go knows better than make what is out of date.
 bin/archbuild: go FORCE
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/archbuild
+	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/archbuild
 
 # Tools are pinned in modules of their own, so that they do not weigh on the product's dependencies.
 bin/golangci-lint: tools/go.mod | go
