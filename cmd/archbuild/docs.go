@@ -21,9 +21,27 @@ func newDocs(root *cobra.Command) *cobra.Command {
 	}
 }
 
+// referenceHead is what holds for every verb.
+const referenceHead = `# Command line
+
+Written by ` + "`make docs`" + ` from the program itself; ` + "`archbuild VERB --help`" + ` says the same.
+
+The verb build may be left out: ` + "`archbuild PATH`" + ` builds. Results go to standard output,
+everything else to standard error. Exit status of every verb: 0 done, 1 failed, 2 wrong usage,
+3 verification failed.
+
+| verb | |
+|---|---|
+`
+
 func writeReference(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
-	b.WriteString("# Command line\n\nWritten by `make docs` from the program itself.\n")
+	b.WriteString(referenceHead)
+	for _, c := range root.Commands() {
+		if !c.Hidden {
+			fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", c.Name(), strings.ReplaceAll(c.CommandPath(), " ", "-"), c.Short)
+		}
+	}
 	for _, c := range root.Commands() {
 		writeVerb(&b, c)
 	}
@@ -50,15 +68,12 @@ func writeVerb(b *strings.Builder, c *cobra.Command) {
 			if f.Hidden || f.Name == "help" {
 				return
 			}
-			name := "`--" + f.Name + "`"
+			name := "--" + f.Name
 			if f.Shorthand != "" {
-				name = "`-" + f.Shorthand + "`, " + name
+				name = "-" + f.Shorthand + ", " + name
 			}
 			value, usage := pflag.UnquoteUsage(f)
-			if value != "" {
-				name += " " + value
-			}
-			fmt.Fprintf(b, "| %s | %s |\n", name, strings.ReplaceAll(usage, "|", `\|`))
+			fmt.Fprintf(b, "| `%s` | %s |\n", strings.TrimSpace(name+" "+value), strings.ReplaceAll(usage, "|", `\|`))
 		})
 	}
 	for _, sub := range c.Commands() {
