@@ -53,7 +53,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 
 	node, closeNode, err := at.open(ctx)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, opts.explainDisk(err)
 	}
 	defer closeNode()
 	var outcome Outcome
@@ -61,6 +61,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	for i, s := range services {
 		image, err := run.service(ctx, node, s, plans[i])
 		outcome.Images = append(outcome.Images, image)
+		err = opts.explainDisk(err)
 		if err != nil && len(services) > 1 {
 			err = fmt.Errorf("%s: %w", s.name, err)
 		}

@@ -1,0 +1,65 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// fullBelow is how little free space, in bytes, counts as none: BuildKit's
+// databases grow in steps of this order.
+const fullBelow = 16 << 20
+
+// DiskFullError says that a step failed while a disk had no room.
+type DiskFullError struct {
+	// Folder on that disk; empty when the system did not say which.
+	Folder string
+	Err    error
+}
+
+func (e *DiskFullError) Error() string {
+	if e.Folder == "" {
+		return fmt.Sprintf("no space left: %v", e.Err)
+	}
+	return fmt.Sprintf("no space left on the disk of %s: %v", e.Folder, e.Err)
+}
+
+// Unwrap gives what failed.
+func (e *DiskFullError) Unwrap() error { return e.Err }
+
+// Hint says how to get room.
+func (e *DiskFullError) Hint() string {
+	return "free some space, or keep archbuild's files on another disk with --state FOLDER"
+}
+
+// explainDisk finds out whether a failure comes from a full disk. What a node
+// reports is text, so the disk itself is asked.
+func (o Options) explainDisk(err error) error {
+	var status interface{ ExitStatus() int }
+	if err == nil || errors.As(err, &status) { // wrong usage and refused images have their cause
+		return err
+	}
+	if state := o.stateDir(); free(state) < fullBelow {
+		return &DiskFullError{Folder: state, Err: err}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return &DiskFullError{Err: err}
+	}
+	return err
+}
+
+// free is the room on the disk of a folder, or of the nearest parent that is there.
+func free(folder string) uint64 {
+	var disk unix.Statfs_t
+	for unix.Statfs(folder, &disk) != nil {
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return 1 << 62
+		}
+		folder = parent
+	}
+	return disk.Bavail * uint64(disk.Bsize)
+}
