@@ -2,13 +2,10 @@ package rewrite_test
 
 import (
 	"bytes"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -21,54 +18,45 @@ import (
 )
 
 // corpus collects the Dockerfiles that BuildKit tests its own parser and
-// frontend with: the files of the test folders, and every string in the
-// frontend's tests that names an instruction.
-func corpus(t *testing.T) map[string][]byte {
+// frontend with: the files of the test folders, and the strings in backquotes
+// of the frontend's tests.
+func corpus(t *testing.T) map[string]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile")
-	files := map[string][]byte{}
-	for _, pattern := range []string{"parser/testfiles/*/Dockerfile", "parser/testfiles-negative/*/Dockerfile", "parser/testfile-line/Dockerfile"} {
-		names, _ := filepath.Glob(filepath.Join(root, pattern))
+	texts := map[string]string{}
+	for _, pattern := range []string{"parser/testfile*/*/Dockerfile", "parser/testfile-line/Dockerfile", "*_test.go"} {
+		names, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(names) == 0 {
+			t.Fatal("no ", pattern, err)
+		}
 		for _, name := range names {
-			if files[name], err = os.ReadFile(name); err != nil {
+			text, err := os.ReadFile(name)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	if len(files) < 30 {
-		t.Fatalf("only %d test files below %s", len(files), root)
-	}
-	names, _ := filepath.Glob(filepath.Join(root, "*_test.go"))
-	for _, name := range names {
-		literals(t, name, files)
-	}
-	return files
-}
-
-func literals(t *testing.T, name string, files map[string][]byte) {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if text, err := strconv.Unquote(lit.Value); err == nil && strings.Contains(strings.ToLower(text), "from ") {
-				files[name+":"+strconv.Itoa(int(lit.Pos()))] = []byte(text)
+			if filepath.Ext(name) != ".go" {
+				texts[name] = string(text)
+				continue
+			}
+			for i, part := range strings.Split(string(text), "`") {
+				if i%2 == 1 && strings.Contains(strings.ToLower(part), "from ") {
+					texts[fmt.Sprintf("%s, string %d", name, i/2)] = part
+				}
 			}
 		}
-		return true
-	})
+	}
+	return texts
 }
 
 func TestBuildKitsOwnDockerfiles(t *testing.T) {
 	files := corpus(t)
 	accepted, refused, references, edits := 0, 0, 0, 0
-	for name, source := range files {
+	for name, text := range files {
+		source := []byte(text)
 		parsed, err := template.Parse("Dockerfile", source)
 		if !accepts(source) {
 			if err == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sirupsen/logrus"
@@ -39,6 +40,7 @@ func (r *recorder) ResolveImageConfig(_ context.Context, ref string, opt sourcer
 // asked a registry for.
 func buildkit(source string, env template.Env) ([]string, error) {
 	target := env.Target.OCI()
+	caps := pb.Caps.CapSet(pb.Caps.All())
 	r := &recorder{}
 	_, err := dockerfile2llb.Dockerfile2LLB(context.Background(), []byte(source), dockerfile2llb.ConvertOpt{
 		Config: dockerui.Config{
@@ -48,6 +50,7 @@ func buildkit(source string, env template.Env) ([]string, error) {
 		},
 		TargetPlatform: &target,
 		MetaResolver:   r,
+		LLBCaps:        &caps,
 	})
 	return unique(r.asked), err
 }
