@@ -102,7 +102,7 @@ var keys = map[OutputType][]string{
 
 // refused explains the types and keys of buildx that have no meaning here.
 var refused = map[string]string{
-	"type=docker":            "write type=oci,dest=FILE: docker load (25 and later), podman load and skopeo read it",
+	"type=docker":            "write type=oci,dest=FILE: podman load and skopeo read it, docker load does if Docker uses the containerd image store",
 	"type=moby":              "archbuild talks to no Docker engine: write type=oci,dest=FILE or type=image,push=true",
 	"key=registry.insecure":  "say it once for all in buildkitd.toml: [registry.\"HOST\"] insecure = true (or http = true)",
 	"key=unpack":             "images are not kept inside BuildKit: push them, or write type=oci",
