@@ -80,10 +80,15 @@ const (
 
 var errTooLarge = errors.New("its variables are nested too deeply or their values are too long")
 
+var errUnreadable = errors.New("it holds bytes that are no UTF-8 text")
+
 // process lets BuildKit's lexer evaluate a word, within bounds.
 func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
 	if isPlain(text, byte(a.escape)) {
 		return shell.ProcessWordResult{Result: text}, nil
+	}
+	if !isReadable(text) {
+		return shell.ProcessWordResult{}, errUnreadable
 	}
 	if a.bound(text) > longest || a.spent > longestAll {
 		return shell.ProcessWordResult{}, errTooLarge

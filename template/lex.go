@@ -217,3 +217,9 @@ func isPlain(text string, escape byte) bool {
 	}
 	return true
 }
+
+// isReadable tells whether BuildKit's shell lexer reads the word without
+// complaining, which it does on the standard error of the process.
+func isReadable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsAny(text, "\x00\ufeff")
+}

@@ -213,7 +213,7 @@ func (t *Template) literal(text string) (string, bool) {
 	if isPlain(text, t.escape) {
 		return text, true
 	}
-	if tooDeep(text) {
+	if tooDeep(text) || !isReadable(text) {
 		return "", false
 	}
 	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(text, values{})
