@@ -43,7 +43,8 @@ type Request struct {
 	Build platform.Platform
 	// Node is how the plan calls the node: "engine" or an address.
 	Node string
-	// Contexts are the names given by --build-context; they are no registry's business.
+	// Contexts are the names given by --build-context, in ContextName's form. What
+	// they stand for, an image or a whole stage, is no registry's business.
 	Contexts []string
 	// Runs tells how the node runs programs of a platform, and why (for Impossible: what is missing).
 	Runs func(platform.Platform) (How, string)
@@ -147,6 +148,10 @@ func Questions(req Request) ([]resolve.Question, error) {
 				failed = append(failed, req.missing(use))
 				continue
 			}
+			if use.Problem != nil {
+				failed = append(failed, use.Problem)
+				continue
+			}
 			q := resolve.Question{Image: use.Image, Platform: use.Platform}
 			if req.asks(use) && !slices.Contains(list, q) {
 				list = append(list, q)
@@ -171,15 +176,21 @@ func Make(req Request, answers map[resolve.Question]resolve.Answer) (Plan, error
 	return p, joinOnce(failed)
 }
 
+func (req Request) env(target Target) template.Env {
+	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage}
+}
+
 func (req Request) uses(target Target) ([]template.Use, error) {
-	return req.Template.Uses(template.Env{
-		Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage,
-	})
+	uses, err := req.Template.Uses(req.env(target))
+	if err == nil {
+		req.replaceStages(target, uses)
+	}
+	return uses, err
 }
 
 // asks says whether a use is an image that a registry has to answer for.
 func (req Request) asks(use template.Use) bool {
-	return use.Kind == template.External && !slices.Contains(req.Contexts, use.Image)
+	return use.Kind == template.External && !req.hasContext(use.Image)
 }
 
 func (req Request) job(target Target, answers map[resolve.Question]resolve.Answer) (Job, error) {
@@ -188,6 +199,10 @@ func (req Request) job(target Target, answers map[resolve.Question]resolve.Answe
 		Target: target.Stage, Args: target.Args, ArgNames: slices.Sorted(maps.Keys(target.Args)), How: Native,
 	}
 	uses, err := req.uses(target)
+	if err != nil {
+		return job, err
+	}
+	runs, err := req.runs(target, answers)
 	if err != nil {
 		return job, err
 	}
@@ -213,7 +228,7 @@ func (req Request) job(target Target, answers map[resolve.Question]resolve.Answe
 		if !use.Needed || !req.isFrom(use) {
 			continue
 		}
-		stage, err := req.stage(use, bases)
+		stage, err := req.stage(use, bases, runs)
 		failed = append(failed, err)
 		job.Stages = append(job.Stages, stage)
 		if stage.How == Emulated {
@@ -230,20 +245,46 @@ func (req Request) isFrom(use template.Use) bool {
 	return req.Template.Stages[ref.Stage].Base == use.Reference
 }
 
-func (req Request) stage(use template.Use, bases map[int]*Base) (Stage, error) {
+// runs gives the line of the first RUN of each stage that has one, those that
+// ONBUILD of a stage or of a base image brings included.
+func (req Request) runs(target Target, answers map[resolve.Question]resolve.Answer) (map[int]int, error) {
+	reached, err := req.Template.Reach(req.env(target))
+	if err != nil {
+		return nil, err
+	}
+	uses, err := req.uses(target)
+	if err != nil {
+		return nil, err
+	}
+	lines := map[int]int{}
+	for _, r := range reached {
+		line := r.Run
+		of := req.Template.Stages[r.Stage]
+		base := uses[of.Base]
+		for _, instruction := range answers[resolve.Question{Image: base.Image, Platform: base.Platform}].Onbuild {
+			if word, _, _ := strings.Cut(strings.TrimSpace(instruction), " "); line == 0 && strings.EqualFold(word, "RUN") {
+				line = of.Line
+			}
+		}
+		lines[r.Stage] = line
+	}
+	return lines, nil
+}
+
+func (req Request) stage(use template.Use, bases map[int]*Base, runs map[int]int) (Stage, error) {
 	index := req.Template.References[use.Reference].Stage
 	of := req.Template.Stages[index]
 	stage := Stage{Index: index, Name: of.Name, Line: of.Line, Base: use.Image, Platform: use.Platform}
 	if base := bases[use.Reference]; base != nil {
 		stage.Base = base.To
 	}
-	if of.Run == 0 {
+	if runs[index] == 0 {
 		return stage, nil
 	}
 	stage.How, stage.Reason = req.Runs(use.Platform)
 	if stage.How == Impossible {
 		return stage, &NoEmulatorError{
-			File: req.Template.Name, Line: of.Run, Platform: use.Platform, Node: req.Node, Missing: stage.Reason,
+			File: req.Template.Name, Line: runs[index], Platform: use.Platform, Node: req.Node, Missing: stage.Reason,
 		}
 	}
 	return stage, nil
@@ -258,6 +299,9 @@ func (req Request) final(target Target, uses []template.Use, bases map[int]*Base
 		}
 	}
 	for range req.Template.Stages {
+		if req.replaced(index) {
+			return nil
+		}
 		at := slices.IndexFunc(uses, func(u template.Use) bool {
 			return u.Reference == req.Template.Stages[index].Base
 		})

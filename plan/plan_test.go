@@ -89,6 +89,69 @@ func TestNamedContextsAreNotAskedFor(t *testing.T) {
 	}
 }
 
+func TestAContextStandsForAnImageOrAStageByAnyFormOfItsName(t *testing.T) {
+	for _, row := range []struct {
+		name, dockerfile, context string
+		want                      []string
+		final                     bool
+	}{
+		{"an image written in full", "FROM docker.io/library/debian:12\n", "debian:12", nil, false},
+		{"latest may be left out", "FROM debian\n", "docker.io/library/debian:latest", nil, false},
+		{"another tag is another image", "FROM debian:11\n", "debian:12", []string{"debian:11"}, true},
+		{"a stage, with all that it alone needs", "FROM golang:1 AS Build\nCOPY --from=alpine:3 /x /\nFROM debian:12\nCOPY --from=build /x /\n", "build", []string{"debian:12"}, true},
+		{"a stage below the final one", "FROM debian:12 AS base\nFROM base\n", "base", nil, false},
+		{"what another stage needs as well stays", "FROM golang:1 AS a\nFROM a AS b\nFROM debian:12\nCOPY --from=a /x /\nCOPY --from=b /x /\n", "b", []string{"golang:1", "debian:12"}, true},
+		{"scratch cannot be replaced", "FROM scratch AS s\nFROM debian:12\n", "scratch", []string{"debian:12"}, true},
+	} {
+		r := request(t, row.dockerfile, plan.Target{Platform: arm64})
+		name, err := plan.ContextName(row.context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Contexts = []string{name}
+		questions, err := plan.Questions(r)
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		var got []string
+		for _, q := range questions {
+			got = append(got, q.Image)
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+		p, err := plan.Make(r, answer(questions))
+		if err != nil || (p.Jobs[0].Final != nil) != row.final {
+			t.Errorf("%s: final %v, %v", row.name, p.Jobs[0].Final, err)
+		}
+	}
+}
+
+func TestAReferenceThatCannotBeUsedIsFoundBeforeBuilding(t *testing.T) {
+	_, err := plan.Questions(request(t, "FROM debian:12\nCOPY --from=7 /x /\n", plan.Target{Platform: arm64}))
+	if problem := (*template.Problem)(nil); !errors.As(err, &problem) || problem.Line != 2 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestARunThatABaseBringsAlongNeedsAnEmulatorToo(t *testing.T) {
+	r := request(t, "FROM debian:12\n", plan.Target{Platform: platform.MustParse("linux/s390x")})
+	questions, err := plan.Questions(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := answer(questions)
+	for q, a := range answers {
+		a.Onbuild = []string{"COPY . /src", "RUN make"}
+		answers[q] = a
+	}
+	_, err = plan.Make(r, answers)
+	if missing := (*plan.NoEmulatorError)(nil); !errors.As(err, &missing) || missing.Line != 1 {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAMissingArgumentIsNamedOnceForAllPlatforms(t *testing.T) {
 	_, err := plan.Questions(request(t, "ARG BASE\nFROM ${BASE}\n", plan.Target{Platform: amd64}, plan.Target{Platform: arm64}))
 	var missing *plan.MissingArgError
