@@ -80,20 +80,15 @@ const (
 
 var errTooLarge = errors.New("its variables are nested too deeply or their values are too long")
 
-var errUnreadable = errors.New("it holds bytes that are no UTF-8 text")
-
 // process lets BuildKit's lexer evaluate a word, within bounds.
 func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
 	if isPlain(text, byte(a.escape)) {
 		return shell.ProcessWordResult{Result: text}, nil
 	}
-	if !isReadable(text) {
-		return shell.ProcessWordResult{}, errUnreadable
-	}
 	if a.bound(text) > longest || a.spent > longestAll {
 		return shell.ProcessWordResult{}, errTooLarge
 	}
-	result, err := a.lex.ProcessWordWithMatches(text, a.values)
+	result, err := a.lex.ProcessWordWithMatches(readable(text), a.values)
 	a.spent += len(result.Result)
 	return result, err
 }
@@ -198,7 +193,7 @@ var expanded = regexp.MustCompile(`\$\{?([\pL_][\pL\d_]*|\d+)(:?[-+?]|)`)
 func (a *arguments) unset(word string, unmatched map[string]struct{}) []string {
 	lex := shell.NewLex(a.escape)
 	lex.SkipUnsetEnv = true
-	left, _, err := lex.ProcessWord(word, a.values)
+	left, _, err := lex.ProcessWord(readable(word), a.values)
 	if err != nil {
 		left = word
 	}

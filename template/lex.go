@@ -218,8 +218,8 @@ func isPlain(text string, escape byte) bool {
 	return true
 }
 
-// isReadable tells whether BuildKit's shell lexer reads the word without
-// complaining, which it does on the standard error of the process.
-func isReadable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsAny(text, "\x00\ufeff")
+// readable replaces bytes that are no text the way BuildKit's shell lexer does,
+// which would also complain of them on the standard error of the process.
+func readable(text string) string {
+	return strings.ReplaceAll(string([]rune(text)), "\x00", "\uFFFD")
 }

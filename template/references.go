@@ -213,10 +213,10 @@ func (t *Template) literal(text string) (string, bool) {
 	if isPlain(text, t.escape) {
 		return text, true
 	}
-	if tooDeep(text) || !isReadable(text) {
+	if tooDeep(text) {
 		return "", false
 	}
-	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(text, values{})
+	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(readable(text), values{})
 	if err != nil || len(result.Unmatched) > 0 {
 		return "", false
 	}
