@@ -56,6 +56,20 @@ func (e *NoFolderError) near() string {
 	return best
 }
 
+// ReadError says that something the user named is there but cannot be read.
+type ReadError struct {
+	What string
+	Err  error
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("reading %s: %v", e.What, e.Err) }
+
+// Unwrap gives the cause.
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// Hint is about permissions: what is not there is another error.
+func (e *ReadError) Hint() string { return "look whether this user may read it" }
+
 // NoDockerfileError says that there is no template where one was looked for.
 type NoDockerfileError struct{ Path string }
 

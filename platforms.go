@@ -3,6 +3,7 @@ package archbuild
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 )
@@ -28,12 +29,15 @@ func (o Options) choosePlatforms(configured []platform.Platform, host platform.P
 func parsePlatforms(from string, texts []string, host platform.Platform) ([]platform.Platform, error) {
 	var all []platform.Platform
 	for _, text := range texts {
-		list := []platform.Platform{host}
-		if text != "local" {
-			var err error
-			if list, err = platform.ParseList(text); err != nil {
-				return nil, &UsageError{fmt.Errorf("%s %s: %w", from, text, err), hintOf(err)}
+		words := strings.Split(text, ",")
+		for i, word := range words {
+			if strings.TrimSpace(word) == "local" {
+				words[i] = host.String()
 			}
+		}
+		list, err := platform.ParseList(strings.Join(words, ","))
+		if err != nil {
+			return nil, &UsageError{fmt.Errorf("%s %s: %w", from, text, err), hintOf(err)}
 		}
 		for _, p := range list {
 			if !slices.Contains(all, p) {

@@ -61,7 +61,7 @@ func (o Options) readService(path string, host platform.Platform) (service, erro
 	}
 	source, err := os.ReadFile(s.file)
 	if err != nil {
-		return s, fmt.Errorf("reading Dockerfile: %w", err)
+		return s, &ReadError{What: "the Dockerfile", Err: err}
 	}
 	if s.template, err = template.Parse(filepath.Base(s.file), source); err != nil {
 		return s, err
@@ -109,7 +109,7 @@ func contextFolder(path string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", &NoFolderError{Path: path}
 	case err != nil:
-		return "", fmt.Errorf("reading context: %w", err)
+		return "", &ReadError{What: "the context", Err: err}
 	case !info.IsDir():
 		return "", &UsageError{fmt.Errorf("%s is a file, not a folder", path), fmt.Sprintf("give the folder: archbuild %s -f %s", filepath.Dir(path), path)}
 	}
@@ -153,7 +153,7 @@ func readConfig(path string) (config.File, error) {
 	if err != nil || data == nil {
 		return config.File{}, err
 	}
-	return config.Load(path, data)
+	return config.Load(filepath.Base(path), data)
 }
 
 // readOptional reads a file that need not be there; nil when it is not.

@@ -25,7 +25,8 @@ type run struct {
 	Options
 	args        buildArgs
 	secrets     []builder.Secret
-	contexts    map[string]string
+	// folders are the named contexts on this machine, remote those that BuildKit fetches.
+	folders, remote map[string]string
 	labels      map[string]string
 	annotations manifest.Annotations
 	outputs     []manifest.Output
@@ -36,6 +37,8 @@ type run struct {
 	mode       resolve.Mode
 	store      store
 	registry   *registry.Client
+	// mirrors of each registry, by buildkitd.toml.
+	mirrors map[string][]string
 }
 
 // check reads the options. All wrong ones are reported at once.
@@ -48,9 +51,9 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.secrets, err = parseSecrets(o.Secrets)
 	note(err)
-	r.contexts, err = parsePairs("--build-context", o.BuildContexts)
+	r.folders, r.remote, err = parseContexts(o.BuildContexts)
 	note(err)
-	r.labels, err = parsePairs("--label", o.Labels)
+	r.labels, err = parseLabels(o.Labels)
 	note(err)
 	r.provenance, err = parseProvenance(o.Provenance)
 	note(err)
@@ -67,7 +70,8 @@ func (o Options) check() (run, error) {
 	note(err)
 	note(o.checkWords())
 	note(r.checkNames())
-	r.registry, err = o.registryClient()
+	note(r.checkFiles())
+	r.registry, r.mirrors, err = o.registryClient()
 	failed = append(failed, err)
 	return r, errors.Join(failed...)
 }
@@ -102,7 +106,7 @@ func (o Options) checkWords() error {
 		words       []string
 	}{
 		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
-		{"--progress", o.Progress, []string{"auto", "tty", "plain", "rawjson", "quiet"}},
+		{"--progress", o.progressMode(), []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
 			return &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
@@ -136,29 +140,58 @@ func (r run) checkNames() error {
 	return nil
 }
 
+// checkFiles looks at the files and folders that flags name, before anything is done.
+func (r run) checkFiles() error {
+	_, _, err := splitContexts(r.contexts)
+	failed := []error{err}
+	for _, s := range r.secrets {
+		if s.File == "" {
+			continue
+		}
+		if info, err := os.Stat(s.File); err != nil || info.IsDir() {
+			failed = append(failed, &UsageError{fmt.Errorf("--secret id=%s: no such file: %s", s.ID, s.File), "give the file that holds it: src=FILE"})
+		}
+	}
+	for _, text := range []string{r.IIDFile, r.MetadataFile} {
+		folder := filepath.Dir(text)
+		if info, err := os.Stat(folder); text != "" && manifest.Expand(folder, "") == folder && (err != nil || !info.IsDir()) {
+			failed = append(failed, &UsageError{fmt.Errorf("%s: no such folder: %s", text, folder), "make the folder first: mkdir -p " + folder})
+		}
+	}
+	return errors.Join(failed...)
+}
+
 // registryClient reaches registries the way the engine does: by the tables of
 // the same buildkitd.toml.
-func (o Options) registryClient() (*registry.Client, error) {
+func (o Options) registryClient() (*registry.Client, map[string][]string, error) {
 	path, err := o.engineConfig()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	config, err := engine.LoadConfig(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	mirrors := map[string][]string{}
+	for host, table := range config.Registries {
+		mirrors[host] = table.Mirrors
 	}
 	return registry.New(registry.Options{
 		Hosts:    registry.FromBuildkitd(config.Registries),
 		CacheDir: filepath.Join(o.stateDir(), "registry"), UserAgent: "archbuild/" + o.Version,
-	}), nil
+	}), mirrors, nil
 }
 
-// progressMode is --progress; several platforms in a quiet run show nothing.
-func (r run) progressMode() string {
-	if r.Progress == "" {
+// progressMode is --progress, else BUILDKIT_PROGRESS as in buildx.
+func (o Options) progressMode() string {
+	mode := o.Progress
+	if mode == "" || mode == "auto" {
+		mode = o.Getenv("BUILDKIT_PROGRESS")
+	}
+	if mode == "" {
 		return "auto"
 	}
-	return r.Progress
+	return mode
 }
 
 func (r run) progressOut() io.Writer { return r.Stderr }
@@ -172,53 +205,3 @@ func (r run) manifestAnnotations(p plan.Plan) map[platform.Platform]map[string]s
 	return byPlatform
 }
 
-// splitContexts tells folders from what BuildKit fetches itself.
-func splitContexts(contexts map[string]string) (folders, remote map[string]string, err error) {
-	folders, remote = map[string]string{}, map[string]string{}
-	for name, value := range contexts {
-		if strings.Contains(value, "://") {
-			remote[name] = value
-			continue
-		}
-		info, err := os.Stat(value)
-		if err != nil || !info.IsDir() {
-			return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: no such folder", name, value), "give a folder, docker-image://REF or https://…"}
-		}
-		if folders[name], err = filepath.Abs(value); err != nil {
-			return nil, nil, err
-		}
-	}
-	return folders, remote, nil
-}
-
-// checkServices looks at what only shows when the services are known: outputs
-// that fall together, annotations of platforms that are not built, a terminal
-// that would be sent an archive.
-func (r run) checkServices(services []service) error {
-	var outputs []manifest.Output
-	var failed []error
-	for _, s := range services {
-		outputs = append(outputs, r.outputsOf(s)...)
-		var platforms []platform.Platform
-		for _, target := range s.targets {
-			platforms = append(platforms, target.Platform)
-		}
-		failed = append(failed, usage(r.annotations.Check(platforms)))
-	}
-	failed = append(failed, usage(manifest.CheckOutputs(outputs)))
-	for _, out := range outputs {
-		if out.Stdout() && r.isTerminal(r.Stdout) {
-			failed = append(failed, &UsageError{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"})
-		}
-	}
-	return errors.Join(failed...)
-}
-
-func (o Options) isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
-}

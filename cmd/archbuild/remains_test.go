@@ -17,7 +17,8 @@ import (
 type containers struct {
 	root string
 	mu   sync.Mutex
-	ids  map[string]bool
+	// state is the folder of each one's engine, by id.
+	state map[string]string
 }
 
 // containersKey is where scripts find them.
@@ -26,7 +27,7 @@ type containersKey struct{}
 // watch notes containers until the test is over.
 func watch(t *testing.T, root string) *containers {
 	t.Helper()
-	c := &containers{root: root, ids: map[string]bool{}}
+	c := &containers{root: root, state: map[string]string{}}
 	ended := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -50,7 +51,9 @@ func (c *containers) note() {
 	defer c.mu.Unlock()
 	for _, bundle := range bundles {
 		if info, err := os.Stat(bundle); err == nil && info.IsDir() {
-			c.ids[filepath.Base(bundle)] = true
+			below, _ := filepath.Rel(c.root, bundle)
+			name, _, _ := strings.Cut(below, "/")
+			c.state[filepath.Base(bundle)] = filepath.Join(c.root, name)
 		}
 	}
 }
@@ -72,7 +75,10 @@ func (c *containers) remains(state string) []string {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id := range c.ids {
+	for id, of := range c.state {
+		if of != state {
+			continue
+		}
 		for _, pattern := range []string{"/run/runc/", "/sys/fs/cgroup/buildkit/", "/sys/fs/cgroup/*/buildkit/"} {
 			paths, _ := filepath.Glob(pattern + id)
 			found = append(found, paths...)

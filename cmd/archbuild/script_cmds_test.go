@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +25,7 @@ type command func(ts *testscript.TestScript, args []string) error
 // commands are those that scripts have beside testscript's own:
 //
 //	exits STATUS PROGRAM ARG…            runs a program that must end with this exit status
+//	fails STATUS ARG…                    archbuild ends with this status after one error with one hint and leaves nothing behind
 //	image-cat LAYOUT PLATFORM FILE       prints a file of an image in an OCI layout
 //	image-machine LAYOUT PLATFORM FILE MACHINE   a program in an image is for this machine (as debug/elf names it)
 //	machine FILE MACHINE                 so is a program on disk
@@ -38,7 +40,7 @@ type command func(ts *testscript.TestScript, args []string) error
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	byName := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range map[string]command{
-		"exits": exits, "image-cat": imageCat, "image-machine": imageMachine, "machine": fileMachine,
+		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
 		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts,
 	} {
@@ -76,6 +78,32 @@ func exits(ts *testscript.TestScript, args []string) error {
 		return fmt.Errorf("exit status %d", got)
 	}
 	return nil
+}
+
+func fails(ts *testscript.TestScript, args []string) error {
+	if len(args) < 2 {
+		return errUsage
+	}
+	before := outputs(ts)
+	if err := exits(ts, append([]string{args[0], "archbuild"}, args[1:]...)); err != nil {
+		return err
+	}
+	said := "\n" + ts.ReadFile("stderr")
+	for _, start := range []string{"error", "hint"} {
+		if n := strings.Count(said, "\narchbuild: "+start+": "); n != 1 {
+			return fmt.Errorf("it prints %d lines of %s", n, start)
+		}
+	}
+	if after := outputs(ts); !slices.Equal(before, after) {
+		return fmt.Errorf("archbuild-out had %q and has %q", before, after)
+	}
+	return empty(ts, []string{ts.Getenv("TMPDIR")})
+}
+
+// outputs are the names in ./archbuild-out.
+func outputs(ts *testscript.TestScript) []string {
+	paths, _ := filepath.Glob(ts.MkAbs("archbuild-out") + "/*")
+	return paths
 }
 
 func imageCat(ts *testscript.TestScript, args []string) error {

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -32,11 +32,14 @@ func TestMain(m *testing.M) {
 //
 // A script finds in its environment
 //
-//	ARCHBUILD_STATE  the state folder, and so the engine, that all scripts share
+//	ARCHBUILD_STATE  the state folder, and so the engine, that all scripts share;
+//	                 SHARED_STATE is the same
 //	OWN_STATE        where a script that needs an engine of its own has it; it is
 //	                 stopped at the script's end, and nothing may be left of it
 //	ARCHBUILD_HUB    host:port of the registry with the base images; pushing is allowed
 //	EXAMPLES         the folder examples/ of this repository
+//	HOST             this machine's platform
+//	BIN              the folder of archbuild, in which there is no other program
 //
 // and, beside testscript's own commands, those of script_cmds_test.go.
 func TestScript(t *testing.T) {
@@ -60,8 +63,8 @@ func TestScript(t *testing.T) {
 			tb := env.T().(testing.TB)
 			tb.Cleanup(func() { endEngine(tb, own, seen) })
 			for key, value := range map[string]string{
-				"ARCHBUILD_STATE": shared, "OWN_STATE": own, "EXAMPLES": examples,
-				"ARCHBUILD_HUB": hub.Addr, "XDG_CONFIG_HOME": hub.ConfigHome, "HUB_CONFIG": hub.Config,
+				"ARCHBUILD_STATE": shared, "SHARED_STATE": shared, "OWN_STATE": own, "EXAMPLES": examples,
+				"ARCHBUILD_HUB": hub.Addr, "XDG_CONFIG_HOME": hub.ConfigHome, "HOST": "linux/" + runtime.GOARCH, "BIN": filepath.SplitList(os.Getenv("PATH"))[0],
 			} {
 				env.Setenv(key, value)
 			}
@@ -112,6 +115,6 @@ func endEngine(t testing.TB, state string, seen *containers) {
 		t.Errorf("left behind: %s", left)
 	}
 	if err := os.RemoveAll(state); err != nil {
-		t.Errorf("removing the state folder: %v", fmt.Errorf("left behind: %w", err))
+		t.Errorf("removing the state folder: %v", err)
 	}
 }
