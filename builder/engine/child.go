@@ -57,7 +57,7 @@ func Main(args []string) int {
 // tell writes to the client that waits, once: afterwards the pipe is closed. A
 // client that has gone does not matter.
 func tell(say *os.File, r ready) {
-	json.NewEncoder(say).Encode(r)
+	_ = json.NewEncoder(say).Encode(r)
 	say.Close()
 }
 

@@ -60,12 +60,12 @@ func (c container) killOnce(groups []string) int {
 	for _, dir := range groups {
 		for _, pid := range members(dir) {
 			n++
-			signalIf(pid, unix.SIGKILL, func() bool { return slices.Contains(members(dir), pid) })
+			killIf(pid, func() bool { return slices.Contains(members(dir), pid) })
 		}
 	}
 	if pid, start := c.init(); pid > 0 {
 		same := func() bool { now, err := startTime(pid); return err == nil && now == start }
-		if same() && signalIf(pid, unix.SIGKILL, same) && !isZombie(pid) {
+		if same() && killIf(pid, same) && !isZombie(pid) {
 			n++
 		}
 	}
@@ -148,7 +148,7 @@ func (c container) cgroups() ([]string, error) {
 // members lists the processes in a control group and those below it.
 func members(dir string) []int {
 	var pids []int
-	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil
 		}
@@ -167,7 +167,7 @@ func members(dir string) []int {
 // says "busy" for a moment after the last process has gone.
 func removeCgroup(dir string) error {
 	var dirs []string
-	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			dirs = append(dirs, path)
 		}
@@ -191,10 +191,6 @@ func removeCgroup(dir string) error {
 
 // isZombie says whether a process is dead and only waits for its parent.
 func isZombie(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	_, rest, _ := cutLast(string(data), ") ")
-	return strings.HasPrefix(rest, "Z")
+	fields, err := stat(pid)
+	return err != nil || fields[0] == "Z"
 }

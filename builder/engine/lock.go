@@ -45,16 +45,3 @@ func waitLock(ctx context.Context, path string) (*os.File, error) {
 		}
 	}
 }
-
-// locked says whether somebody holds the lock on path.
-func locked(path string) bool {
-	if _, err := os.Stat(path); err != nil {
-		return false
-	}
-	f, err := tryLock(path)
-	if err != nil {
-		return errors.Is(err, errLocked)
-	}
-	f.Close()
-	return false
-}

@@ -12,30 +12,32 @@ import (
 // startTime is when a process started, in clock ticks since boot. A pid is
 // reused, a pid with its start time is not.
 func startTime(pid int) (uint64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields, err := stat(pid)
 	if err != nil {
 		return 0, err
-	}
-	// The name in parentheses may hold anything, parentheses included.
-	_, rest, ok := cutLast(string(data), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 {
-		return 0, fmt.Errorf("/proc/%d/stat is not understood", pid)
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+// stat gives the fields of /proc/PID/stat from the third on, the state: 20 at
+// least. The second is the name, which may hold anything, parentheses included.
+func stat(pid int) ([]string, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
 	}
-	return s, "", false
+	at := strings.LastIndex(string(data), ") ")
+	fields := strings.Fields(string(data[at+1:]))
+	if at < 0 || len(fields) < 20 {
+		return nil, fmt.Errorf("/proc/%d/stat is not understood", pid)
+	}
+	return fields, nil
 }
 
-// signalIf sends a signal to a process if it is the one that is meant. The
-// descriptor is taken first and the question asked second, so the process that
-// gets the signal is the one about which the question was answered.
-func signalIf(pid int, sig unix.Signal, isMeant func() bool) (sent bool) {
+// killIf kills a process if it is the one that is meant. The descriptor is
+// taken first and the question asked second, so the process that is killed is
+// the one about which the question was answered.
+func killIf(pid int, isMeant func() bool) (sent bool) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return false
@@ -44,7 +46,7 @@ func signalIf(pid int, sig unix.Signal, isMeant func() bool) (sent bool) {
 	if !isMeant() {
 		return false
 	}
-	return unix.PidfdSendSignal(fd, sig, nil, 0) == nil
+	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
 
 // processes lists the pids of all processes.

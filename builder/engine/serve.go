@@ -55,7 +55,7 @@ func (c childOptions) run(cfg Config, hash string, say *os.File) error {
 	s.conns = newConns(listener)
 	s.grpc = s.newGRPC()
 	bk.register(s.grpc)
-	go s.grpc.Serve(s.conns)
+	go func() { _ = s.grpc.Serve(s.conns) }() // ends when the listener is closed
 	go s.watchIdle()
 	tell(say, ready{OK: true})
 	select {

@@ -52,7 +52,7 @@ func (l layout) spawn(ctx context.Context, o Options, wanted State) error {
 	if err != nil {
 		return &StartError{Reason: err.Error(), Log: l.log}
 	}
-	go cmd.Wait() // leaves no zombie in a program that lives longer than the engine
+	go func() { _ = cmd.Wait() }() // leaves no zombie in a program that lives longer than the engine
 	return l.waitReady(ctx, r)
 }
 
@@ -61,7 +61,7 @@ func (l layout) waitReady(ctx context.Context, r *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout,
 		&StartError{Reason: fmt.Sprintf("it is not ready after %s", startTimeout), Log: l.log})
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Now()) })
 	defer stop()
 	var said ready
 	err := json.NewDecoder(r).Decode(&said)

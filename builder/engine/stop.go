@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // stopTimeout is how long an engine may take to end by itself: it first ends
@@ -101,7 +99,7 @@ func (l layout) waitEnd(ctx context.Context, r record, patience time.Duration) (
 	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return lock, err
 	}
-	if !signalIf(r.PID, unix.SIGKILL, r.isAlive) {
+	if !killIf(r.PID, r.isAlive) {
 		return nil, fmt.Errorf("the engine of %s does not end, and its process is not known", l.state)
 	}
 	killed, cancel := context.WithTimeout(ctx, stopTimeout)

@@ -48,7 +48,7 @@ func (l layout) killMarked() {
 				continue
 			}
 			marked := func() bool { return hasEnv(pid, mark) }
-			if marked() && signalIf(pid, unix.SIGKILL, marked) {
+			if marked() && killIf(pid, marked) {
 				logrus.Infof("engine: killed process %d of a dead engine", pid)
 				found = true
 			}
