@@ -1,12 +1,17 @@
 package archbuild
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -39,18 +44,18 @@ func (o Options) parseBuildArgs() (buildArgs, error) {
 			return nil, &UsageError{fmt.Errorf("--build-arg %s: %w", key, err), "write PLATFORM:KEY=VALUE, such as linux/arm64:URL=…"}
 		}
 		if key == "" {
-			return nil, &UsageError{fmt.Errorf("--build-arg %q has no name", text), "write --build-arg KEY=VALUE"}
+			return nil, &UsageError{errors.New("--build-arg: an argument has no name"), "write --build-arg KEY=VALUE"}
 		}
 		if !given {
-			if value = o.Getenv(key); value == "" {
+			if value, given = o.lookupEnv(key); !given {
 				continue
 			}
 		}
 		args.set(p, key, value)
 	}
-	if epoch := o.Getenv("SOURCE_DATE_EPOCH"); epoch != "" {
-		if _, said := args[platform.Platform{}]["SOURCE_DATE_EPOCH"]; !said {
-			args.set(platform.Platform{}, "SOURCE_DATE_EPOCH", epoch)
+	if epoch := o.Getenv(sourceDateEpoch); epoch != "" {
+		if _, said := args[platform.Platform{}][sourceDateEpoch]; !said {
+			args.set(platform.Platform{}, sourceDateEpoch, epoch)
 		}
 	}
 	return args, nil
@@ -66,17 +71,51 @@ func splitPlatform(key string) (platform.Platform, string, error) {
 	return p, after, err
 }
 
-// parsePairs reads KEY=VALUE lists such as --label and --build-context.
-func parsePairs(flag string, list []string) (map[string]string, error) {
-	pairs := map[string]string{}
+// parseLabels reads --label: KEY=VALUE, or KEY alone for an empty value.
+func parseLabels(list []string) (map[string]string, error) {
+	labels := map[string]string{}
+	for _, text := range list {
+		key, value, _ := strings.Cut(text, "=")
+		if key == "" {
+			return nil, &UsageError{fmt.Errorf("--label %q has no name", text), "write --label NAME=VALUE"}
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// fetched are the kinds of named contexts that BuildKit gets by itself.
+var fetched = []string{"docker-image://", "http://", "https://", "git://", "ssh://", "git@"}
+
+// parseContexts reads --build-context and tells folders from what BuildKit fetches.
+func parseContexts(list []string) (folders, remote map[string]string, err error) {
+	folders, remote = map[string]string{}, map[string]string{}
 	for _, text := range list {
 		key, value, ok := strings.Cut(text, "=")
-		if key == "" || (!ok && flag == "--build-context") {
-			return nil, &UsageError{fmt.Errorf("%s %q is not NAME=VALUE", flag, text), fmt.Sprintf("write %s NAME=VALUE", flag)}
+		if !ok || key == "" || value == "" {
+			return nil, nil, &UsageError{fmt.Errorf("--build-context %s is not NAME=VALUE", key), "write --build-context NAME=FOLDER or NAME=docker-image://REF"}
 		}
-		pairs[key] = value
+		name, err := plan.ContextName(key)
+		if err != nil {
+			return nil, nil, &UsageError{fmt.Errorf("--build-context %s: %w", key, err), "name it as FROM or COPY --from does, in lower case"}
+		}
+		delete(folders, name) // the last one of a name counts
+		delete(remote, name)
+		if slices.ContainsFunc(fetched, func(scheme string) bool { return strings.HasPrefix(value, scheme) }) {
+			remote[name] = value
+			continue
+		}
+		if scheme, _, ok := strings.Cut(value, "://"); ok {
+			return nil, nil, &UsageError{fmt.Errorf("--build-context %s: contexts of kind %s:// are not supported", key, scheme), "give a folder, docker-image://REF or https://…"}
+		}
+		if info, err := os.Stat(value); err != nil || !info.IsDir() {
+			return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: no such folder", key, value), "give a folder, docker-image://REF or https://…"}
+		}
+		if folders[name], err = filepath.Abs(value); err != nil {
+			return nil, nil, err
+		}
 	}
-	return pairs, nil
+	return folders, remote, nil
 }
 
 // parseSecrets reads --secret: id=ID[,src=FILE|,env=VARIABLE][,type=file|env].
@@ -104,7 +143,9 @@ func parseSecrets(list []string) ([]builder.Secret, error) {
 		case "", "file":
 			s.File = source
 		case "env":
-			s.Env = source
+			if source != "" {
+				s.Env = source
+			}
 		default:
 			return nil, secretError(text, fmt.Errorf("unknown type %q", typ))
 		}
@@ -130,12 +171,15 @@ func secretError(text string, err error) error {
 // Attestations are off unless asked, so that the same input gives the same index.
 func parseProvenance(value string) (string, error) {
 	switch value {
-	case "", "false":
+	case "":
 		return "", nil
-	case "true":
-		return "mode=min", nil
 	case "min", "max":
 		return "mode=" + value, nil
+	}
+	if wanted, err := strconv.ParseBool(value); err == nil && wanted {
+		return "mode=max", nil // BuildKit's own default
+	} else if err == nil {
+		return "", nil
 	}
 	fields := strings.Split(value, ",")
 	for _, field := range fields {

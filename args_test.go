@@ -11,14 +11,14 @@ import (
 
 func TestBuildArgsAreForAllOrForOnePlatform(t *testing.T) {
 	opts := Options{
-		BuildArgs: []string{"A=1", "linux/arm64:A=2", "URL=https://x.example/a:b", "HOME", "UNSET", "arm64=not a platform"},
-		System:    System{Environ: []string{"HOME=/home/me", "SOURCE_DATE_EPOCH=1700000000"}},
+		BuildArgs: []string{"A=1", "linux/arm64:A=2", "URL=https://x.example/a:b", "HOME", "UNSET", "EMPTY", "arm64=not a platform"},
+		System:    System{Environ: []string{"HOME=/home/me", "EMPTY=", "SOURCE_DATE_EPOCH=1700000000"}},
 	}
 	args, err := opts.parseBuildArgs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	common := map[string]string{"A": "1", "URL": "https://x.example/a:b", "HOME": "/home/me", "SOURCE_DATE_EPOCH": "1700000000", "arm64": "not a platform"}
+	common := map[string]string{"A": "1", "URL": "https://x.example/a:b", "HOME": "/home/me", "EMPTY": "", "SOURCE_DATE_EPOCH": "1700000000", "arm64": "not a platform"}
 	if diff := cmp.Diff(common, args.of(platform.MustParse("linux/amd64"))); diff != "" {
 		t.Errorf("for amd64 (-want +got):\n%s", diff)
 	}
@@ -44,6 +44,7 @@ func TestSecretsAreReadAsBuildxReadsThem(t *testing.T) {
 		{"id=a,env=TOKEN", builder.Secret{ID: "a", Env: "TOKEN"}},
 		{"type=env,id=a,src=TOKEN", builder.Secret{ID: "a", Env: "TOKEN"}},
 		{"id=a", builder.Secret{ID: "a"}},
+		{"id=a,type=env,env=TOKEN", builder.Secret{ID: "a", Env: "TOKEN"}},
 	} {
 		got, err := parseSecrets([]string{row.text})
 		if err != nil {
@@ -61,7 +62,7 @@ func TestSecretsAreReadAsBuildxReadsThem(t *testing.T) {
 
 func TestProvenanceIsOffUnlessAsked(t *testing.T) {
 	for _, row := range []struct{ value, want string }{
-		{"", ""}, {"false", ""}, {"true", "mode=min"}, {"max", "mode=max"}, {"mode=max,reproducible=true", "mode=max,reproducible=true"}, {"disabled=true", ""},
+		{"", ""}, {"false", ""}, {"true", "mode=max"}, {"max", "mode=max"}, {"mode=max,reproducible=true", "mode=max,reproducible=true"}, {"disabled=true", ""},
 	} {
 		got, err := parseProvenance(row.value)
 		if err != nil || got != row.want {

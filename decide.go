@@ -19,9 +19,11 @@ import (
 
 // plan takes one service through resolve and plan.
 func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
+	contexts := append(slices.Collect(maps.Keys(r.folders)), slices.Collect(maps.Keys(r.remote))...)
+	slices.Sort(contexts)
 	request := plan.Request{
 		Name: s.name, Template: s.template, Targets: s.targets, PlatformsFrom: s.platformsFrom,
-		Build: at.platform, Node: at.name, Contexts: slices.Sorted(maps.Keys(r.contexts)), Runs: at.runs,
+		Build: at.platform, Node: at.name, Contexts: contexts, Runs: at.runs,
 	}
 	questions, err := plan.Questions(request)
 	if err != nil {
@@ -35,7 +37,9 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	for _, w := range warnings {
 		p.Notes = append(p.Notes, w.Text)
 	}
-	p.Notes = append(p.Notes, syntaxNote(p.Syntax)...)
+	for _, syntax := range syntaxes(p) {
+		p.Notes = append(p.Notes, syntaxNote(syntax)...)
+	}
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
@@ -72,23 +76,70 @@ func (r run) tagsOf(s service) []string {
 	return tags
 }
 
-// hosts are the registries that a plan names, as BuildKit asks for their credentials.
-func hosts(p plan.Plan) []string {
+// hosts are the registries that a plan names, as BuildKit asks for their
+// credentials: Docker's under its other name, and the mirrors of each.
+func (r run) hosts(p plan.Plan) []string {
 	found := map[string]bool{}
+	add := func(text string) {
+		named, err := reference.ParseNormalizedNamed(text)
+		if err != nil {
+			return
+		}
+		host := reference.Domain(named)
+		for _, mirror := range r.mirrors[host] {
+			found[mirrorHost(mirror)] = true
+		}
+		if host == "docker.io" {
+			host = "registry-1.docker.io"
+		}
+		found[host] = true
+	}
 	for _, job := range p.Jobs {
 		for _, base := range job.Bases {
-			named, err := reference.ParseNormalizedNamed(base.To)
-			if err != nil {
-				continue
-			}
-			host := reference.Domain(named)
-			if host == "docker.io" {
-				host = "registry-1.docker.io"
-			}
-			found[host] = true
+			add(base.To)
+		}
+	}
+	for _, syntax := range syntaxes(p) {
+		if !builtinSyntax(syntax) {
+			add(syntax)
+		}
+	}
+	for _, address := range r.remote {
+		if image, ok := strings.CutPrefix(address, "docker-image://"); ok {
+			add(image)
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
+}
+
+// mirrorHost is the host of a mirror as buildkitd.toml has it: HOST[:PORT][/PATH],
+// or a URL.
+func mirrorHost(text string) string {
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		text = rest
+	}
+	host, _, _ := strings.Cut(text, "/")
+	return host
+}
+
+// syntaxOf is the frontend that a job asks for: BUILDKIT_SYNTAX, else the
+// template's # syntax= line.
+func syntaxOf(p plan.Plan, job plan.Job) string {
+	if image, _, _ := strings.Cut(strings.TrimSpace(job.Args["BUILDKIT_SYNTAX"]), " "); image != "" {
+		return image
+	}
+	return p.Syntax
+}
+
+// syntaxes are those of all jobs, each once.
+func syntaxes(p plan.Plan) []string {
+	var list []string
+	for _, job := range p.Jobs {
+		if syntax := syntaxOf(p, job); !slices.Contains(list, syntax) {
+			list = append(list, syntax)
+		}
+	}
+	return list
 }
 
 // announce says what was decided before anything is done.

@@ -41,6 +41,9 @@ type Options struct {
 	VerifyAllow []string
 	// DryRun plans and does nothing.
 	DryRun bool
+	// StdoutUse names the flag by which the caller itself writes to Stdout, so that
+	// no output may go there: "--json". Empty means that Stdout is free.
+	StdoutUse string
 	// BuildPlatform is the platform of the node; empty asks the node.
 	BuildPlatform string
 	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
@@ -74,13 +77,17 @@ type System struct {
 
 // Getenv looks up the environment that was passed in; the last entry wins.
 func (s System) Getenv(key string) string {
-	value := ""
+	value, _ := s.lookupEnv(key)
+	return value
+}
+
+func (s System) lookupEnv(key string) (value string, found bool) {
 	for _, entry := range s.Environ {
 		if k, v, ok := strings.Cut(entry, "="); ok && k == key {
-			value = v
+			value, found = v, true
 		}
 	}
-	return value
+	return value, found
 }
 
 // UsageError is a wrong flag or argument: exit status 2.

@@ -23,13 +23,13 @@ import (
 // usage is found here, before anything is looked at or done.
 type run struct {
 	Options
-	args        buildArgs
-	secrets     []builder.Secret
+	args    buildArgs
+	secrets []builder.Secret
 	// folders are the named contexts on this machine, remote those that BuildKit fetches.
 	folders, remote map[string]string
-	labels      map[string]string
-	annotations manifest.Annotations
-	outputs     []manifest.Output
+	labels          map[string]string
+	annotations     manifest.Annotations
+	outputs         []manifest.Output
 	// export are attributes of BuildKit's exporter that some output asks for.
 	export     map[string]string
 	provenance string
@@ -142,8 +142,7 @@ func (r run) checkNames() error {
 
 // checkFiles looks at the files and folders that flags name, before anything is done.
 func (r run) checkFiles() error {
-	_, _, err := splitContexts(r.contexts)
-	failed := []error{err}
+	var failed []error
 	for _, s := range r.secrets {
 		if s.File == "" {
 			continue
@@ -182,14 +181,18 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 	}), mirrors, nil
 }
 
-// progressMode is --progress, else BUILDKIT_PROGRESS as in buildx.
+// progressMode is --progress, else BUILDKIT_PROGRESS, as in buildx: there "none"
+// shows no progress, and "quiet" is --quiet.
 func (o Options) progressMode() string {
 	mode := o.Progress
 	if mode == "" || mode == "auto" {
 		mode = o.Getenv("BUILDKIT_PROGRESS")
 	}
-	if mode == "" {
+	switch mode {
+	case "":
 		return "auto"
+	case "none":
+		return "quiet"
 	}
 	return mode
 }
@@ -204,4 +207,3 @@ func (r run) manifestAnnotations(p plan.Plan) map[platform.Platform]map[string]s
 	}
 	return byPlatform
 }
-

@@ -11,7 +11,6 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 )
 
@@ -78,13 +77,9 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 
 // build runs every job of the plan in one session.
 func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
-	folders, remote, err := splitContexts(r.contexts)
-	if err != nil {
-		return nil, err
-	}
 	session, err := builder.Start(ctx, node, builder.Sources{
-		Context: s.context, Dockerfiles: dockerfiles, Contexts: folders,
-		Secrets: r.secrets, Hosts: hosts(p), Store: r.store.dir,
+		Context: s.context, Dockerfiles: dockerfiles, Contexts: r.folders,
+		Secrets: r.secrets, Hosts: r.hosts(p), Store: r.store.dir,
 	})
 	if err != nil {
 		return nil, err
@@ -96,8 +91,8 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 	}
 	results := session.Build(ctx, p.Jobs, builder.Options{
 		Template: s.template.Name, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
-		Provenance: r.provenance, Epoch: r.args[platform.Platform{}]["SOURCE_DATE_EPOCH"],
-		Export: r.export, BuiltinSyntax: builtinSyntax(p.Syntax), Remote: remote,
+		Provenance: r.provenance, Export: r.export, Remote: r.remote,
+		BuiltinSyntax: func(job plan.Job) bool { return builtinSyntax(syntaxOf(p, job)) },
 	}, display)
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)

@@ -80,7 +80,7 @@ func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
 
 // Verify looks at images that exist: layouts, archives, references.
 func Verify(ctx context.Context, opts Options) ([]VerifyReport, error) {
-	client, err := opts.registryClient()
+	client, _, err := opts.registryClient()
 	if err != nil {
 		return nil, err
 	}

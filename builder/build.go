@@ -28,12 +28,11 @@ type Options struct {
 	Pull        bool
 	// Provenance is the value of --provenance in BuildKit's form ("mode=max"), or empty for none.
 	Provenance string
-	// Epoch is SOURCE_DATE_EPOCH; given, timestamps inside layers are rewritten to it.
-	Epoch string
 	// Export are further attributes of the OCI exporter, as -o has them (compression …).
 	Export map[string]string
-	// BuiltinSyntax has the node's own frontend read the file, whatever its # syntax= line names.
-	BuiltinSyntax bool
+	// BuiltinSyntax tells for which jobs the node's own frontend reads the file, whatever
+	// the # syntax= line or BUILDKIT_SYNTAX names; nil means for all.
+	BuiltinSyntax func(plan.Job) bool
 	// Remote are named contexts that are no folders: NAME → docker-image://…, https://…
 	Remote map[string]string
 	// Secrets, folders and Dockerfiles are offered by the Session.
@@ -94,7 +93,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	if job.Target == "" {
 		delete(attrs, "target")
 	}
-	if opts.BuiltinSyntax {
+	if opts.BuiltinSyntax == nil || opts.BuiltinSyntax(job) {
 		// Any value makes the built-in frontend ignore the file's # syntax= line.
 		attrs["cmdline"] = "builtin"
 	}
@@ -131,11 +130,10 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 func exportAttrs(job plan.Job, opts Options) map[string]string {
 	attrs := map[string]string{"tar": "false"}
 	maps.Copy(attrs, opts.Export)
-	if opts.Epoch != "" {
-		attrs["source-date-epoch"] = opts.Epoch
-		if _, said := attrs["rewrite-timestamp"]; !said {
-			attrs["rewrite-timestamp"] = "true"
-		}
+	if epoch := job.Args["SOURCE_DATE_EPOCH"]; epoch != "" {
+		// What -o says of it counts more.
+		maps.Copy(attrs, map[string]string{"source-date-epoch": epoch, "rewrite-timestamp": "true"})
+		maps.Copy(attrs, opts.Export)
 	}
 	maps.Copy(attrs, opts.Annotations[job.Platform])
 	return attrs

@@ -105,6 +105,13 @@ func (x Index) Push(ctx context.Context, reg Registry, names []string, opts Push
 	return done, errors.Join(failed...)
 }
 
+// CheckNames says whether an image can be pushed to these names, so that this is
+// known before it is built. Names that cannot be are a *NameError.
+func CheckNames(names []string, byDigest bool) error {
+	_, _, err := destinations(names, byDigest)
+	return err
+}
+
 // destinations are the repositories of names, each once, and the tags.
 func destinations(names []string, byDigest bool) (repos, tags []string, err error) {
 	if len(names) == 0 {

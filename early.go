@@ -1,0 +1,96 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// checkServices looks at what only shows when the services are known: a build
+// of minutes must not end in a mistake that could be seen before.
+func (r run) checkServices(services []service) error {
+	var outputs []manifest.Output
+	var failed []error
+	for _, s := range services {
+		of := r.outputsOf(s)
+		outputs = append(outputs, of...)
+		var platforms []platform.Platform
+		for _, target := range s.targets {
+			platforms = append(platforms, target.Platform)
+			failed = append(failed, checkEpoch(target.Args[sourceDateEpoch]))
+		}
+		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of))
+	}
+	failed = append(failed, usage(manifest.CheckOutputs(outputs)), r.checkSame(services))
+	for _, out := range outputs {
+		if out.Stdout() {
+			failed = append(failed, r.checkStdout(out))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// checkTags looks whether the image can have its names, and a push goes somewhere.
+func (r run) checkTags(s service, outputs []manifest.Output) error {
+	tags := r.tagsOf(s)
+	if len(tags) > 0 {
+		if err := manifest.CheckNames(tags, false); err != nil {
+			return usage(err)
+		}
+	}
+	for _, out := range outputs {
+		if out.Type != manifest.TypeImage {
+			continue
+		}
+		if err := manifest.CheckNames(out.Named(tags), out.ByDigest); err != nil {
+			return usage(fmt.Errorf("-o %s: %w", out, err))
+		}
+	}
+	return nil
+}
+
+// checkSame finds what two folders of one name would both write.
+func (r run) checkSame(services []service) error {
+	seen := map[string]bool{}
+	for _, s := range services {
+		if seen[s.name] && (len(r.Tags) > 0 || r.IIDFile != "" || r.MetadataFile != "") {
+			return &UsageError{fmt.Errorf("two of the folders are called %s: tags and files of one would replace the other's", s.name), "build them one after the other, under names of their own"}
+		}
+		seen[s.name] = true
+	}
+	return nil
+}
+
+// checkStdout refuses an archive where something else is shown.
+func (r run) checkStdout(out manifest.Output) error {
+	switch {
+	case r.isTerminal(r.Stdout):
+		return &UsageError{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"}
+	case r.StdoutUse != "":
+		return &UsageError{fmt.Errorf("-o %s and %s both write to standard output", out, r.StdoutUse), "write dest=FILE, or leave " + r.StdoutUse + " out"}
+	}
+	return nil
+}
+
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
+
+func checkEpoch(text string) error {
+	if _, err := strconv.ParseInt(text, 10, 64); text != "" && err != nil {
+		return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
+	}
+	return nil
+}
+
+func (o Options) isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && file.Name() != os.DevNull
+}

@@ -1,0 +1,68 @@
+package archbuild
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/archbuild/archbuild/plan"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
+	one := []service{{name: "app", targets: []plan.Target{{}}}}
+	for _, row := range []struct {
+		name     string
+		opts     Options
+		services []service
+	}{
+		{"a tag that is no name", Options{Tags: []string{"Bad Name"}}, one},
+		{"a push to nowhere", Options{Outputs: []string{"type=image,push=true"}}, one},
+		{"a push by digest to a tag", Options{Outputs: []string{"type=image,push=true,push-by-digest=true"}, Tags: []string{"r.example/a:1"}}, one},
+		{"a time that is no number", Options{}, []service{{name: "app", targets: []plan.Target{{Args: map[string]string{"SOURCE_DATE_EPOCH": "today"}}}}}},
+		{"two folders of one name with one tag", Options{Tags: []string{"r.example/{name}"}, Outputs: []string{"type=cacheonly"}}, []service{one[0], one[0]}},
+		{"an archive into the JSON", Options{Outputs: []string{"type=oci,dest=-"}, StdoutUse: "--json"}, one},
+	} {
+		r, err := row.opts.check()
+		if err != nil {
+			t.Errorf("%s: found too early: %v", row.name, err)
+			continue
+		}
+		if err := r.checkServices(row.services); !errors.As(err, new(*UsageError)) {
+			t.Errorf("%s: error %v", row.name, err)
+		}
+	}
+}
+
+func TestNamedContextsHaveTheNameThatBuildKitKnows(t *testing.T) {
+	folder := t.TempDir()
+	folders, remote, err := parseContexts([]string{"docker.io/library/debian:latest=" + folder, "b=docker-image://alpine:3", "c=git@x.example:a/b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"debian": folder}, folders); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"b": "docker-image://alpine:3", "c": "git@x.example:a/b"}, remote); diff != "" {
+		t.Error(diff)
+	}
+	for _, text := range []string{"x", "x=", "x=/no/such/folder", "x=oci-layout://y", "X=" + folder} {
+		if _, _, err := parseContexts([]string{text}); !errors.As(err, new(*UsageError)) {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}
+
+func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
+	r := run{
+		mirrors: map[string][]string{"docker.io": {"https://mirror.example:5000/hub"}, "other.example": {"unused.example"}},
+		remote:  map[string]string{"b": "docker-image://ctx.example/x:1", "c": "https://files.example/x"},
+	}
+	p := plan.Plan{Syntax: "docker/dockerfile:1", Jobs: []plan.Job{
+		{Bases: []plan.Base{{To: "debian:12"}, {To: "reg.example:5000/x:1"}}},
+		{Args: map[string]string{"BUILDKIT_SYNTAX": "front.example/f:1 --flag"}},
+	}}
+	want := []string{"ctx.example", "front.example", "mirror.example:5000", "reg.example:5000", "registry-1.docker.io"}
+	if diff := cmp.Diff(want, r.hosts(p)); diff != "" {
+		t.Error(diff)
+	}
+}
