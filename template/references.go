@@ -29,8 +29,10 @@ func (b *builder) baseReference(in *instruction, from, to int) {
 			from, to, text = from+1, to-1, inner
 		}
 	}
-	if literal, ok := b.literal(d.word); ok {
-		text = literal
+	if text == d.word && strings.ContainsAny(text, "\"'"+string(b.escape)) {
+		if literal, ok := b.literal(d.word); ok {
+			text = literal
+		}
 	}
 	d.gaps = in.gaps(b.source, from, to)
 	b.add(in, from, to, text, inFrom, d)
