@@ -15,7 +15,6 @@ package archbuild
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/archbuild/archbuild/plan"
 )
@@ -63,7 +62,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 		outcome.Images = append(outcome.Images, image)
 		err = opts.explainDisk(err)
 		if err != nil && len(services) > 1 {
-			err = fmt.Errorf("%s: %w", s.name, err)
+			err = inService(s.name, err)
 		}
 		failed = append(failed, err)
 		if ctx.Err() != nil {

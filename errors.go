@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,20 @@ func (e *NoFolderError) near() string {
 		}
 	}
 	return best
+}
+
+// inService puts the service's name before each of the errors, which stay
+// independent: each keeps its own hint.
+func inService(name string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var each []error
+	for _, e := range joined.Unwrap() {
+		each = append(each, inService(name, e))
+	}
+	return errors.Join(each...)
 }
 
 // ReadError says that something the user named is there but cannot be read.

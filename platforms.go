@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,8 @@ func parsePlatforms(from string, texts []string, host platform.Platform) ([]plat
 }
 
 func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
 		return h.Hint()
 	}
 	return ""

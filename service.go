@@ -132,12 +132,19 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 	)
 }
 
-// writeFile writes a small file that the user named, whole or not at all.
+// writeFile writes a small file that the user named, whole or not at all. What is
+// no plain file (/dev/stdout, a pipe) is written to, never replaced.
 func (r run) writeFile(pattern, name string, content []byte) error {
 	if pattern == "" {
 		return nil
 	}
 	path := manifest.Expand(pattern, name)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		return nil
+	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)

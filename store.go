@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,10 @@ func (s store) hold(ctx context.Context) (release func(), err error) {
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 		if err == nil {
 			break
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			lock.Close()
+			return nil, fmt.Errorf("locking the content store: %w", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -53,6 +53,9 @@ func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
 	if folder == "" {
 		folder = filepath.Dir(s.file)
 	}
+	for _, note := range p.Notes {
+		fmt.Fprintf(opts.Stderr, "archbuild: note: %s\n", ui.Line(note))
+	}
 	var written []string
 	for _, job := range p.Jobs {
 		file, err := rewrite.Dockerfile(s.template, replacements(job, false))
@@ -107,6 +110,12 @@ func Verify(ctx context.Context, opts Options) ([]VerifyReport, error) {
 		if err != nil {
 			failed = append(failed, err)
 			continue
+		}
+		missing := slices.DeleteFunc(slices.Clone(only), func(p platform.Platform) bool {
+			return slices.ContainsFunc(images, func(i verify.Labelled) bool { return i.Platform == p })
+		})
+		for _, p := range missing {
+			failed = append(failed, fmt.Errorf("%s has no image for %s", arg, p))
 		}
 		for _, one := range images {
 			if len(only) > 0 && !slices.Contains(only, one.Platform) {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,10 +30,19 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 			if len(args) == 0 && c.Parent() == nil {
 				return c.Help()
 			}
-			if quiet {
-				opts.Progress = "quiet"
+			switch {
+			case quiet && !slices.Contains([]string{"auto", "quiet", "none"}, opts.Progress):
+				return usageError{fmt.Errorf("--progress %s and --quiet exclude each other", opts.Progress), c.CommandPath()}
+			case quiet:
+				opts.Progress, opts.StdoutUse = "quiet", "--quiet"
+			}
+			if asJSON {
+				opts.StdoutUse = "--json"
 			}
 			outcome, err := archbuild.Build(c.Context(), opts)
+			if opts.Progress == "rawjson" && !asJSON && !opts.DryRun {
+				return err // standard error is JSON alone
+			}
 			if printed := printOutcome(system, outcome, err, quiet, asJSON); printed != nil && err == nil {
 				err = printed
 			}
@@ -52,7 +64,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.Lookup("provenance").NoOptDefVal = "true"
 	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
 	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
-	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet")
+	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
 	f.StringVar(&opts.Verify, "verify", "", "what follows from a program of the wrong platform, a `MODE`: fail, warn, off (default fail)")
 	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")

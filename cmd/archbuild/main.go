@@ -18,10 +18,11 @@ func main() {
 		os.Exit(engine.Main(os.Args))
 	}
 	// Libraries log as they please; what a user should know, archbuild says.
-	if err := log.SetLevel("error"); err != nil {
+	if err := log.SetLevel("panic"); err != nil {
 		panic(err) // the level is a constant
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second ^C ends at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -53,7 +53,7 @@ func report(stderr io.Writer, err error) int {
 		}
 		var status interface{ ExitStatus() int }
 		if errors.As(e, &status) {
-			code = status.ExitStatus()
+			code = max(code, status.ExitStatus())
 		}
 	}
 	return code
@@ -91,12 +91,28 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDetect(system),
 		newVerify(system), newEngine(system), newVersion(system), newDocs(root))
-	root.SetHelpCommand(&cobra.Command{Hidden: true, Args: cobra.ArbitraryArgs})
+	root.SetHelpCommand(newHelp(root))
+	root.Version = fmt.Sprintf("%s (BuildKit %s)", versionString(), buildkitVersion())
+	root.SetVersionTemplate("archbuild {{.Version}}\n")
 	usageStatus(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return flagError(c, err)
 	})
 	return root
+}
+
+// newHelp is what a stranger types first: help, help VERB.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [VERB]", Hidden: true, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{fmt.Errorf("no such verb: %s", strings.Join(args, " ")), root.Name()}
+			}
+			return c.Help()
+		},
+	}
 }
 
 // usageStatus makes a wrong number of arguments wrong usage, for every verb.

@@ -95,13 +95,12 @@ func newVerify(system archbuild.System) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
 			reports, err := archbuild.Verify(c.Context(), opts)
-			if asJSON {
+			if asJSON && len(reports) > 0 {
 				if e := printJSON(system.Stdout, reports); e != nil {
 					return e
 				}
-				return err
 			}
-			if len(reports) > 0 {
+			if !asJSON && len(reports) > 0 {
 				if e := archbuild.WriteReports(system.Stdout, reports); e != nil {
 					return e
 				}
