@@ -30,10 +30,10 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 test: unit e2e ## all tests
 
 unit: fixtures ## the tests of each package
-	$(GO) test -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /cmd/archbuild)
 
 e2e: build fixtures ## the tests of the whole program: real engine, registry and emulation
-	$(GO) test -timeout 15m -count=1 $(TESTFLAGS) ./e2e/...
+	$(GO) test -timeout 15m -count=1 $(TESTFLAGS) ./cmd/archbuild
 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
 	$(GO) test -run '^Test(Arrows|Pure)' .
@@ -61,7 +61,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 soak: build fixtures ## the tests of the engine and of the whole program, SOAKCOUNT (5) times over
-	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine/... ./e2e/...
+	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine ./cmd/archbuild
 
 fixtures: go ## what tests and demo need: runc, qemu, base images and a registry
 	@$(FIXTURES) make

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -192,36 +191,30 @@ func (o Options) host(ctx context.Context) (detect.HostFacts, error) {
 
 // localRuns tells how programs run on this machine. What takes a look at the
 // CPU or at emulators is found out only for a platform that asks for it.
-func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) (plan.How, string) {
-	return func(p platform.Platform) (plan.How, string) {
+func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) plan.Ability {
+	return func(p platform.Platform) plan.Ability {
 		if p == host.Platform {
-			return plan.Native, ""
+			return plan.Ability{How: plan.Native}
 		}
 		options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true}
 		binfmt, err := detect.Emulators(ctx, options)
 		if err != nil { // ctx has ended, and with it the build
-			return plan.Impossible, ""
+			return plan.Ability{How: plan.Impossible}
 		}
 		machine, err := detect.Host(ctx, options)
 		if err != nil {
 			machine = host
 		}
-		switch can := detect.CanRun(machine, binfmt, p); can.How {
+		can := detect.CanRun(machine, binfmt, p)
+		switch can.How {
 		case detect.Native:
-			return plan.Native, can.Reason
+			return plan.Ability{How: plan.Native, Why: can.Reason}
 		case detect.Emulated:
-			return plan.Emulated, can.Reason
-		default:
-			return plan.Impossible, emulatorHint(p, can.Reason)
+			return plan.Ability{How: plan.Emulated, Why: can.Reason}
+		}
+		return plan.Ability{
+			How: plan.Impossible, Why: can.Reason,
+			Hint: fmt.Sprintf("`archbuild detect` shows the commands that install an emulator for %s", p),
 		}
 	}
-}
-
-func emulatorHint(p platform.Platform, reason string) string {
-	return fmt.Sprintf("%s; `archbuild detect` shows the commands that install an emulator for %s", reason, p)
-}
-
-func runcHint() string {
-	_, err := engine.FindRunc("")
-	return hintOf(err)
 }

@@ -2,7 +2,9 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +24,7 @@ type place struct {
 	name     string
 	platform platform.Platform
 	// runs tells how programs of a platform run there.
-	runs func(platform.Platform) (plan.How, string)
+	runs func(platform.Platform) plan.Ability
 	// open connects, starting the engine if there is none. The caller calls close.
 	open func(context.Context) (node *builder.Node, close func(), err error)
 	// close ends what finding the place has opened.
@@ -62,15 +64,18 @@ func remotePlace(ctx context.Context, address string) (place, error) {
 	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
 	return place{
 		name: address, platform: node.Platforms[0], close: closeOnce,
-		runs: func(p platform.Platform) (plan.How, string) {
+		runs: func(p platform.Platform) plan.Ability {
 			own := node.Platforms[0]
 			switch {
 			case p.Serves(own) || own.Arch == "amd64" && p.Arch == "386":
-				return plan.Native, ""
+				return plan.Ability{How: plan.Native}
 			case slices.ContainsFunc(node.Platforms, p.Serves):
-				return plan.Emulated, ""
+				return plan.Ability{How: plan.Emulated}
 			}
-			return plan.Impossible, fmt.Sprintf("give --node a BuildKit for %s, or install an emulator there", p)
+			return plan.Ability{
+				How: plan.Impossible, Why: "it does not list the platform",
+				Hint: fmt.Sprintf("give --node a BuildKit for %s, or install an emulator there", p),
+			}
 		},
 		open: func(context.Context) (*builder.Node, func(), error) { return node, closeOnce, nil },
 	}, nil
@@ -85,15 +90,12 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	runs := localRuns(ctx, host)
 	return place{
 		name: "engine", platform: host.Platform, close: func() {},
-		runs: func(p platform.Platform) (plan.How, string) {
-			how, missing := runs(p)
-			if how == plan.Impossible {
-				return how, missing
-			}
+		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
-				return plan.Impossible, runcHint()
+				_, err := engine.FindRunc("")
+				return plan.Ability{How: plan.Impossible, Why: "runc is missing", Hint: hintOf(err)}
 			}
-			return how, missing
+			return runs(p)
 		},
 		open: func(ctx context.Context) (*builder.Node, func(), error) {
 			handle, err := engine.Ensure(ctx, options)
@@ -137,12 +139,17 @@ func (o Options) engineConfig() (string, error) {
 		return filepath.Abs(o.Engine.Config)
 	}
 	home := o.Getenv("XDG_CONFIG_HOME")
-	if home == "" {
+	if !filepath.IsAbs(home) { // the XDG specification says to ignore a relative one
 		home = filepath.Join(o.Getenv("HOME"), ".config")
 	}
 	path := filepath.Join(home, "archbuild", "buildkitd.toml")
-	if _, err := os.Stat(path); err != nil {
+	if !filepath.IsAbs(path) { // without a HOME: a file in the working directory is somebody else's
 		return "", nil
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", &ReadError{What: "the engine's configuration", Err: err}
 	}
 	return path, nil
 }
@@ -152,7 +159,7 @@ func (o Options) engineConfig() (string, error) {
 func (o Options) rewritePlace(host platform.Platform) (place, error) {
 	at := place{
 		name: "none", platform: host, close: func() {},
-		runs: func(platform.Platform) (plan.How, string) { return plan.Native, "" },
+		runs: func(platform.Platform) plan.Ability { return plan.Ability{How: plan.Native} },
 	}
 	if o.BuildPlatform == "" {
 		return at, nil

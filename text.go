@@ -79,6 +79,13 @@ func stageName(stage plan.Stage) string {
 	return "FROM"
 }
 
+func howText(how plan.How) string {
+	if how == plan.None {
+		return "-"
+	}
+	return string(how)
+}
+
 // runs says how a stage's programs run, and where that is not the job's own platform.
 func runs(stage plan.Stage, job plan.Job) string {
 	if stage.How == "" {
@@ -120,7 +127,7 @@ func (i Image) writeText(w io.Writer) error {
 			size = ui.Size(b.Size)
 		}
 		took := time.Duration(b.Seconds * float64(time.Second))
-		rows = append(rows, []string{b.Platform.String(), base, string(b.How), b.State, ui.Duration(took), steps, size, ui.Digest(b.Digest)})
+		rows = append(rows, []string{b.Platform.String(), base, howText(b.How), b.State, ui.Duration(took), steps, size, ui.Digest(b.Digest)})
 	}
 	fmt.Fprintf(w, "\n%s\n", ui.Line(i.Name))
 	if err := ui.Table(w, []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}, rows); err != nil {
@@ -132,6 +139,9 @@ func (i Image) writeText(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "index %s\n", i.Digest)
 	for _, out := range i.Outputs {
+		if out.Dest == "" {
+			continue
+		}
 		fmt.Fprintf(w, "  in %s\n", ui.Line(out.Dest))
 		for _, use := range uses(out, i) {
 			fmt.Fprintf(w, "     %s\n", ui.Line(use))

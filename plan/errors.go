@@ -24,24 +24,27 @@ func (e *MissingArgError) Hint() string {
 	return fmt.Sprintf("give --build-arg %s=…, or a default: ARG %s=… before the first FROM", e.Names[0], e.Names[0])
 }
 
-// NoEmulatorError says that a RUN needs programs of a platform which the node cannot run.
-type NoEmulatorError struct {
+// CannotRunError says that a RUN needs programs of a platform which the node cannot run.
+type CannotRunError struct {
 	File     string
 	Line     int
 	Platform platform.Platform
 	Node     string
-	// Missing is the command or the thing that would help.
-	Missing string
+	Ability  Ability
 }
 
-func (e *NoEmulatorError) Error() string {
-	return fmt.Sprintf("%s:%d: RUN needs to run %s programs, and %s cannot", e.File, e.Line, e.Platform, e.Node)
+func (e *CannotRunError) Error() string {
+	text := fmt.Sprintf("%s:%d: %s cannot run the %s programs of this RUN", e.File, e.Line, e.Node, e.Platform)
+	if e.Ability.Why != "" {
+		text += ": " + e.Ability.Why
+	}
+	return text
 }
 
-// Hint says how to get an emulator.
-func (e *NoEmulatorError) Hint() string {
-	if e.Missing != "" {
-		return e.Missing
+// Hint says what would help.
+func (e *CannotRunError) Hint() string {
+	if e.Ability.Hint != "" {
+		return e.Ability.Hint
 	}
 	return "see `archbuild detect` for the emulator that is missing, or build on a node of that platform with --node"
 }

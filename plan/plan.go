@@ -22,6 +22,8 @@ import (
 type How string
 
 const (
+	// None: no program is run at all.
+	None How = "none"
 	// Native programs run on the node's own processor.
 	Native How = "native"
 	// Emulated programs run under qemu through binfmt.
@@ -29,6 +31,15 @@ const (
 	// Impossible means that the node can run no program of the platform.
 	Impossible How = "impossible"
 )
+
+// Ability is how a node runs programs of a platform.
+type Ability struct {
+	How How
+	// Why it is so: a clause, "no emulator is registered".
+	Why string
+	// Hint is what to do about it, when it is Impossible.
+	Hint string
+}
 
 // Request is what the user wants of one template.
 type Request struct {
@@ -46,8 +57,8 @@ type Request struct {
 	// Contexts are the names given by --build-context, in ContextName's form. What
 	// they stand for, an image or a whole stage, is no registry's business.
 	Contexts []string
-	// Runs tells how the node runs programs of a platform, and why (for Impossible: what is missing).
-	Runs func(platform.Platform) (How, string)
+	// Runs tells how the node runs programs of a platform.
+	Runs func(platform.Platform) Ability
 }
 
 // Target is one platform to build with what holds for it alone.
@@ -196,7 +207,7 @@ func (req Request) asks(use template.Use) bool {
 func (req Request) job(target Target, answers map[resolve.Question]resolve.Answer) (Job, error) {
 	job := Job{
 		Platform: target.Platform, Dockerfile: "Dockerfile." + target.Platform.Suffix(),
-		Target: target.Stage, Args: target.Args, ArgNames: slices.Sorted(maps.Keys(target.Args)), How: Native,
+		Target: target.Stage, Args: target.Args, ArgNames: slices.Sorted(maps.Keys(target.Args)), How: None,
 	}
 	uses, err := req.uses(target)
 	if err != nil {
@@ -231,8 +242,8 @@ func (req Request) job(target Target, answers map[resolve.Question]resolve.Answe
 		stage, err := req.stage(use, bases, runs)
 		failed = append(failed, err)
 		job.Stages = append(job.Stages, stage)
-		if stage.How == Emulated {
-			job.How = Emulated
+		if stage.How == Emulated || stage.How == Native && job.How == None {
+			job.How = stage.How
 		}
 	}
 	job.Final = req.final(target, uses, bases)
@@ -281,10 +292,11 @@ func (req Request) stage(use template.Use, bases map[int]*Base, runs map[int]int
 	if runs[index] == 0 {
 		return stage, nil
 	}
-	stage.How, stage.Reason = req.Runs(use.Platform)
-	if stage.How == Impossible {
-		return stage, &NoEmulatorError{
-			File: req.Template.Name, Line: runs[index], Platform: use.Platform, Node: req.Node, Missing: stage.Reason,
+	can := req.Runs(use.Platform)
+	stage.How, stage.Reason = can.How, can.Why
+	if can.How == Impossible {
+		return stage, &CannotRunError{
+			File: req.Template.Name, Line: runs[index], Platform: use.Platform, Node: req.Node, Ability: can,
 		}
 	}
 	return stage, nil

@@ -27,14 +27,14 @@ func request(t *testing.T, dockerfile string, targets ...plan.Target) plan.Reque
 	}
 	return plan.Request{
 		Name: "app", Template: read, Targets: targets, PlatformsFrom: "--platform", Build: amd64, Node: "engine",
-		Runs: func(p platform.Platform) (plan.How, string) {
+		Runs: func(p platform.Platform) plan.Ability {
 			switch p {
 			case amd64:
-				return plan.Native, ""
+				return plan.Ability{How: plan.Native}
 			case arm64:
-				return plan.Emulated, ""
+				return plan.Ability{How: plan.Emulated}
 			}
-			return plan.Impossible, "install an emulator"
+			return plan.Ability{How: plan.Impossible, Why: "no emulator is registered", Hint: "install an emulator"}
 		},
 	}
 }
@@ -147,7 +147,7 @@ func TestARunThatABaseBringsAlongNeedsAnEmulatorToo(t *testing.T) {
 		answers[q] = a
 	}
 	_, err = plan.Make(r, answers)
-	if missing := (*plan.NoEmulatorError)(nil); !errors.As(err, &missing) || missing.Line != 1 {
+	if missing := (*plan.CannotRunError)(nil); !errors.As(err, &missing) || missing.Line != 1 {
 		t.Errorf("error %v", err)
 	}
 }
@@ -206,7 +206,7 @@ func TestARunThatNothingCanRunIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = plan.Make(r, answer(questions))
-	var none *plan.NoEmulatorError
+	var none *plan.CannotRunError
 	if !errors.As(err, &none) || none.Line != 3 || none.Hint() != "install an emulator" {
 		t.Errorf("error %v", err)
 	}

@@ -136,6 +136,10 @@ func flagError(c *cobra.Command, err error) error {
 	if !found {
 		return usageError{err, c.CommandPath()}
 	}
+	name, _, _ = strings.Cut(name, "=")
+	if instead, known := buildxFlags[name]; known {
+		return notYet{name, instead}
+	}
 	if near := nearestFlag(c, name); near != "" {
 		return usageError{fmt.Errorf("unknown flag --%s; did you mean --%s?", name, near), c.CommandPath()}
 	}

@@ -101,6 +101,9 @@ type NoFileError struct{ Name string }
 
 func (e *NoFileError) Error() string { return fmt.Sprintf("%s: no such file or folder", e.Name) }
 
+// Unwrap lets errors.Is tell it as fs.ErrNotExist.
+func (e *NoFileError) Unwrap() error { return fs.ErrNotExist }
+
 // Hint says what can stand there.
 func (e *NoFileError) Hint() string {
 	return "give an OCI layout (a folder), an archive of one, or a reference such as debian:12"

@@ -42,6 +42,8 @@ type Error struct {
 	Mirrors []string
 	// plain: the other side seems to speak http, which is not allowed.
 	plain bool
+	// pushing: mirrors are no way out, since they are only read.
+	pushing bool
 }
 
 func (e *Error) Error() string {
@@ -93,6 +95,9 @@ func (e *Error) Hint() string {
 		if e.plain {
 			return fmt.Sprintf("if it speaks plain http, say so in buildkitd.toml: [registry.%q] http = true", e.Host)
 		}
+		if e.pushing {
+			return "check the registry's name and the network; nothing was tagged, so the push can be repeated"
+		}
 		if len(e.Mirrors) > 0 {
 			return "check the name, the mirrors in buildkitd.toml, and the network"
 		}
@@ -117,6 +122,15 @@ func failure(ctx context.Context, ref, host string, err error) error {
 		return fmt.Errorf("asking %s for %s: %w", host, ref, context.Cause(ctx))
 	}
 	return &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err)}
+}
+
+// whilePushing marks an error of a push.
+func whilePushing(err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		known.pushing = true
+	}
+	return err
 }
 
 // reason is a failure in few words.

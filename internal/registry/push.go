@@ -58,7 +58,7 @@ func (c *Client) Tag(ctx context.Context, ref, tag string) error {
 	}
 	desc, err := e.puller.Get(ctx, e.reference(at))
 	if err != nil {
-		return failure(ctx, at.written, at.domain, err)
+		return whilePushing(failure(ctx, at.written, at.domain, err))
 	}
 	_, err = c.PutManifest(ctx, at.repo()+":"+tag, desc.Manifest, string(desc.MediaType))
 	return err
@@ -76,7 +76,7 @@ func (c *Client) push(ctx context.Context, ref string, do func(*endpoint, name.R
 	}
 	defer c.tags.forget(at.String())
 	if err := do(e, e.reference(at)); err != nil {
-		return failure(ctx, at.written, at.domain, err)
+		return whilePushing(failure(ctx, at.written, at.domain, err))
 	}
 	return nil
 }
