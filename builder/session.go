@@ -2,14 +2,17 @@ package builder
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/config"
 	clitypes "github.com/docker/cli/cli/config/types"
 	"github.com/moby/buildkit/session"
@@ -166,11 +169,12 @@ func openStore(dir string) (content.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the content store: %w", err)
 	}
-	return ownIngests{Store: store, prefix: fmt.Sprintf("run-%d-", os.Getpid())}, nil
+	return ownIngests{Store: store, prefix: "run-" + rand.Text() + "-"}, nil
 }
 
-// ownIngests keeps unfinished blobs of several processes apart: the local
-// store's locks hold within one process only.
+// ownIngests keeps unfinished blobs of several sessions apart: the local store's
+// locks hold within one process only, and process ids are no names across
+// containers that share a state folder.
 type ownIngests struct {
 	content.Store
 	prefix string
@@ -183,7 +187,21 @@ func (s ownIngests) Writer(ctx context.Context, opts ...content.WriterOpt) (cont
 			return nil, err
 		}
 	}
-	return s.Store.Writer(ctx, append(opts, content.WithRef(s.prefix+o.Ref))...)
+	opts = append(opts, content.WithRef(s.prefix+o.Ref))
+	for {
+		// Two platforms often have a layer in common: the second one waits for the
+		// first, and then finds the blob there. Left to BuildKit, it logs an error
+		// and tries again after a pause that grows.
+		w, err := s.Store.Writer(ctx, opts...)
+		if !errdefs.IsUnavailable(err) {
+			return w, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 func (s ownIngests) Abort(ctx context.Context, ref string) error {
