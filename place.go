@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,8 +123,17 @@ func (o Options) engineOptions() (engine.Options, error) {
 	}
 	return engine.Options{
 		State: o.stateDir(), RuntimeDir: o.Getenv("XDG_RUNTIME_DIR"), Config: config, Runc: runc,
-		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.Stderr,
+		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.engineLog(),
 	}, nil
+}
+
+// engineLog is where the engine's start is told: nowhere under --quiet, and not
+// between the lines of JSON.
+func (o Options) engineLog() io.Writer {
+	if o.StdoutUse == "--quiet" || o.progressMode() == "rawjson" {
+		return io.Discard
+	}
+	return o.Stderr
 }
 
 func (o Options) stateDir() string {
