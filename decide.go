@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/detect"
@@ -14,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/distribution/reference"
+	dockerfile "github.com/moby/buildkit/frontend/dockerfile/version"
 )
 
 // plan takes one service through resolve and plan.
@@ -35,6 +37,9 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	p, err := plan.Make(request, answers)
 	for _, w := range warnings {
 		p.Notes = append(p.Notes, w.Text)
+	}
+	if len(s.config.Dockerfiles) > 0 {
+		p.Notes = append(p.Notes, "dockerfiles: in archbuild.yaml has no effect yet: every platform is built from "+p.Template)
 	}
 	for _, syntax := range syntaxes(p) {
 		p.Notes = append(p.Notes, syntaxNote(syntax)...)
@@ -166,8 +171,24 @@ func builtinSyntax(syntax string) bool {
 		_, pinned := named.(reference.Digested)
 		return !pinned
 	}
-	tag := tagged.Tag()
-	return tag == "1" || tag == "latest" || strings.HasPrefix(tag, "1.") && !strings.HasSuffix(tag, "-labs")
+	major, rest, _ := strings.Cut(tagged.Tag(), ".")
+	if major == "latest" || major == "1" && rest == "" {
+		return true
+	}
+	text, _, _ := strings.Cut(rest, ".")
+	minor, err := strconv.Atoi(text) // "-labs" and the like are no number
+	return err == nil && major == "1" && !strings.Contains(rest, "-") && minor <= ownSyntax()
+}
+
+// ownSyntax is the minor version of the docker/dockerfile 1.x inside this BuildKit.
+func ownSyntax() int {
+	_, rest, _ := strings.Cut(dockerfile.Version(), ".")
+	text, _, _ := strings.Cut(rest, ".")
+	minor, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return minor
 }
 
 func syntaxNote(syntax string) []string {

@@ -66,3 +66,29 @@ func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestTheFrontendInsideServesWhatItKnows(t *testing.T) {
+	for syntax, want := range map[string]bool{
+		"": true, "docker/dockerfile": true, "docker/dockerfile:1": true, "docker/dockerfile:1.7": true, "docker.io/docker/dockerfile:1.7.1": true,
+		"docker/dockerfile:latest": true, "docker/dockerfile:1.7-labs": false, "docker/dockerfile:labs": false, "docker/dockerfile:1.999": false,
+		"docker/dockerfile:2": false, "docker/dockerfile-upstream:1": false, "front.example/docker/dockerfile:1": false, "Not A Name": false,
+	} {
+		if got := builtinSyntax(syntax); got != want {
+			t.Errorf("%q: %v", syntax, got)
+		}
+	}
+}
+
+func TestEachFailureOfAFolderKeepsItsHint(t *testing.T) {
+	err := inService("app", errors.Join(&UsageError{errors.New("a"), "do a"}, &UsageError{errors.New("b"), "do b"}))
+	var texts, hints []string
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+		texts, hints = append(texts, e.Error()), append(hints, hintOf(e))
+	}
+	if diff := cmp.Diff([]string{"app: a", "app: b"}, texts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"do a", "do b"}, hints); diff != "" {
+		t.Error(diff)
+	}
+}
