@@ -105,6 +105,7 @@ func TestOnlyTheFrontendInsideBuildKitIsBuiltin(t *testing.T) {
 		"docker.io/docker/dockerfile:1.7": true,
 		"docker/dockerfile:1-labs":        false,
 		"docker/dockerfile:1.7-labs":      false,
+		"docker/dockerfile:1.999":         false,
 		"docker/dockerfile:2":             false,
 		"docker/dockerfile-upstream:1":    false,
 		"example.org/other/frontend:1":    false,

@@ -67,18 +67,6 @@ func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
 	}
 }
 
-func TestTheFrontendInsideServesWhatItKnows(t *testing.T) {
-	for syntax, want := range map[string]bool{
-		"": true, "docker/dockerfile": true, "docker/dockerfile:1": true, "docker/dockerfile:1.7": true, "docker.io/docker/dockerfile:1.7.1": true,
-		"docker/dockerfile:latest": true, "docker/dockerfile:1.7-labs": false, "docker/dockerfile:labs": false, "docker/dockerfile:1.999": false,
-		"docker/dockerfile:2": false, "docker/dockerfile-upstream:1": false, "front.example/docker/dockerfile:1": false, "Not A Name": false,
-	} {
-		if got := builtinSyntax(syntax); got != want {
-			t.Errorf("%q: %v", syntax, got)
-		}
-	}
-}
-
 func TestEachFailureOfAFolderKeepsItsHint(t *testing.T) {
 	err := inService("app", errors.Join(&UsageError{errors.New("a"), "do a"}, &UsageError{errors.New("b"), "do b"}))
 	var texts, hints []string

@@ -43,6 +43,12 @@ type run struct {
 
 // check reads the options. All wrong ones are reported at once.
 func (o Options) check() (run, error) {
+	if o.Stdout == nil {
+		o.Stdout = io.Discard
+	}
+	if o.Stderr == nil {
+		o.Stderr = io.Discard
+	}
 	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store")}}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }

@@ -30,7 +30,11 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 			fmt.Fprintf(w, "note: %s\n", ui.Line(note))
 		}
 		if len(p.Outputs) > 0 {
-			fmt.Fprintf(w, "then: verify (%s), %s\n", p.Verify, ui.Line(strings.Join(p.Outputs, ", ")))
+			as := ""
+			if len(p.Tags) > 0 {
+				as = " as " + strings.Join(p.Tags, ", ")
+			}
+			fmt.Fprintf(w, "then: verify (%s), %s\n", p.Verify, ui.Line(strings.Join(p.Outputs, ", ")+as))
 		}
 	}
 	return nil

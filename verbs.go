@@ -54,7 +54,7 @@ func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
 		folder = filepath.Dir(s.file)
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintf(opts.Stderr, "archbuild: note: %s\n", ui.Line(note))
+		fmt.Fprintf(r.Stderr, "archbuild: note: %s\n", ui.Line(note))
 	}
 	var written []string
 	for _, job := range p.Jobs {
@@ -63,7 +63,7 @@ func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
 			return written, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
 		}
 		if out == "-" {
-			_, err = opts.Stdout.Write(file.Bytes)
+			_, err = r.Stdout.Write(file.Bytes)
 			return nil, err
 		}
 		path := filepath.Join(folder, rewrite.Name(s.template.Name, job.Platform.Suffix()))

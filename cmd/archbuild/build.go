@@ -36,7 +36,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 			case quiet:
 				opts.Progress, opts.StdoutUse = "quiet", "--quiet"
 			}
-			if asJSON {
+			if asJSON && !quiet {
 				opts.StdoutUse = "--json"
 			}
 			outcome, err := archbuild.Build(c.Context(), opts)
