@@ -107,6 +107,13 @@ func shortSocket(state, runtimeDir string) string {
 	return filepath.Join("/tmp", own, name)
 }
 
+// cgroup is the control group that holds those of all containers of a state
+// folder, and of no other.
+func (l layout) cgroup() string {
+	sum := sha256.Sum256([]byte(l.state))
+	return "archbuild-" + hex.EncodeToString(sum[:12])
+}
+
 // resolveExisting resolves the symlinks in the part of path that exists.
 func resolveExisting(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {

@@ -41,7 +41,7 @@ func remains(t *testing.T, state, token string, ids map[string]bool) []string {
 		}
 	}
 	for id := range ids {
-		for _, pattern := range []string{"/run/runc/", "/sys/fs/cgroup/buildkit/", "/sys/fs/cgroup/*/buildkit/"} {
+		for _, pattern := range []string{"/run/runc/", "/sys/fs/cgroup/archbuild-*/buildkit/", "/sys/fs/cgroup/*/archbuild-*/buildkit/"} {
 			paths, _ := filepath.Glob(pattern + id)
 			found = append(found, paths...)
 		}

@@ -24,6 +24,7 @@ func (l layout) sweep() error {
 	for _, box := range boxes {
 		errs = append(errs, box.kill())
 	}
+	errs = append(errs, l.sweepCgroups())
 	if err := unmountBelow(l.root); err != nil {
 		// With a mount left below the root, deleting would reach through it.
 		return errors.Join(append(errs, err)...)
@@ -80,6 +81,30 @@ func (l layout) containers() []container {
 		}
 	}
 	return out
+}
+
+// sweepCgroups removes the control group of this state folder with whatever is
+// in it. A runc that is killed while it makes a container leaves that container's
+// groups, and BuildKit then removes the bundle that would tell of them.
+func (l layout) sweepCgroups() error {
+	table, err := mountTable()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range table {
+		if m.fsType != "cgroup" && m.fsType != "cgroup2" {
+			continue
+		}
+		dir := filepath.Join(m.point, l.cgroup())
+		for _, pid := range members(dir) {
+			killIf(pid, func() bool { return slices.Contains(members(dir), pid) })
+		}
+		if err := removeCgroup(dir); err != nil {
+			errs = append(errs, fmt.Errorf("removing the control group %s: %w", dir, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // globQuote makes a path stand for itself in a pattern.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -65,7 +66,7 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 		DNS:                 dns(cfg),
 		ApparmorProfile:     w.ApparmorProfile,
 		SELinux:             w.SELinux,
-		DefaultCgroupParent: w.DefaultCgroupParent,
+		DefaultCgroupParent: cmp.Or(w.DefaultCgroupParent, c.cgroup()),
 		ResourceMonitor:     opt.ResourceMonitor,
 		ProxyProvider:       nets.proxy,
 	}, nets.providers)

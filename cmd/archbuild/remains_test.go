@@ -79,7 +79,7 @@ func (c *containers) remains(state string) []string {
 		if of != state {
 			continue
 		}
-		for _, pattern := range []string{"/run/runc/", "/sys/fs/cgroup/buildkit/", "/sys/fs/cgroup/*/buildkit/"} {
+		for _, pattern := range []string{"/run/runc/", "/sys/fs/cgroup/archbuild-*/buildkit/", "/sys/fs/cgroup/*/archbuild-*/buildkit/"} {
 			paths, _ := filepath.Glob(pattern + id)
 			found = append(found, paths...)
 		}

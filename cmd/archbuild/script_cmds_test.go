@@ -190,7 +190,9 @@ func stopwatch(ts *testscript.TestScript, args []string) error {
 	if err != nil {
 		return err
 	}
-	if took := time.Since(start); took > limit {
+	took := time.Since(start)
+	ts.Logf("%s", took)
+	if took > limit {
 		return fmt.Errorf("it took %s", took)
 	}
 	return nil
