@@ -22,7 +22,7 @@ import (
 type How string
 
 const (
-	// None: no program is run at all.
+	// None says that no program is run at all.
 	None How = "none"
 	// Native programs run on the node's own processor.
 	Native How = "native"
