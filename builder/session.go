@@ -23,12 +23,16 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
 // Sources is what a node may read from this side during a session.
 type Sources struct {
 	// Context is the build context's folder, absolute.
 	Context string
+	// Results is the folder where images are left by default, absolute. It is
+	// no part of any context: a build must not hold the result of the last one.
+	Results string
 	// Dockerfiles holds every rewritten file, and the ignore file of each, by name.
 	Dockerfiles map[string][]byte
 	// Contexts are the named contexts that are folders: NAME → folder.
@@ -97,7 +101,7 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 		if err != nil {
 			return fmt.Errorf("reading context %s: %w", path, err)
 		}
-		dirs[local] = plainOwners(fs)
+		dirs[local] = asContext(fs, path, from.Results)
 		return nil
 	}
 	if err := folder("context", from.Context); err != nil {
@@ -125,10 +129,20 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 	}, locals, nil
 }
 
-// plainOwners makes every file root's, as every builder's client does: who owns
-// the files on this machine is no property of the image.
-func plainOwners(fs fsutil.FS) fsutil.FS {
-	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: rootOwned})
+// asContext makes every file root's, as every builder's client does: who owns
+// the files on this machine is no property of the image. It leaves out the
+// folder of results, should that lie below path.
+func asContext(fs fsutil.FS, path, results string) fsutil.FS {
+	hidden, err := filepath.Rel(path, results)
+	if err != nil || !filepath.IsLocal(hidden) {
+		hidden = ""
+	}
+	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: func(name string, stat *fstypes.Stat) fsutil.MapResult {
+		if name == hidden && os.FileMode(stat.Mode).IsDir() {
+			return fsutil.MapResultSkipDir
+		}
+		return rootOwned(name, stat)
+	}})
 	if err != nil { // only patterns can be wrong, and there are none
 		return fs
 	}
