@@ -31,7 +31,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	services, err := opts.read(host.Platform)
+	services, err := run.read(host.Platform)
 	if err != nil {
 		return Outcome{}, err
 	}

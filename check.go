@@ -31,8 +31,10 @@ func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.
 			at.Digest, at.Size = result.Descriptor.Digest.String(), result.Size
 			at.Findings, err = r.verify(ctx, s, job, result)
 		}
-		if err != nil {
+		if refused := new(interface{ ExitStatus() int }); errors.As(err, refused) {
 			at.State = stateRefused
+		} else if err != nil {
+			at.State = stateFailed
 		}
 		failed = append(failed, err)
 		results = append(results, result)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/detect"
@@ -15,7 +14,6 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/distribution/reference"
-	dockerfile "github.com/moby/buildkit/frontend/dockerfile/version"
 )
 
 // plan takes one service through resolve and plan.
@@ -41,9 +39,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	if len(s.config.Dockerfiles) > 0 {
 		p.Notes = append(p.Notes, "dockerfiles: in archbuild.yaml has no effect yet: every platform is built from "+p.Template)
 	}
-	for _, syntax := range syntaxes(p) {
-		p.Notes = append(p.Notes, syntaxNote(syntax)...)
-	}
+	p.Notes = append(p.Notes, chooseFrontends(p, at.current)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
@@ -56,6 +52,9 @@ func (r run) rulesOf(s service) resolve.Rules {
 	return resolve.Rules{Default: s.config.Default, Mode: r.mode, List: append(slices.Clone(r.rules), s.config.Rules()...)}
 }
 
+// resultsFolder receives what is built when nothing else is asked for.
+const resultsFolder = "archbuild-out"
+
 // outputsOf are the outputs of one service: those asked for, --push, or with
 // neither an OCI layout below the working directory.
 func (r run) outputsOf(s service) []manifest.Output {
@@ -67,7 +66,7 @@ func (r run) outputsOf(s service) []manifest.Output {
 		list = append(list, manifest.Output{Type: manifest.TypeImage, Push: true})
 	}
 	if len(list) == 0 {
-		list = append(list, manifest.Output{Type: manifest.TypeOCI, Folder: true, Dest: filepath.Join("archbuild-out", s.name)})
+		list = append(list, manifest.Output{Type: manifest.TypeOCI, Folder: true, Dest: filepath.Join(resultsFolder, s.name)})
 	}
 	return list
 }
@@ -102,10 +101,8 @@ func (r run) hosts(p plan.Plan) []string {
 		for _, base := range job.Bases {
 			add(base.To)
 		}
-	}
-	for _, syntax := range syntaxes(p) {
-		if !builtinSyntax(syntax) {
-			add(syntax)
+		if job.Frontend != "" {
+			add(job.Frontend)
 		}
 	}
 	for _, address := range r.remote {
@@ -126,26 +123,6 @@ func mirrorHost(text string) string {
 	return host
 }
 
-// syntaxOf is the frontend that a job asks for: BUILDKIT_SYNTAX, else the
-// template's # syntax= line.
-func syntaxOf(p plan.Plan, job plan.Job) string {
-	if image, _, _ := strings.Cut(strings.TrimSpace(job.Args["BUILDKIT_SYNTAX"]), " "); image != "" {
-		return image
-	}
-	return p.Syntax
-}
-
-// syntaxes are those of all jobs, each once.
-func syntaxes(p plan.Plan) []string {
-	var list []string
-	for _, job := range p.Jobs {
-		if syntax := syntaxOf(p, job); !slices.Contains(list, syntax) {
-			list = append(list, syntax)
-		}
-	}
-	return list
-}
-
 // announce says what was decided before anything is done.
 func (r run) announce(plans []plan.Plan) {
 	if r.progressMode() == "quiet" || r.progressMode() == "rawjson" {
@@ -154,51 +131,6 @@ func (r run) announce(plans []plan.Plan) {
 	if err := WritePlans(r.Stderr, plans); err == nil {
 		fmt.Fprintln(r.Stderr)
 	}
-}
-
-// builtinSyntax says whether the engine's own frontend reads a file with this
-// `# syntax=`: none, or docker/dockerfile in a version that it has itself.
-func builtinSyntax(syntax string) bool {
-	if syntax == "" {
-		return true
-	}
-	named, err := reference.ParseNormalizedNamed(syntax)
-	if err != nil || named.Name() != "docker.io/docker/dockerfile" {
-		return false
-	}
-	tagged, ok := named.(reference.Tagged)
-	if !ok {
-		_, pinned := named.(reference.Digested)
-		return !pinned
-	}
-	major, rest, _ := strings.Cut(tagged.Tag(), ".")
-	if major == "latest" || major == "1" && rest == "" {
-		return true
-	}
-	text, _, _ := strings.Cut(rest, ".")
-	minor, err := strconv.Atoi(text) // "-labs" and the like are no number
-	return err == nil && major == "1" && !strings.Contains(rest, "-") && minor <= ownSyntax()
-}
-
-// ownSyntax is the minor version of the docker/dockerfile 1.x inside this BuildKit.
-func ownSyntax() int {
-	_, rest, _ := strings.Cut(dockerfile.Version(), ".")
-	text, _, _ := strings.Cut(rest, ".")
-	minor, err := strconv.Atoi(text)
-	if err != nil {
-		return 0
-	}
-	return minor
-}
-
-func syntaxNote(syntax string) []string {
-	switch {
-	case syntax == "":
-		return nil
-	case builtinSyntax(syntax):
-		return []string{fmt.Sprintf("# syntax=%s is served by the frontend inside BuildKit, nothing is pulled for it", syntax)}
-	}
-	return []string{fmt.Sprintf("# syntax=%s is another frontend: the node fetches and trusts it", syntax)}
 }
 
 // host says what this machine is.

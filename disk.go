@@ -3,6 +3,7 @@ package archbuild
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"syscall"
 
@@ -62,4 +63,29 @@ func free(folder string) uint64 {
 		folder = parent
 	}
 	return disk.Bavail * uint64(disk.Bsize)
+}
+
+// writeWhole writes a file whole or not at all. What is no plain file
+// (/dev/stdout, a pipe) is written to, never replaced.
+func writeWhole(path string, content []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		return nil
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.Write(content)
+	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
 }

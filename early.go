@@ -69,7 +69,7 @@ func (r run) checkSame(services []service) error {
 // checkStdout refuses an archive where something else is shown.
 func (r run) checkStdout(out manifest.Output) error {
 	switch {
-	case r.isTerminal(r.Stdout):
+	case isTerminal(r.Stdout):
 		return &UsageError{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"}
 	case r.StdoutUse != "":
 		return &UsageError{fmt.Errorf("-o %s and %s both write to standard output", out, r.StdoutUse), "write dest=FILE, or leave " + r.StdoutUse + " out"}
@@ -86,7 +86,7 @@ func checkEpoch(text string) error {
 	return nil
 }
 
-func (o Options) isTerminal(w io.Writer) bool {
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -61,6 +61,7 @@ func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
 		{Bases: []plan.Base{{To: "debian:12"}, {To: "reg.example:5000/x:1"}}},
 		{Args: map[string]string{"BUILDKIT_SYNTAX": "front.example/f:1 --flag"}},
 	}}
+	chooseFrontends(p, true)
 	want := []string{"ctx.example", "front.example", "mirror.example:5000", "reg.example:5000", "registry-1.docker.io"}
 	if diff := cmp.Diff(want, r.hosts(p)); diff != "" {
 		t.Error(diff)

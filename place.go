@@ -24,6 +24,8 @@ type place struct {
 	// name is "engine" or the node's address.
 	name     string
 	platform platform.Platform
+	// current says that its BuildKit is the one this program was made with.
+	current bool
 	// runs tells how programs of a platform run there.
 	runs func(platform.Platform) plan.Ability
 	// open connects, starting the engine if there is none. The caller calls close.
@@ -64,7 +66,7 @@ func remotePlace(ctx context.Context, address string) (place, error) {
 	}
 	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
 	return place{
-		name: address, platform: node.Platforms[0], close: closeOnce,
+		name: address, platform: node.Platforms[0], current: node.Version == engine.BuildKit, close: closeOnce,
 		runs: func(p platform.Platform) plan.Ability {
 			own := node.Platforms[0]
 			switch {
@@ -90,7 +92,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	}
 	runs := localRuns(ctx, host)
 	return place{
-		name: "engine", platform: host.Platform, close: func() {},
+		name: "engine", platform: host.Platform, current: true, close: func() {},
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
@@ -168,7 +170,7 @@ func (o Options) engineConfig() (string, error) {
 // platform of BUILDPLATFORM stages matters.
 func (o Options) rewritePlace(host platform.Platform) (place, error) {
 	at := place{
-		name: "none", platform: host, close: func() {},
+		name: "none", platform: host, current: true, close: func() {},
 		runs: func(platform.Platform) plan.Ability { return plan.Ability{How: plan.Native} },
 	}
 	if o.BuildPlatform == "" {

@@ -3,6 +3,7 @@ package archbuild
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -32,14 +33,14 @@ type service struct {
 }
 
 // read finds and reads every PATH. All that is wrong with any of them is reported.
-func (o Options) read(host platform.Platform) ([]service, error) {
-	if len(o.Paths) == 0 {
+func (r run) read(host platform.Platform) ([]service, error) {
+	if len(r.Paths) == 0 {
 		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile"}
 	}
 	var services []service
 	var failed []error
-	for _, path := range o.Paths {
-		s, err := o.readService(path, host)
+	for _, path := range r.Paths {
+		s, err := r.readService(path, host)
 		failed = append(failed, err)
 		services = append(services, s)
 	}
@@ -49,17 +50,17 @@ func (o Options) read(host platform.Platform) ([]service, error) {
 	return services, nil
 }
 
-func (o Options) readService(path string, host platform.Platform) (service, error) {
+func (r run) readService(path string, host platform.Platform) (service, error) {
 	var s service
 	context, err := contextFolder(path)
 	if err != nil {
 		return s, err
 	}
 	s.context, s.name = context, serviceName(context)
-	if s.file, err = o.templatePath(path); err != nil {
+	if s.file, err = r.templatePath(path); err != nil {
 		return s, err
 	}
-	source, err := os.ReadFile(s.file)
+	source, err := readTemplate(s.file)
 	if err != nil {
 		return s, &ReadError{What: "the Dockerfile", Err: err}
 	}
@@ -72,25 +73,21 @@ func (o Options) readService(path string, host platform.Platform) (service, erro
 	if s.config, err = readConfig(filepath.Join(filepath.Dir(s.file), "archbuild.yaml")); err != nil {
 		return s, err
 	}
-	return s, o.target(&s, host)
+	return s, r.target(&s, host)
 }
 
 // target fills in the platforms, and what each is built with.
-func (o Options) target(s *service, host platform.Platform) error {
-	list, from, err := o.choosePlatforms(s.config.Platforms, host)
-	if err != nil {
-		return err
-	}
-	given, err := o.parseBuildArgs()
+func (r run) target(s *service, host platform.Platform) error {
+	list, from, err := r.choosePlatforms(s.config.Platforms, host)
 	if err != nil {
 		return err
 	}
 	s.platformsFrom = from
 	for _, p := range list {
 		t := plan.Target{Platform: p, Args: s.config.ArgsFor(p), Stage: s.config.TargetFor(p)}
-		maps.Copy(t.Args, given.of(p))
-		if o.Target != "" {
-			t.Stage = o.Target
+		maps.Copy(t.Args, r.args.of(p))
+		if r.Target != "" {
+			t.Stage = r.Target
 		}
 		if t.Stage != "" {
 			if _, ok := s.template.Stage(t.Stage); !ok {
@@ -132,20 +129,31 @@ func serviceName(folder string) string {
 
 // templatePath finds the Dockerfile: --file as the shell sees it, or below PATH
 // when several are built; without the flag PATH/Dockerfile.
-func (o Options) templatePath(path string) (string, error) {
+func (r run) templatePath(path string) (string, error) {
 	candidates := []string{filepath.Join(path, "Dockerfile")}
-	if o.File != "" {
-		candidates = []string{o.File, filepath.Join(path, o.File)}
-		if len(o.Paths) > 1 && !filepath.IsAbs(o.File) {
+	if r.File != "" {
+		candidates = []string{r.File, filepath.Join(path, r.File)}
+		if len(r.Paths) > 1 && !filepath.IsAbs(r.File) {
 			candidates = candidates[1:]
 		}
 	}
 	for _, candidate := range candidates {
-		if info, err := os.Stat(candidate); err == nil && !info.IsDir() {
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() {
 			return candidate, nil
 		}
 	}
 	return "", &NoDockerfileError{Path: candidates[0]}
+}
+
+// readTemplate reads no more of a file than a Dockerfile may have, and a byte
+// beyond, so that the reader of Dockerfiles can say that it is too long.
+func readTemplate(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, template.MaxBytes+1))
 }
 
 func readConfig(path string) (config.File, error) {

@@ -118,6 +118,9 @@ func (o Options) checkWords() error {
 			return &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
 		}
 	}
+	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {
+		return &UsageError{errors.New("--progress tty: standard error is no terminal"), "use --progress plain"}
+	}
 	return nil
 }
 
@@ -181,9 +184,12 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 	for host, table := range config.Registries {
 		mirrors[host] = table.Mirrors
 	}
+	cache := filepath.Join(o.stateDir(), "registry")
+	if o.DryRun { // which leaves nothing behind
+		cache = ""
+	}
 	return registry.New(registry.Options{
-		Hosts:    registry.FromBuildkitd(config.Registries),
-		CacheDir: filepath.Join(o.stateDir(), "registry"), UserAgent: "archbuild/" + o.Version,
+		Hosts: registry.FromBuildkitd(config.Registries), CacheDir: cache, UserAgent: "archbuild/" + o.Version,
 	}), mirrors, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder"
@@ -77,8 +76,12 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 
 // build runs every job of the plan in one session.
 func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
+	out, err := filepath.Abs(resultsFolder)
+	if err != nil {
+		return nil, fmt.Errorf("finding %s: %w", resultsFolder, err)
+	}
 	session, err := builder.Start(ctx, node, builder.Sources{
-		Context: s.context, Dockerfiles: dockerfiles, Contexts: r.folders,
+		Context: s.context, Results: out, Dockerfiles: dockerfiles, Contexts: r.folders,
 		Secrets: r.secrets, Hosts: r.hosts(p), Store: r.store.dir,
 	})
 	if err != nil {
@@ -92,7 +95,6 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 	results := session.Build(ctx, p.Jobs, builder.Options{
 		Template: s.template.Name, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
 		Provenance: r.provenance, Export: r.export, Remote: r.remote,
-		BuiltinSyntax: func(job plan.Job) bool { return builtinSyntax(syntaxOf(p, job)) },
 	}, display)
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)
@@ -132,31 +134,10 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 	)
 }
 
-// writeFile writes a small file that the user named, whole or not at all. What is
-// no plain file (/dev/stdout, a pipe) is written to, never replaced.
+// writeFile writes a small file that the user named, {name} filled in.
 func (r run) writeFile(pattern, name string, content []byte) error {
 	if pattern == "" {
 		return nil
 	}
-	path := manifest.Expand(pattern, name)
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
-		}
-		return nil
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
+	return writeWhole(manifest.Expand(pattern, name), content)
 }

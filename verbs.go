@@ -5,81 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/verify"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
-
-// Rewrite writes Dockerfile.ARCH, and its ignore file when the template has
-// one, for each platform: beside the template, into the folder out, or for "-"
-// to standard output (one platform). It names the files it wrote.
-func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
-	opts.Outputs, opts.Push = nil, false
-	r, err := opts.check()
-	if err != nil {
-		return nil, err
-	}
-	host, err := opts.host(ctx)
-	if err != nil {
-		return nil, err
-	}
-	services, err := opts.read(host.Platform)
-	if err != nil {
-		return nil, err
-	}
-	s := services[0]
-	if out == "-" && len(s.targets) != 1 {
-		return nil, &UsageError{fmt.Errorf("-o - writes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
-	}
-	// What a file says depends on the node's platform alone, not on what it can run.
-	at, err := opts.rewritePlace(host.Platform)
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.plan(ctx, s, at)
-	if err != nil {
-		return nil, err
-	}
-	folder := out
-	if folder == "" {
-		folder = filepath.Dir(s.file)
-	}
-	for _, note := range p.Notes {
-		fmt.Fprintf(r.Stderr, "archbuild: note: %s\n", ui.Line(note))
-	}
-	var written []string
-	for _, job := range p.Jobs {
-		file, err := rewrite.Dockerfile(s.template, replacements(job, false))
-		if err != nil {
-			return written, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
-		}
-		if out == "-" {
-			_, err = r.Stdout.Write(file.Bytes)
-			return nil, err
-		}
-		path := filepath.Join(folder, rewrite.Name(s.template.Name, job.Platform.Suffix()))
-		content := map[string][]byte{path: file.Bytes}
-		if s.ignore != nil {
-			content[path+".dockerignore"] = s.ignore
-		}
-		for _, name := range slices.Sorted(maps.Keys(content)) {
-			if err := os.WriteFile(name, content[name], 0o644); err != nil {
-				return written, fmt.Errorf("writing %s: %w", name, err)
-			}
-			written = append(written, name)
-		}
-	}
-	return written, nil
-}
 
 // Verify looks at images that exist: layouts, archives, references.
 func Verify(ctx context.Context, opts Options) ([]VerifyReport, error) {

@@ -30,9 +30,6 @@ type Options struct {
 	Provenance string
 	// Export are further attributes of the OCI exporter, as -o has them (compression …).
 	Export map[string]string
-	// BuiltinSyntax tells for which jobs the node's own frontend reads the file, whatever
-	// the # syntax= line or BUILDKIT_SYNTAX names; nil means for all.
-	BuiltinSyntax func(plan.Job) bool
 	// Remote are named contexts that are no folders: NAME → docker-image://…, https://…
 	Remote map[string]string
 	// Secrets, folders and Dockerfiles are offered by the Session.
@@ -93,7 +90,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	if job.Target == "" {
 		delete(attrs, "target")
 	}
-	if opts.BuiltinSyntax == nil || opts.BuiltinSyntax(job) {
+	if job.Frontend == "" {
 		// Any value makes the built-in frontend ignore the file's # syntax= line.
 		attrs["cmdline"] = "builtin"
 	}

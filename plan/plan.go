@@ -93,6 +93,8 @@ type Job struct {
 	// Dockerfile is the name of the rewritten file: Dockerfile.arm64.
 	Dockerfile string `json:"dockerfile"`
 	Target     string `json:"target,omitempty"`
+	// Frontend is the image that a foreign # syntax= names; empty is the frontend inside BuildKit.
+	Frontend string `json:"frontend,omitempty"`
 	// ArgNames are the build arguments by name; values are never shown.
 	ArgNames []string          `json:"args,omitempty"`
 	Args     map[string]string `json:"-"`

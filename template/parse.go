@@ -22,10 +22,10 @@ type Limits struct {
 	Instructions int
 }
 
-const (
-	defaultBytes        = 4 << 20
-	defaultInstructions = 10_000
-)
+// MaxBytes is the length of the longest file that Parse reads.
+const MaxBytes = 4 << 20
+
+const defaultInstructions = 10_000
 
 // state is what evaluation and rewriting need besides the exported fields.
 type state struct {
@@ -73,7 +73,7 @@ func Parse(name string, source []byte) (*Template, error) {
 // ParseLimited is Parse with other limits.
 func ParseLimited(name string, source []byte, limits Limits) (*Template, error) {
 	if limits.Bytes == 0 {
-		limits.Bytes = defaultBytes
+		limits.Bytes = MaxBytes
 	}
 	if limits.Instructions == 0 {
 		limits.Instructions = defaultInstructions
