@@ -30,6 +30,8 @@ func (r run) checkServices(services []service) error {
 	for _, out := range outputs {
 		if out.Stdout() {
 			failed = append(failed, r.checkStdout(out))
+		} else {
+			failed = append(failed, checkDest(out))
 		}
 	}
 	return errors.Join(failed...)
@@ -62,6 +64,22 @@ func (r run) checkSame(services []service) error {
 			return &UsageError{fmt.Errorf("two of the folders are called %s: tags and files of one would replace the other's", s.name), "build them one after the other, under names of their own"}
 		}
 		seen[s.name] = true
+	}
+	return nil
+}
+
+// checkDest finds a file where a folder is to be written, or the other way round.
+func checkDest(out manifest.Output) error {
+	info, err := os.Stat(out.Dest)
+	if out.Dest == "" || err != nil {
+		return nil
+	}
+	folder := out.Folder || out.Type == manifest.TypeLocal
+	switch {
+	case folder && !info.IsDir():
+		return &UsageError{fmt.Errorf("-o %s: %s is a file, and a folder is to be written", out, out.Dest), "name another dest=FOLDER"}
+	case !folder && info.IsDir():
+		return &UsageError{fmt.Errorf("-o %s: %s is a folder, and a file is to be written", out, out.Dest), "name a file below it: dest=" + out.Dest + "/image.tar"}
 	}
 	return nil
 }

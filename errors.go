@@ -26,11 +26,17 @@ func (e *NoFolderError) Error() string {
 
 // Hint shows the two things that can stand there.
 func (e *NoFolderError) Hint() string {
+	if e.isVerb() {
+		return fmt.Sprintf("a verb comes first: archbuild %s PATH", e.Path)
+	}
 	return "archbuild PATH builds the Dockerfile in a folder; see `archbuild --help` for the verbs"
 }
 
 // ExitStatus is 2, as for every wrong usage.
 func (e *NoFolderError) ExitStatus() int { return 2 }
+
+// isVerb says that the word is a verb in the wrong place.
+func (e *NoFolderError) isVerb() bool { return slices.Contains(verbs, e.Path) }
 
 // near is a verb, or a folder beside the missing one, that differs by few letters.
 func (e *NoFolderError) near() string {
@@ -45,6 +51,9 @@ func (e *NoFolderError) near() string {
 		}
 	}
 	word := filepath.Base(e.Path)
+	if e.isVerb() {
+		return ""
+	}
 	best, at := "", 3
 	for i, candidate := range candidates {
 		if d := levenshtein.Distance(word, candidate, nil); d < at && d < len(word) {

@@ -41,6 +41,9 @@ func (r run) read(host platform.Platform) ([]service, error) {
 	var failed []error
 	for _, path := range r.Paths {
 		s, err := r.readService(path, host)
+		if err != nil && len(r.Paths) > 1 {
+			err = inService(path, err)
+		}
 		failed = append(failed, err)
 		services = append(services, s)
 	}
@@ -103,6 +106,8 @@ func (r run) target(s *service, host platform.Platform) error {
 func contextFolder(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
+	case err != nil && (path == "-" || strings.Contains(path, "://") || strings.HasPrefix(path, "git@")):
+		return "", &UsageError{fmt.Errorf("%s: only a folder can be built so far", path), "get the sources into a folder: archbuild FOLDER"}
 	case errors.Is(err, fs.ErrNotExist):
 		return "", &NoFolderError{Path: path}
 	case err != nil:
@@ -130,6 +135,9 @@ func serviceName(folder string) string {
 // templatePath finds the Dockerfile: --file as the shell sees it, or below PATH
 // when several are built; without the flag PATH/Dockerfile.
 func (r run) templatePath(path string) (string, error) {
+	if r.File == "-" {
+		return "", &UsageError{errors.New("-f -: a Dockerfile on standard input is not read so far"), "write it to a file: -f FILE"}
+	}
 	candidates := []string{filepath.Join(path, "Dockerfile")}
 	if r.File != "" {
 		candidates = []string{r.File, filepath.Join(path, r.File)}

@@ -82,7 +82,7 @@ func WriteReports(w io.Writer, reports []VerifyReport) error {
 	for _, r := range reports {
 		verdict := "ok"
 		if n := len(r.Findings); n > 0 {
-			verdict = fmt.Sprintf("%d findings", n)
+			verdict = fmt.Sprintf("%d finding%s", n, plural(n))
 		}
 		rows = append(rows, []string{r.Image, r.Platform.String(), fmt.Sprint(r.Files), fmt.Sprint(r.Programs), verdict})
 	}
@@ -128,4 +128,11 @@ func WriteEngine(w io.Writer, s engine.State) error {
 	_, err := fmt.Fprintf(w, "running: BuildKit %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\n",
 		s.BuildKit, s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc)
 	return err
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }

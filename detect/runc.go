@@ -47,8 +47,7 @@ func (e *NotRuncError) Error() string {
 // Hint is the way out. Other runtimes lack `run --keep` (crun 1.8.1 does).
 func (e *NotRuncError) Hint() string { return "install runc, or name one with --runc" }
 
-// runcDirs are searched after PATH: a plain user's PATH has no sbin, where
-// distributions put runc.
+// runcDirs are searched in a tree that is not this machine's, which has no PATH.
 var runcDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // advisory is a group of holes and the first version without them of every
@@ -122,9 +121,11 @@ func (o Options) runcPath() (string, error) {
 		return o.Runc, nil
 	}
 	if o.real() {
-		if path, err := exec.LookPath("runc"); err == nil {
-			return path, nil
+		path, err := exec.LookPath("runc")
+		if err != nil {
+			return "", fmt.Errorf("looking for runc: %w", err)
 		}
+		return path, nil
 	}
 	for _, dir := range runcDirs {
 		if path, err := exec.LookPath(o.path(filepath.Join(dir, "runc"))); err == nil {

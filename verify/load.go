@@ -49,8 +49,8 @@ func looksLikePath(arg string) bool {
 	if strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, ".") || strings.HasSuffix(arg, ".tar") {
 		return true
 	}
-	_, err := os.Stat(arg)
-	return err == nil && strings.HasSuffix(arg, "/")
+	info, err := os.Stat(arg)
+	return err == nil && info.IsDir() && !strings.ContainsAny(arg, ":@")
 }
 
 func loadRemote(ctx context.Context, ref string, remote Remote) ([]Labelled, error) {
