@@ -41,7 +41,8 @@ func (r run) read(host platform.Platform) ([]service, error) {
 	var failed []error
 	for _, path := range r.Paths {
 		s, err := r.readService(path, host)
-		if err != nil && len(r.Paths) > 1 {
+		named := errors.As(err, new(*NoFolderError)) || errors.As(err, new(*NoDockerfileError))
+		if err != nil && len(r.Paths) > 1 && !named {
 			err = inService(path, err)
 		}
 		failed = append(failed, err)

@@ -36,6 +36,9 @@ func Open(name string) ([]Entry, io.Closer, error) {
 		return nil, nil, err
 	}
 	if info.IsDir() {
+		if !IsLocal(name) {
+			return nil, nil, fmt.Errorf("reading %s: %w", name, &FormatError{Name: name, Folder: true})
+		}
 		list, err := layoutEntries(folder{name})
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading layout %s: %w", name, err)
@@ -113,11 +116,16 @@ func (e *NoFileError) Hint() string {
 type FormatError struct {
 	Name       string
 	Compressed bool
+	// Folder that is no layout.
+	Folder bool
 }
 
 func (e *FormatError) Error() string {
 	if e.Compressed {
 		return "the archive is compressed"
+	}
+	if e.Folder {
+		return "the folder is no OCI layout: it has no index.json"
 	}
 	return "neither an OCI archive nor one of docker save"
 }
@@ -126,6 +134,9 @@ func (e *FormatError) Error() string {
 func (e *FormatError) Hint() string {
 	if e.Compressed {
 		return "decompress it first (gunzip, unzstd)"
+	}
+	if e.Folder {
+		return "name a layout, such as archbuild-out/NAME"
 	}
 	return "write one with -o type=oci,dest=FILE or with docker save"
 }
