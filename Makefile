@@ -53,6 +53,8 @@ docs-check:
 
 bench: build fixtures bin/buildx bin/buildctl ## measure against buildx and buildctl
 	$(GO) run ./internal/bench $(BENCHFLAGS)
+	$(GO) test -run "^$$" -bench Image ./verify
+	$(GO) test -run "^$$" -bench . -benchtime 2s ./template ./rewrite
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \

@@ -18,12 +18,13 @@ const module = "github.com/archbuild/archbuild"
 // import which. Everything may import platform, which is the ground, so it is
 // not repeated. Doors are the packages below internal/.
 var arrows = map[string][]string{
-	"platform":       {},
-	"template":       {},
-	"resolve":        {"template"},
-	"plan":           {"template", "resolve"},
-	"rewrite":        {"template", "plan"},
-	"builder/engine": {"internal/run"},
+	"platform": {},
+	"template": {},
+	"resolve":  {"template"},
+	"plan":     {"template", "resolve"},
+	"rewrite":  {"template", "plan"},
+	// It starts itself, detached, which the process door is not for.
+	"builder/engine": {},
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/registry"},
 	"manifest":       {"internal/ocistore", "internal/registry"},
@@ -34,7 +35,7 @@ var arrows = map[string][]string{
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
 	// The door answers resolve's questions, so it speaks resolve's types.
-	"internal/registry": {"resolve", "internal/ocistore"},
+	"internal/registry": {"resolve"},
 	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "detect",
 		"internal/config", "internal/registry", "internal/ocistore", "internal/run", "internal/ui"},
 	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
