@@ -2,97 +2,157 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/archbuild/archbuild/internal/ui"
-	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 )
 
-// Rewrite writes Dockerfile.ARCH, and its ignore file when the template has
-// one, for each platform: beside the template, into the folder out, or for "-"
-// to standard output (one platform). Either all files are written or none, each
-// whole. It names them.
-func Rewrite(ctx context.Context, opts Options, out string) ([]string, error) {
+// RewriteOptions is what a user can say of writing Dockerfiles. Options has one
+// path: a Dockerfile, the folder of one, or "-" for standard input.
+type RewriteOptions struct {
+	Options
+	// Out is the folder to write to, or "-" for standard output, which takes one
+	// platform. Empty is beside the template; of standard input standard output.
+	Out string
+	// Offline asks no registry: rules count without proof, and what only a
+	// registry can tell is left as it is, with a warning.
+	Offline bool
+	// Pin writes digests.
+	Pin bool
+	// Strict makes a failure of what is otherwise left as it is with a warning. It
+	// says nothing of stages that the target does not need, nor of images that
+	// Offline leaves unproven, unless they are pinned by digest.
+	Strict bool
+	// Diff, JSON and Check write no file, at most one of them is set; only JSON
+	// together with Out does. Check fails with a *StaleError for every file that is
+	// not there or says something else.
+	Diff, JSON, Check bool
+}
+
+// Rewriting is what came of a template.
+type Rewriting struct {
+	// Platforms in the order they were asked for.
+	Platforms []Rewritten
+	// Files that were written or found to say the same already.
+	Files []RewrittenFile
+	// Warnings tell what was left as it is, in the order of the file.
+	Warnings []RewriteWarning
+}
+
+// Rewritten is the template for one platform.
+type Rewritten struct {
+	// File is the template as the user named it; "-" is standard input.
+	File     string            `json:"file"`
+	Platform platform.Platform `json:"platform"`
+	// Dockerfile is the name of the result: Dockerfile.arm64.
+	Dockerfile string           `json:"dockerfile"`
+	Edits      []rewrite.Edit   `json:"edits"`
+	Warnings   []RewriteWarning `json:"warnings"`
+	// Content is the whole file.
+	Content []byte `json:"-"`
+	// source is the template's own content.
+	source []byte
+}
+
+// Rewrite makes Dockerfile.ARCH, and its ignore file when the template has one,
+// for each platform. Nothing is written unless all of them can be made; each
+// file is written whole, and one that says the same already is not touched.
+func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	opts.Outputs, opts.Push = nil, false
+	if err := opts.checkModes(); err != nil {
+		return Rewriting{}, err
+	}
 	r, err := opts.check()
 	if err != nil {
-		return nil, err
+		return Rewriting{}, err
 	}
 	host, err := opts.host(ctx)
 	if err != nil {
-		return nil, err
+		return Rewriting{}, err
 	}
-	services, err := r.read(host.Platform)
+	s, err := r.rewriteSource(host.Platform)
 	if err != nil {
-		return nil, err
+		return Rewriting{}, err
 	}
-	s := services[0]
-	if out == "-" && len(s.targets) != 1 {
-		return nil, &UsageError{fmt.Errorf("-o - writes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
+	if opts.Out == "" && s.file == stdinName {
+		opts.Out = "-"
+	}
+	if err := opts.checkTargets(s); err != nil {
+		return Rewriting{}, err
 	}
 	// What a file says depends on the node's platform alone, not on what it can run.
 	at, err := opts.rewritePlace(host.Platform)
 	if err != nil {
-		return nil, err
+		return Rewriting{}, err
 	}
-	p, err := r.plan(ctx, s, at)
+	done, err := rewriter{run: r, service: s, build: at.platform, offline: opts.Offline, pin: opts.Pin}.all(ctx)
 	if err != nil {
-		return nil, err
+		return Rewriting{}, err
 	}
-	for _, note := range p.Notes {
-		fmt.Fprintf(r.Stderr, "archbuild: note: %s\n", ui.Line(note))
+	result := Rewriting{Platforms: done, Warnings: mergeWarnings(done)}
+	if opts.Strict {
+		if err := refused(result.Warnings); err != nil {
+			return Rewriting{}, err
+		}
 	}
-	files, err := rewrittenFiles(s, p)
-	if err != nil {
-		return nil, err
-	}
-	if out == "-" {
-		_, err = r.Stdout.Write(files[rewrite.Name(s.template.Name, p.Jobs[0].Platform.Suffix())])
-		return nil, err
-	}
-	return writeAll(files, out, filepath.Dir(s.file))
+	result.Files, err = opts.deliver(r, s, done)
+	return result, err
 }
 
-// rewrittenFiles is every Dockerfile.ARCH with its ignore file, by name, with
-// plain names of images: people read these files.
-func rewrittenFiles(s service, p plan.Plan) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	for _, job := range p.Jobs {
-		file, err := rewrite.Dockerfile(s.template, replacements(job, false))
-		if err != nil {
-			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
-		}
-		name := rewrite.Name(s.template.Name, job.Platform.Suffix())
-		files[name] = file.Bytes
-		if s.ignore != nil {
-			files[rewrite.DockerignoreName(name)] = s.ignore
-		}
+// deliver does with the files what was asked for.
+func (o RewriteOptions) deliver(r run, s service, done []Rewritten) ([]RewrittenFile, error) {
+	folder := o.Out
+	if folder == "" {
+		folder = filepath.Dir(s.file)
 	}
-	return files, nil
+	switch {
+	case o.Check:
+		return nil, checkFresh(rewrittenFiles(s, done), folder)
+	case o.Diff, o.JSON && (o.Out == "" || o.Out == "-"):
+		return nil, nil
+	case o.Out == "-":
+		_, err := r.Stdout.Write(done[0].Content)
+		return nil, err
+	}
+	return writeFiles(rewrittenFiles(s, done), folder)
 }
 
-// writeAll writes the files into the folder out, made if it is not there, or
-// else into beside.
-func writeAll(files map[string][]byte, out, beside string) ([]string, error) {
-	folder := beside
-	if out != "" {
-		folder = out
-		if err := os.MkdirAll(out, 0o755); err != nil {
-			return nil, fmt.Errorf("making the folder: %w", err)
+// checkModes looks at flags that exclude each other.
+func (o RewriteOptions) checkModes() error {
+	var modes []string
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"--diff", o.Diff}, {"--json", o.JSON}, {"--check", o.Check}} {
+		if flag.set {
+			modes = append(modes, flag.name)
 		}
 	}
-	var written []string
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		path := filepath.Join(folder, name)
-		if err := writeWhole(path, files[name]); err != nil {
-			return written, err
-		}
-		written = append(written, path)
+	switch {
+	case len(o.Paths) != 1:
+		return &UsageError{fmt.Errorf("one Dockerfile is rewritten at a time, and %d paths are given", len(o.Paths)), "archbuild rewrite PATH, where PATH is a Dockerfile or the folder of one"}
+	case len(modes) > 1:
+		return &UsageError{fmt.Errorf("%s and %s exclude each other", modes[0], modes[1]), "leave one of them out"}
+	case len(modes) == 1 && o.Out == "-":
+		return &UsageError{fmt.Errorf("%s and -o - exclude each other", modes[0]), "leave one of them out"}
+	case o.Diff && o.Out != "":
+		return &UsageError{errors.New("--diff writes no files, so -o has no meaning"), "leave one of them out"}
 	}
-	return written, nil
+	return nil
+}
+
+// checkTargets looks whether there is somewhere to go for every platform.
+func (o RewriteOptions) checkTargets(s service) error {
+	switch {
+	case o.Out != "-" || o.Diff || o.JSON:
+		return nil
+	case o.Check:
+		return &UsageError{errors.New("--check needs files to compare with, and the Dockerfile comes from standard input"), "name the folder that holds them with -o"}
+	case len(s.targets) != 1:
+		return &UsageError{fmt.Errorf("standard output takes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
+	}
+	return nil
 }

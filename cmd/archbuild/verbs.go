@@ -7,32 +7,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newRewrite(system archbuild.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
-	var out string
-	c := &cobra.Command{
-		Use:   "rewrite PATH",
-		Short: "Write Dockerfile.ARCH beside the template for each platform",
-		Example: `  archbuild rewrite ./service --platform linux/arm64
-  archbuild rewrite ./service --platform linux/arm64 -o -`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			opts.Paths = args
-			written, err := archbuild.Rewrite(c.Context(), opts, out)
-			for _, name := range written {
-				fmt.Fprintln(system.Stderr, "wrote", name)
-			}
-			return err
-		},
-	}
-	f := c.Flags()
-	f.SortFlags = false
-	templateFlags(f, &opts)
-	f.StringVarP(&out, "output", "o", "", "`FOLDER` to write to, or - for standard output (default beside the template)")
-	stateFlags(f, &opts)
-	return c
-}
-
 func newPlan(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool

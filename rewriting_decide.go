@@ -1,0 +1,224 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/template"
+)
+
+// rewriter decides every reference of a template by itself: unlike a build, it
+// goes on where one cannot be decided, and takes in the stages that the target
+// does not need.
+type rewriter struct {
+	run
+	service
+	build        platform.Platform
+	offline, pin bool
+}
+
+// all rewrites the template for every platform.
+func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
+	var uses [][]template.Use
+	var questions []resolve.Question
+	for _, target := range w.targets {
+		list, err := w.template.Uses(template.Env{
+			Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage,
+		})
+		if err != nil {
+			return nil, err
+		}
+		uses = append(uses, list)
+		for _, use := range list {
+			if w.asks(use) {
+				questions = append(questions, resolve.Question{Image: use.Image, Platform: use.Platform})
+			}
+		}
+	}
+	known, err := w.ask(ctx, questions)
+	if err != nil {
+		return nil, err
+	}
+	var done []Rewritten
+	for i, target := range w.targets {
+		one, err := w.one(target.Platform, uses[i], known)
+		if err != nil {
+			return nil, fmt.Errorf("rewriting for %s: %w", target.Platform, err)
+		}
+		done = append(done, one)
+	}
+	return done, nil
+}
+
+// asks says whether a use is an image that someone has to decide about: not a
+// stage, and nothing that a named context stands for.
+func (w rewriter) asks(use template.Use) bool {
+	if use.Kind != template.External || use.Problem != nil {
+		return false
+	}
+	form, err := plan.ContextName(use.Image)
+	if err != nil || use.Image == "context" {
+		return true
+	}
+	_, folder := w.folders[form]
+	_, remote := w.remote[form]
+	return !folder && !remote
+}
+
+// knowledge is what was found out about the questions. One may have an answer
+// and a doubt.
+type knowledge struct {
+	answers map[resolve.Question]resolve.Answer
+	doubts  map[resolve.Question]doubt
+	notes   []resolve.Warning
+}
+
+// doubt is why an image is left as it is.
+type doubt struct {
+	text, hint string
+	// harmless ones are no failure under --strict.
+	harmless bool
+}
+
+// ask takes the answers that there are; what has none is a doubt.
+func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowledge, error) {
+	rules := w.rulesOf(w.service)
+	if err := rules.Check(); err != nil {
+		return knowledge{}, err
+	}
+	if w.offline {
+		return askNobody(ctx, rules, questions)
+	}
+	known := knowledge{doubts: map[resolve.Question]doubt{}}
+	var err error
+	known.answers, known.notes, err = resolve.All(ctx, w.registry, rules, questions)
+	if ctx.Err() != nil {
+		return knowledge{}, context.Cause(ctx)
+	}
+	for _, e := range leaves(err) {
+		failed := new(resolve.Error)
+		if !errors.As(e, &failed) {
+			return knowledge{}, e
+		}
+		for _, p := range failed.Platforms {
+			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{text: failed.Err.Error(), hint: hintOf(failed.Err)}
+		}
+	}
+	return known, nil
+}
+
+// leaves are the independent errors in a joined one.
+func leaves(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, leaves(e)...)
+	}
+	return list
+}
+
+// one rewrites for one platform.
+func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge) (Rewritten, error) {
+	done := Rewritten{
+		File: w.file, Platform: p, Dockerfile: rewrite.Name(archName(w.template.Name), p.Suffix()),
+		Edits: []rewrite.Edit{}, Warnings: []RewriteWarning{}, source: w.template.Source,
+	}
+	var list []rewrite.Replacement
+	for _, use := range uses {
+		if use.Problem != nil {
+			done.warn(w.warning(use, doubt{text: use.Problem.Message, hint: use.Problem.Advice}))
+			continue
+		}
+		if !w.asks(use) {
+			continue
+		}
+		q := resolve.Question{Image: use.Image, Platform: use.Platform}
+		if doubt, ok := known.doubts[q]; ok {
+			done.warn(w.warning(use, doubt))
+		}
+		for _, note := range known.notes {
+			if note.Question == q {
+				done.warn(w.warning(use, doubt{text: note.Text, harmless: true}))
+			}
+		}
+		answer, ok := known.answers[q]
+		if !ok {
+			continue
+		}
+		to := answer.Use
+		if w.pin {
+			var pinned bool
+			if to, pinned = pin(answer); !pinned {
+				done.warn(w.warning(use, doubt{text: "the digest of " + to + " is not known", hint: "leave --offline out: a registry knows it"}))
+			}
+		}
+		if to != use.Image {
+			list = append(list, rewrite.Replacement{Reference: use.Reference, New: to, Rule: answer.Rule})
+		}
+	}
+	out, err := w.replace(&done, uses, list)
+	done.Edits, done.Content = append(done.Edits, out.Edits...), out.Bytes
+	return done, err
+}
+
+// pin writes an answer with its digest, unless it has one: the digest of an
+// index, which the author chose, says more.
+func pin(answer resolve.Answer) (to string, pinned bool) {
+	switch {
+	case strings.Contains(answer.Use, "@"):
+		return answer.Use, true
+	case answer.Digest == "":
+		return answer.Use, false
+	}
+	return answer.Use + "@" + answer.Digest, true
+}
+
+// replace writes all replacements. If together they would make another
+// Dockerfile (an image has the name of a stage), those that are to blame are
+// left out, image by image.
+func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.Replacement) (rewrite.Output, error) {
+	out, err := rewrite.Dockerfile(w.template, list)
+	if err == nil {
+		return out, nil
+	}
+	byImage := map[string][]rewrite.Replacement{}
+	for _, r := range list {
+		byImage[r.New] = append(byImage[r.New], r)
+	}
+	const most = 64
+	if len(byImage) > most {
+		return out, err
+	}
+	var kept []rewrite.Replacement
+	out, _ = rewrite.Dockerfile(w.template, nil)
+	for _, image := range slices.Sorted(maps.Keys(byImage)) {
+		next, err := rewrite.Dockerfile(w.template, slices.Concat(kept, byImage[image]))
+		if err == nil {
+			kept, out = append(kept, byImage[image]...), next
+			continue
+		}
+		for _, r := range byImage[image] {
+			text := fmt.Sprintf("%s (%s) cannot take its place: %v", r.New, r.Rule, err)
+			done.warn(w.warning(uses[r.Reference], doubt{text: text, hint: hintOf(err)}))
+		}
+	}
+	return out, nil
+}
+
+// archName is what the names of the results begin with. A Dockerfile.template
+// is one for Dockerfile.ARCH already.
+func archName(name string) string { return strings.TrimSuffix(name, ".template") }

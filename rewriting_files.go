@@ -1,0 +1,135 @@
+package archbuild
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/rewrite"
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// RewrittenFile is a file that was written, or need not be.
+type RewrittenFile struct {
+	Path string
+	// Unchanged files said the same before, and keep their time.
+	Unchanged bool
+}
+
+type namedFile struct {
+	name    string
+	content []byte
+}
+
+// rewrittenFiles is every Dockerfile.ARCH, each with its ignore file.
+func rewrittenFiles(s service, done []Rewritten) []namedFile {
+	var files []namedFile
+	for _, one := range done {
+		files = append(files, namedFile{one.Dockerfile, one.Content})
+		if s.ignore != nil {
+			files = append(files, namedFile{rewrite.DockerignoreName(one.Dockerfile), s.ignore})
+		}
+	}
+	return files
+}
+
+// writeFiles writes into a folder, which is made if it is not there.
+func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("making the folder: %w", err)
+	}
+	var written []RewrittenFile
+	for _, file := range files {
+		path := filepath.Join(folder, file.name)
+		same := sameFile(path, file.content)
+		if !same {
+			if err := writeWhole(path, file.content); err != nil {
+				return written, err
+			}
+		}
+		written = append(written, RewrittenFile{Path: path, Unchanged: same})
+	}
+	return written, nil
+}
+
+// sameFile says whether a plain file has this content.
+func sameFile(path string, content []byte) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+		return false
+	}
+	found, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(found, content)
+}
+
+// checkFresh finds the files that are missing or say something else.
+func checkFresh(files []namedFile, folder string) error {
+	var failed []error
+	for _, file := range files {
+		path := filepath.Join(folder, file.name)
+		found, err := os.ReadFile(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			failed = append(failed, &StaleError{Path: path, Missing: true})
+		case err != nil:
+			failed = append(failed, &ReadError{What: path, Err: err})
+		case !bytes.Equal(found, file.content):
+			failed = append(failed, &StaleError{Path: path})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// StaleError names a Dockerfile.ARCH that is not what would be written now.
+type StaleError struct {
+	Path    string
+	Missing bool
+}
+
+func (e *StaleError) Error() string {
+	if e.Missing {
+		return e.Path + " is missing"
+	}
+	return e.Path + " is stale"
+}
+
+// Hint says how it is written.
+func (e *StaleError) Hint() string { return "write it: the same command without --check" }
+
+// WriteFiles names the files, a line each.
+func (r Rewriting) WriteFiles(w io.Writer) error {
+	for _, file := range r.Files {
+		state := "wrote"
+		if file.Unchanged {
+			state = "unchanged"
+		}
+		if _, err := fmt.Fprintf(w, "%s %s\n", state, ui.Line(file.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteDiffs prints what changes for each platform as unified diffs, which patch
+// reads. On a terminal they are made harmless first.
+func (r Rewriting) WriteDiffs(w io.Writer) error {
+	for _, one := range r.Platforms {
+		from, to := one.File, filepath.Join(filepath.Dir(one.File), one.Dockerfile)
+		if one.File == stdinName {
+			from = "Dockerfile"
+		}
+		text := diff.Diff(from, one.source, to, one.Content)
+		if isTerminal(w) {
+			text = []byte(ui.Clean(string(text)))
+		}
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

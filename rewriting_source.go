@@ -1,0 +1,62 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// stdinName is standard input where a file is named.
+const stdinName = "-"
+
+// rewriteSource finds what is to be rewritten: a Dockerfile itself, the one in a
+// folder, or standard input with the archbuild.yaml of the working directory.
+func (r run) rewriteSource(host platform.Platform) (service, error) {
+	path := r.Paths[0]
+	if path == stdinName && r.File != "" && r.File != stdinName {
+		return service{}, &UsageError{fmt.Errorf("-f %s and standard input are two Dockerfiles", r.File), "leave one of them out"}
+	}
+	if path == stdinName {
+		return r.readStdin(".", host)
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() {
+		if r.File != "" {
+			return service{}, &UsageError{fmt.Errorf("-f %s and %s are two Dockerfiles", r.File, path), "leave one of them out"}
+		}
+		r.File, r.Paths = path, []string{filepath.Dir(path)}
+		return r.readService(r.Paths[0], host)
+	}
+	if err == nil && info.IsDir() && r.File == stdinName {
+		return r.readStdin(path, host)
+	}
+	return r.readService(path, host)
+}
+
+// readStdin reads the template from standard input; folder holds what belongs to it.
+func (r run) readStdin(folder string, host platform.Platform) (service, error) {
+	if r.Stdin == nil {
+		return service{}, &UsageError{errors.New("there is no standard input"), "give a Dockerfile, or the folder of one"}
+	}
+	context, err := filepath.Abs(folder)
+	if err != nil {
+		return service{}, &ReadError{What: "the working directory", Err: err}
+	}
+	source, err := io.ReadAll(io.LimitReader(r.Stdin, template.MaxBytes+1))
+	if err != nil {
+		return service{}, &ReadError{What: "standard input", Err: err}
+	}
+	s := service{name: serviceName(context), context: context, file: stdinName}
+	if s.template, err = template.Parse("Dockerfile", source); err != nil {
+		return s, err
+	}
+	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
+		return s, err
+	}
+	return s, r.target(&s, host)
+}

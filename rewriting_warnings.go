@@ -1,0 +1,116 @@
+package archbuild
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// RewriteWarning tells of a reference that was left as it is, and why.
+type RewriteWarning struct {
+	Line int `json:"line"`
+	// Where names the place: "FROM", "COPY --from" …
+	Where string `json:"where"`
+	// Reference as the file has it.
+	Reference string `json:"reference"`
+	Message   string `json:"message"`
+	Hint      string `json:"hint,omitempty"`
+	// Platforms for which it holds.
+	Platforms []platform.Platform `json:"-"`
+	file      string
+	// harmless ones are no failure under --strict.
+	harmless bool
+}
+
+// String is the warning as one line.
+func (w RewriteWarning) String() string {
+	var names []string
+	for _, p := range w.Platforms {
+		names = append(names, p.String())
+	}
+	file := w.file
+	if file == stdinName {
+		file = "standard input"
+	}
+	return ui.Line(fmt.Sprintf("%s:%d: %s (%s)", file, w.Line, w.Message, strings.Join(names, ", ")))
+}
+
+// warning is a doubt about one use. What the target does not need is never a failure.
+func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
+	ref := w.template.References[use.Reference]
+	message := d.text
+	if !strings.HasPrefix(message, ref.Where) {
+		message = fmt.Sprintf("%s %s: %s", ref.Where, ref.Text, message)
+	}
+	return RewriteWarning{
+		Line: ref.Line, Where: ref.Where, Reference: ref.Text, Message: message, Hint: d.hint,
+		file: w.file, harmless: d.harmless || !use.Needed,
+	}
+}
+
+// warn adds a warning, in the order of the file.
+func (r *Rewritten) warn(w RewriteWarning) {
+	w.Platforms = []platform.Platform{r.Platform}
+	r.Warnings = append(r.Warnings, w)
+}
+
+// mergeWarnings says once what holds for several platforms.
+func mergeWarnings(done []Rewritten) []RewriteWarning {
+	var merged []RewriteWarning
+	for _, one := range done {
+		for _, w := range one.Warnings {
+			at := slices.IndexFunc(merged, func(m RewriteWarning) bool {
+				return m.Line == w.Line && m.Where == w.Where && m.Reference == w.Reference && m.Message == w.Message && m.harmless == w.harmless
+			})
+			switch {
+			case at < 0:
+				w.Platforms = slices.Clone(w.Platforms)
+				merged = append(merged, w)
+			case !slices.Contains(merged[at].Platforms, one.Platform):
+				merged[at].Platforms = append(merged[at].Platforms, one.Platform)
+			}
+		}
+	}
+	slices.SortStableFunc(merged, func(a, b RewriteWarning) int { return cmp.Compare(a.Line, b.Line) })
+	return merged
+}
+
+// refused are the warnings that --strict does not let pass.
+func refused(warnings []RewriteWarning) error {
+	var failed []error
+	for _, w := range warnings {
+		if !w.harmless {
+			failed = append(failed, &UndecidedError{w})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// UndecidedError is a reference that could not be decided, under --strict.
+type UndecidedError struct{ RewriteWarning }
+
+func (e *UndecidedError) Error() string { return e.String() }
+
+// Hint is the one thing to do.
+func (e *UndecidedError) Hint() string { return e.RewriteWarning.Hint }
+
+// WriteWarnings prints each warning as one line.
+func (r Rewriting) WriteWarnings(w io.Writer) error {
+	for _, warning := range r.Warnings {
+		hint := ""
+		if warning.Hint != "" {
+			hint = "; " + ui.Line(warning.Hint)
+		}
+		if _, err := fmt.Fprintf(w, "archbuild: warning: %s%s\n", warning, hint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
