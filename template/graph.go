@@ -89,10 +89,10 @@ func (t *Template) FinalBase(env Env) (Use, error) {
 	return use, nil
 }
 
-// reach marks the stages that building the target comes past: the stages it
-// starts from, copies from and mounts, and what the ONBUILD instructions of a
+// reach marks the stages that building those of start comes past: the stages
+// they start from, copy from and mount, and what the ONBUILD instructions of a
 // stage name when another stage starts from it.
-func (v *view) reach(target int) []bool {
+func (v *view) reach(start []int) []bool {
 	needs := make([][]int, len(v.Stages))
 	fired := make([][]int, len(v.Stages))
 	for i, use := range v.uses {
@@ -107,7 +107,6 @@ func (v *view) reach(target int) []bool {
 		}
 	}
 	needed := make([]bool, len(v.Stages))
-	needed[target] = true
 	visit := func(list []int, todo []int) []int {
 		for _, s := range list {
 			if !needed[s] {
@@ -117,7 +116,7 @@ func (v *view) reach(target int) []bool {
 		}
 		return todo
 	}
-	for todo := []int{target}; len(todo) > 0; {
+	for todo := visit(start, nil); len(todo) > 0; {
 		s := todo[len(todo)-1]
 		todo = visit(needs[s], todo[:len(todo)-1])
 		if base := v.uses[v.Stages[s].Base]; base.Kind == StageKind {

@@ -20,19 +20,27 @@ type Limits struct {
 	Bytes int
 	// Instructions in it: 10,000.
 	Instructions int
+	// Lines in it, comments, continuations and heredocs included: 500,000. (A file
+	// of nothing but continuations takes BuildKit's parser seconds.)
+	Lines int
 }
 
 // MaxBytes is the length of the longest file that Parse reads.
 const MaxBytes = 4 << 20
 
-const defaultInstructions = 10_000
+const (
+	defaultInstructions = 10_000
+	defaultLines        = 500_000
+)
 
 // state is what evaluation and rewriting need besides the exported fields.
 type state struct {
 	escape       byte
 	instructions []instruction
 	nodes        []*parser.Node
-	globals      []instructions.ArgCommand
+	// from lists the instructions that begin a stage.
+	from    []int
+	globals []instructions.ArgCommand
 	// details has one element for each of References.
 	details []detail
 	// byName leads from a lower-case name to all stages that have it, in order.
@@ -78,19 +86,27 @@ func ParseLimited(name string, source []byte, limits Limits) (*Template, error) 
 	if limits.Instructions == 0 {
 		limits.Instructions = defaultInstructions
 	}
+	if limits.Lines == 0 {
+		limits.Lines = defaultLines
+	}
 	if len(source) > limits.Bytes {
 		return nil, &LimitError{File: name, What: "bytes", Limit: limits.Bytes}
 	}
-	s := scan(string(source), limits.Instructions)
+	s := scan(string(source), limits)
 	switch {
 	case s.tooLong > 0:
 		return nil, &LimitError{File: name, Line: s.tooLong, What: lineBytes, Limit: maxLine}
+	case s.tooMany:
+		return nil, &LimitError{File: name, Line: limits.Lines + 1, What: "lines", Limit: limits.Lines}
 	case len(s.found) > limits.Instructions:
 		over := s.found[limits.Instructions].first
 		return nil, &LimitError{File: name, Line: over, What: "instructions", Limit: limits.Instructions}
 	}
 	t := &Template{Name: name, Source: source, Syntax: Syntax(source)}
 	t.escape, t.instructions = s.escape, s.found
+	if s.unterminated > 0 { // no need to let BuildKit read it all to find the same
+		return nil, t.syntaxError(errUnterminated, s.unterminated)
+	}
 	tree, err := t.understand()
 	if err != nil {
 		return nil, t.syntaxError(err, s.directiveBad)
@@ -98,6 +114,8 @@ func ParseLimited(name string, source []byte, limits Limits) (*Template, error) 
 	if err := t.build(s.source, tree); err != nil {
 		return nil, err
 	}
+	t.readRules(s.remarks, t.from)
+	t.findPlaceholders()
 	return t, nil
 }
 
@@ -124,11 +142,14 @@ func (t *Template) understand() (out tree, err error) {
 	return out, err
 }
 
-var errNoStage = errors.New("no FROM: there is nothing to build")
+var (
+	errNoStage      = errors.New("no FROM: there is nothing to build")
+	errUnterminated = errors.New("unterminated heredoc")
+)
 
 // syntaxError finds the line that BuildKit complains of. It is wrong for
-// directives (counted from 0), so those lines come from the scanner.
-func (t *Template) syntaxError(err error, directive int) error {
+// directives (counted from 0), so those lines come from the scanner: known.
+func (t *Template) syntaxError(err error, known int) error {
 	out := &SyntaxError{File: t.Name, Err: err, Syntax: t.Syntax}
 	var at *parser.LocationError
 	if errors.As(err, &at) {
@@ -137,8 +158,8 @@ func (t *Template) syntaxError(err error, directive int) error {
 			out.Line = at.Locations[0][0].Start.Line
 		}
 	}
-	if directive > 0 {
-		out.Line = directive
+	if known > 0 {
+		out.Line = known
 	}
 	out.Text = t.LineText(out.Line)
 	return out
@@ -203,7 +224,6 @@ type builder struct {
 	at       int // of the instruction in hand
 	node     *parser.Node
 	commands []instructions.Command // of the stage in hand, from here on
-	from     []int
 	workdirs []workdir
 }
 

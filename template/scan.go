@@ -94,13 +94,17 @@ type scanner struct {
 	past         bool // no directive can follow
 	directiveBad int  // line of a directive that BuildKit refuses, or 0
 	tooLong      int  // first line that is longer than maxLine, or 0
+	mostLines    int
+	tooMany      bool     // lines
+	unterminated int      // line of a heredoc that does not end, or 0
+	remarks      []remark // comments between instructions that may be rules
 }
 
 // scan reads instructions until the end of the file, until more than most are
 // found, or until something that BuildKit is certain to refuse.
-func scan(source string, most int) *scanner {
-	s := &scanner{source: source, escape: '\\'}
-	for len(s.found) <= most && s.tooLong == 0 {
+func scan(source string, limits Limits) *scanner {
+	s := &scanner{source: source, escape: '\\', mostLines: limits.Lines}
+	for len(s.found) <= limits.Instructions && s.tooLong == 0 {
 		start, line, ok := s.next()
 		if !ok {
 			break
@@ -117,6 +121,9 @@ func scan(source string, most int) *scanner {
 			break
 		}
 		if isComment(line) {
+			if mayBeRule(line, start > begin) {
+				s.remarks = append(s.remarks, remark{text: line, line: s.number, before: len(s.found)})
+			}
 			continue
 		}
 		text, more := s.trimContinuation(line)
@@ -133,6 +140,10 @@ func scan(source string, most int) *scanner {
 // next returns the next line without its line end.
 func (s *scanner) next() (start int, line string, ok bool) {
 	if s.at >= len(s.source) {
+		return 0, "", false
+	}
+	if s.number == s.mostLines {
+		s.tooMany = true
 		return 0, "", false
 	}
 	start = s.at
@@ -184,7 +195,7 @@ func (s *scanner) instruction(begin, start int, text string, more bool) bool {
 	if in.text = text; more {
 		in.text = s.join(text, at)
 	}
-	if !s.heredocs(in.text) {
+	if !s.heredocs(in.text, in.first) {
 		return false
 	}
 	in.pieces = s.pieces[at:len(s.pieces):len(s.pieces)]
@@ -218,9 +229,9 @@ func (s *scanner) join(text string, at int) string {
 	return b.String()
 }
 
-// heredocs skips the bodies that follow a line, and reports whether all of
-// them end.
-func (s *scanner) heredocs(text string) bool {
+// heredocs skips the bodies that follow an instruction, which begins in the
+// line first, and reports whether all of them end.
+func (s *scanner) heredocs(text string, first int) bool {
 	if !strings.Contains(text, "<<") || !takesHeredoc(text, s.escape) {
 		return true
 	}
@@ -233,6 +244,7 @@ func (s *scanner) heredocs(text string) bool {
 			return false
 		}
 		if doc != nil && !s.body(doc) {
+			s.unterminated = first
 			return false
 		}
 	}

@@ -42,6 +42,10 @@ type Template struct {
 	Stages []Stage
 	// References in order of appearance: every place where an image or stage is named.
 	References []Reference
+	// Rules are the comments that say what a FROM stands for on a platform.
+	Rules []InFileRule
+	// Placeholders are balena's %%NAME%% that stand outside of references and stay.
+	Placeholders []Placeholder
 	// globals are the ARGs before the first FROM, unexported state for evaluation, and so on.
 	state
 }
@@ -123,6 +127,9 @@ type Env struct {
 	Args map[string]string
 	// TargetStage is --target: a name or a number; empty means the last stage.
 	TargetStage string
+	// Also are further stages (indexes) that the build needs: those that the
+	// ONBUILD instructions of base images name.
+	Also []int
 }
 
 // Use is a reference as one platform sees it, its ARGs evaluated.
@@ -131,6 +138,12 @@ type Use struct {
 	Reference int
 	// Image is the evaluated text.
 	Image string
+	// Written is the text before the placeholders in it (%%BALENA_ARCH%%) were
+	// filled in; empty when there were none.
+	Written string
+	// Guessed tells that a placeholder's value is a default that may be wrong: the
+	// architecture's name for a machine.
+	Guessed bool
 	// Kind is Variable only when Problem says why the reference cannot be told.
 	Kind Kind
 	// Target is the stage named, when Kind is StageKind, else -1.

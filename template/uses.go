@@ -3,6 +3,7 @@ package template
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -29,7 +30,7 @@ func (t *Template) Uses(env Env) ([]Use, error) {
 			v.source(i)
 		}
 	}
-	needed := v.reach(target)
+	needed := v.reach(append([]int{target}, env.Also...))
 	fires := v.fires(needed)
 	for i := range v.uses {
 		use := &v.uses[i]
@@ -74,7 +75,7 @@ func (v *view) base(stage int) {
 		use.Kind, use.Target = Variable, -1
 		use.Missing = name.unset
 		use.Problem = v.problem(s.Base, "FROM "+v.References[s.Base].Text+": "+name.broken, v.advice(name.unset))
-	case use.Kind == External:
+	case use.Kind == External && !strings.Contains(use.Image, "%%"):
 		v.external(use, name.unset)
 	case use.Kind == StageKind:
 		use.Platform = v.platforms[use.Target]
@@ -85,13 +86,17 @@ func (v *view) base(stage int) {
 	if s.PlatformFlag != "" {
 		v.flag(stage, use)
 	}
+	if use.Kind == External && strings.Contains(use.Image, "%%") {
+		v.fill(use)
+		v.external(use, name.unset)
+	}
 	v.platforms[stage] = use.Platform
 }
 
 // external checks that a text names an image.
 func (v *view) external(use *Use, unset []string) {
 	_, err := reference.ParseNormalizedNamed(use.Image)
-	if err == nil {
+	if err == nil || use.Problem != nil {
 		return
 	}
 	r := v.References[use.Reference]
@@ -105,9 +110,22 @@ func (v *view) external(use *Use, unset []string) {
 	if use.Image == "" {
 		message = fmt.Sprintf("%s %s is empty", r.Where, r.Text)
 	}
+	advice := "write an image as name:tag, or the name of a stage before this line"
+	if isTemplate(use.Image) {
+		message = fmt.Sprintf("%s %s is a placeholder for an image, and nothing says which", r.Where, use.Image)
+		advice = fmt.Sprintf("fill it in, or make it an argument: ARG %s before the first FROM, and FROM ${%[1]s}", strings.Trim(use.Image, "%@{}<> "))
+	}
 	use.Kind = Variable
-	use.Problem = v.problem(use.Reference, message, "write an image as name:tag, or the name of a stage before this line")
+	use.Problem = v.problem(use.Reference, message, advice)
 }
+
+// isTemplate tells whether a text looks like a name that a tool puts an image
+// in place of: ALPINE_BASEIMAGE, @BASE@, {{base}}.
+func isTemplate(text string) bool {
+	return templated.MatchString(text)
+}
+
+var templated = regexp.MustCompile(`^[%@{<]*[A-Z][A-Z0-9_]*[%@}>]*$|^\{\{.*\}\}$|^@[A-Za-z0-9_]+@$`)
 
 // advice says how to give values to ARGs.
 func (v *view) advice(unset []string) string {
@@ -176,6 +194,7 @@ func (v *view) source(i int) {
 	case StageKind:
 		use.Platform = v.platforms[r.Target]
 	case External:
+		v.fill(use)
 		v.external(use, nil)
 	case Variable:
 		message := r.Where + "=" + r.Text + ": BuildKit expands no variables here"

@@ -1,0 +1,171 @@
+package template
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// InFileRule is a comment that says which image a FROM stands for on one platform:
+//
+//	# archbuild: linux/arm64=REF linux/s390x=skip    (above the FROM)
+//	# FROM arm64=REF arm=skip                        (below it; rancher/dapper's form, keyed by GOARCH)
+type InFileRule struct {
+	// Reference of the FROM, an index in Template.References.
+	Reference int
+	// Platform it holds for. Without a variant it holds for all variants that
+	// have no rule of their own.
+	Platform platform.Platform
+	// New is the image; empty when Skip leaves the platform out.
+	New  string
+	Skip bool
+	// Line of the comment.
+	Line int
+	// Source is whose form it is: "archbuild" or "dapper".
+	Source string
+	// Problem says why the rule has no effect, or is nil.
+	Problem *Problem
+}
+
+// The forms of in-file rules, as InFileRule.Source says them.
+const (
+	FromArchbuild = "archbuild"
+	FromDapper    = "dapper"
+)
+
+const (
+	dapperPrefix    = "# FROM "
+	archbuildPrefix = "archbuild:"
+	skipWord        = "skip"
+)
+
+// goArchitectures are the keys that dapper's comments can have.
+var goArchitectures = []string{
+	"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x",
+}
+
+// RuleFor finds the in-file rule of a reference for a platform: the one for
+// exactly this platform, else the one for its architecture. Of several the
+// first counts, as in dapper.
+func (t *Template) RuleFor(ref int, p platform.Platform) (InFileRule, bool) {
+	var general *InFileRule
+	for i := range t.Rules {
+		r := &t.Rules[i]
+		if r.Reference != ref || r.Problem != nil || r.Platform.OS != p.OS || r.Platform.Arch != p.Arch {
+			continue
+		}
+		if r.Platform.Variant == p.Variant {
+			return *r, true
+		}
+		if r.Platform.Variant == "" && general == nil {
+			general = r
+		}
+	}
+	if general == nil {
+		return InFileRule{}, false
+	}
+	return *general, true
+}
+
+// remark is a comment between instructions that may be a rule.
+type remark struct {
+	text string
+	line int
+	// before is how many instructions come before it.
+	before int
+}
+
+// mayBeRule keeps the comments worth a second look. Dapper wants its own at the
+// very beginning of the line.
+func mayBeRule(line string, indented bool) bool {
+	if strings.HasPrefix(line, dapperPrefix) {
+		return !indented && strings.Contains(line, "=")
+	}
+	return strings.HasPrefix(strings.TrimLeft(line[1:], " \t"), archbuildPrefix)
+}
+
+// readRules makes rules of the remarks. from lists the instructions that are a FROM.
+func (t *Template) readRules(remarks []remark, from []int) {
+	for _, r := range remarks {
+		below, exact := slices.BinarySearch(from, r.before)
+		if strings.HasPrefix(r.text, dapperPrefix) {
+			if below > 0 {
+				t.dapperRules(r, t.Stages[below-1].Base)
+			}
+			continue
+		}
+		if !exact {
+			t.addRule(InFileRule{Reference: -1, Line: r.line, Source: FromArchbuild}, "no FROM follows this comment", "move it to the line above its FROM")
+			continue
+		}
+		t.archbuildRules(r, t.Stages[below].Base)
+	}
+}
+
+func (t *Template) dapperRules(r remark, ref int) {
+	for _, field := range strings.Fields(r.text[len(dapperPrefix):]) {
+		arch, image, ok := strings.Cut(field, "=")
+		if !ok || !slices.Contains(goArchitectures, arch) {
+			continue
+		}
+		rule := InFileRule{Reference: ref, Platform: platform.Platform{OS: "linux", Arch: arch}, Line: r.line, Source: FromDapper}
+		t.valueRule(rule, image)
+	}
+}
+
+func (t *Template) archbuildRules(r remark, ref int) {
+	const form = "write # archbuild: linux/arm64=IMAGE, or linux/arm64=skip"
+	_, text, _ := strings.Cut(r.text, archbuildPrefix)
+	rule := InFileRule{Reference: ref, Line: r.line, Source: FromArchbuild}
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		t.addRule(rule, "this comment has no rule", form)
+	}
+	for _, field := range fields {
+		name, image, ok := strings.Cut(field, "=")
+		if !ok {
+			t.addRule(rule, fmt.Sprintf("%q is no rule", field), form)
+			continue
+		}
+		p, err := platform.Parse(name)
+		if err != nil {
+			advice := form
+			if hint, ok := err.(interface{ Hint() string }); ok {
+				advice = hint.Hint()
+			}
+			t.addRule(rule, err.Error(), advice)
+			continue
+		}
+		rule.Platform = p
+		t.valueRule(rule, image)
+	}
+}
+
+// valueRule adds a rule whose right side is a text.
+func (t *Template) valueRule(rule InFileRule, image string) {
+	if rule.Skip = image == skipWord; !rule.Skip {
+		rule.New = image
+		if _, err := reference.ParseNormalizedNamed(image); err != nil || image == "scratch" {
+			t.addRule(rule, fmt.Sprintf("%q names no image", image), "write an image as name:tag, or skip")
+			return
+		}
+	}
+	same := func(o InFileRule) bool {
+		return o.Problem == nil && o.Reference == rule.Reference && o.Platform == rule.Platform && o.Source == FromArchbuild
+	}
+	if i := slices.IndexFunc(t.Rules, same); i >= 0 && rule.Source == FromArchbuild && (t.Rules[i].New != rule.New || t.Rules[i].Skip != rule.Skip) {
+		t.addRule(rule, fmt.Sprintf("line %d has another rule for %s", t.Rules[i].Line, rule.Platform), "keep one of the two")
+		return
+	}
+	t.Rules = append(t.Rules, rule)
+}
+
+// addRule adds one that has no effect.
+func (t *Template) addRule(rule InFileRule, message, advice string) {
+	rule.Problem = &Problem{File: t.Name, Line: rule.Line, Message: message, Advice: advice, Text: t.LineText(rule.Line)}
+	t.Rules = append(t.Rules, rule)
+}
