@@ -67,13 +67,22 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 	if mode == "fail" {
 		err = report.Err()
 	}
-	for _, finding := range report.Findings {
-		if err == nil || finding.Severity != verify.SeverityError {
-			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, ui.Clean(finding.Message))
+	warnings := report.Findings
+	if err != nil {
+		warnings = report.Warnings()
+	}
+	for i, finding := range warnings {
+		if i == shownWarnings {
+			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: and %d more of the kind\n", job.Platform, len(warnings)-i)
+			break
 		}
+		fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, ui.Clean(finding.Message))
 	}
 	return report.Findings, err
 }
+
+// shownWarnings is how many findings of a platform are spelled out; --json has all.
+const shownWarnings = 10
 
 func (r run) verifyMode(s service) string {
 	switch {
@@ -97,7 +106,7 @@ func (r run) image(result manifest.Result) (v1.Image, error) {
 // baseLayers is how many of the image's layers are its base's: those were
 // resolved for the platform and are somebody else's to answer for.
 func baseLayers(img v1.Image, job plan.Job) (int, error) {
-	if job.Final == nil {
+	if job.Final == nil || !job.Final.Platform.Serves(job.Platform) {
 		return 0, nil
 	}
 	var digests []v1.Hash

@@ -30,7 +30,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	}
 	answers, warnings, err := resolve.All(ctx, r.registry, r.rulesOf(s), questions)
 	if err != nil {
-		return plan.Plan{}, err
+		return plan.Plan{}, locate(s, at, err)
 	}
 	p, err := plan.Make(request, answers)
 	for _, w := range warnings {

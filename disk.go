@@ -62,6 +62,9 @@ func free(folder string) uint64 {
 		}
 		folder = parent
 	}
+	if disk.Blocks == 0 { // procfs and the like keep nothing
+		return 1 << 62
+	}
 	return disk.Bavail * uint64(disk.Bsize)
 }
 

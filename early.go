@@ -26,7 +26,10 @@ func (r run) checkServices(services []service) error {
 		}
 		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of))
 	}
-	failed = append(failed, usage(manifest.CheckOutputs(outputs)), r.checkSame(services))
+	if err := r.checkSame(services); err != nil {
+		return err
+	}
+	failed = append(failed, usage(manifest.CheckOutputs(outputs)))
 	for _, out := range outputs {
 		if out.Stdout() {
 			failed = append(failed, r.checkStdout(out))
@@ -60,8 +63,8 @@ func (r run) checkTags(s service, outputs []manifest.Output) error {
 func (r run) checkSame(services []service) error {
 	seen := map[string]bool{}
 	for _, s := range services {
-		if seen[s.name] && (len(r.Tags) > 0 || r.IIDFile != "" || r.MetadataFile != "") {
-			return &UsageError{fmt.Errorf("two of the folders are called %s: tags and files of one would replace the other's", s.name), "build them one after the other, under names of their own"}
+		if seen[s.name] {
+			return &UsageError{fmt.Errorf("two of the folders are called %s: what is made of one would replace the other's", s.name), "build them one after the other, under names of their own"}
 		}
 		seen[s.name] = true
 	}

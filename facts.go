@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder/engine"
@@ -26,6 +27,11 @@ func Detect(ctx context.Context, opts Options) (Facts, error) {
 	facts, err := detect.All(ctx, detect.Options{Runc: options.Runc})
 	if err != nil {
 		return Facts{}, err
+	}
+	if os.Geteuid() != 0 {
+		facts.Missing = append(facts.Missing, detect.Missing{
+			What: "root", Affects: "the private engine", Hint: "run archbuild as root, or give --node ADDRESS",
+		})
 	}
 	state, err := engine.Status(ctx, options)
 	return Facts{facts, state}, err

@@ -18,7 +18,8 @@ type Outcome struct {
 
 // Image is what came of one PATH.
 type Image struct {
-	Name string `json:"name"`
+	Name string   `json:"name"`
+	Tags []string `json:"tags,omitempty"`
 	// Digest of the index; empty when there is none.
 	Digest    string             `json:"digest,omitempty"`
 	Platforms []Built            `json:"platforms"`

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/config"
@@ -94,7 +95,8 @@ func (r run) target(s *service, host platform.Platform) error {
 			t.Stage = r.Target
 		}
 		if t.Stage != "" {
-			if _, ok := s.template.Stage(t.Stage); !ok {
+			// BuildKit knows a target by its name only.
+			if !slices.ContainsFunc(s.template.Stages, func(st template.Stage) bool { return strings.EqualFold(st.Name, t.Stage) }) {
 				return &NoStageError{File: s.template.Name, Stage: t.Stage, Stages: stageNames(s.template)}
 			}
 		}
@@ -139,7 +141,7 @@ func (r run) templatePath(path string) (string, error) {
 	if r.File == "-" {
 		return "", &UsageError{errors.New("-f -: a Dockerfile on standard input is not read so far"), "write it to a file: -f FILE"}
 	}
-	candidates := []string{filepath.Join(path, "Dockerfile")}
+	candidates := []string{filepath.Join(path, "Dockerfile"), filepath.Join(path, "dockerfile")}
 	if r.File != "" {
 		candidates = []string{r.File, filepath.Join(path, r.File)}
 		if len(r.Paths) > 1 && !filepath.IsAbs(r.File) {
@@ -167,8 +169,15 @@ func readTemplate(path string) ([]byte, error) {
 
 func readConfig(path string) (config.File, error) {
 	data, err := readOptional(path)
-	if err != nil || data == nil {
+	if err != nil {
 		return config.File{}, err
+	}
+	if data == nil {
+		other := strings.TrimSuffix(path, "yaml") + "yml"
+		if _, err := os.Stat(other); err == nil {
+			return config.File{}, &UsageError{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
+		}
+		return config.File{}, nil
 	}
 	return config.Load(filepath.Base(path), data)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/verify"
 )
 
 // run is Options read: every text of a flag turned into what it means. Wrong
@@ -77,6 +78,7 @@ func (o Options) check() (run, error) {
 	note(o.checkWords())
 	note(r.checkNames())
 	note(r.checkFiles())
+	note(verify.CheckGlobs(o.VerifyAllow))
 	r.registry, r.mirrors, err = o.registryClient()
 	failed = append(failed, err)
 	return r, errors.Join(failed...)
@@ -153,6 +155,15 @@ func (r run) checkNames() error {
 func (r run) checkFiles() error {
 	var failed []error
 	for _, s := range r.secrets {
+		if s.Env == "" && s.File == "" {
+			if _, set := os.LookupEnv(s.ID); set {
+				continue
+			}
+			s.File = s.ID // as buildx has it
+		}
+		if _, set := os.LookupEnv(s.Env); s.Env != "" && !set {
+			failed = append(failed, &UsageError{fmt.Errorf("--secret id=%s: the environment has no %s", s.ID, s.Env), "set it, or give a file: src=FILE"})
+		}
 		if s.File == "" {
 			continue
 		}

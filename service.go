@@ -16,6 +16,7 @@ import (
 // service takes one plan through rewrite, builder, verify and manifest.
 func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.Plan) (Image, error) {
 	image := newImage(s, p)
+	image.Tags = r.tagsOf(s)
 	dockerfiles, err := rewritten(s, p)
 	if err != nil {
 		return image, err

@@ -171,9 +171,22 @@ func uses(out manifest.Written, i Image) []string {
 	if info, err := os.Stat(out.Dest); err != nil || !info.IsDir() {
 		return []string{"skopeo inspect --raw oci-archive:" + out.Dest}
 	}
-	return []string{
-		"skopeo inspect --raw oci:" + out.Dest,
-		fmt.Sprintf("skopeo copy --all oci:%s docker://REGISTRY/%s", out.Dest, i.Name),
-		"podman run --rm oci:" + out.Dest,
+	layout := "oci:" + out.Dest
+	if len(i.Tags) > 1 { // a reader has to be told which
+		layout += ":" + tagOf(i.Tags[0])
 	}
+	return []string{
+		"skopeo inspect --raw " + layout,
+		fmt.Sprintf("skopeo copy --all %s docker://REGISTRY/%s", layout, i.Name),
+		"podman run --rm " + layout,
+	}
+}
+
+// tagOf is the tag in a name; without one it is latest.
+func tagOf(name string) string {
+	_, tag, found := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
+	if !found {
+		return "latest"
+	}
+	return tag
 }

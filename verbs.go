@@ -89,8 +89,13 @@ func WriteReports(w io.Writer, reports []VerifyReport) error {
 	if err := ui.Table(w, []string{"IMAGE", "PLATFORM", "FILES", "PROGRAMS", "VERDICT"}, rows); err != nil {
 		return err
 	}
+	// What is serious is told by Verify's error.
 	for _, r := range reports {
-		for _, f := range r.Findings {
+		for i, f := range r.Warnings() {
+			if i == shownWarnings {
+				fmt.Fprintf(w, "%s %s: and %d more; --json shows all\n", ui.Line(r.Image), r.Platform, len(r.Warnings())-i)
+				break
+			}
 			fmt.Fprintf(w, "%s: %s %s: %s\n", f.Severity, ui.Line(r.Image), r.Platform, ui.Clean(f.Message))
 		}
 	}

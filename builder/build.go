@@ -14,7 +14,9 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc/codes"
 )
 
 // Options hold for all jobs of a run.
@@ -74,6 +76,9 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 	}
 	if err != nil {
 		result.Err = explain(job, opts.Template, err, watch)
+		if grpcerrors.Code(err) == codes.Unavailable {
+			result.Err = &LostError{Node: s.node.Name, Platform: job.Platform, Err: err}
+		}
 		if ctx.Err() != nil {
 			result.Err = context.Cause(ctx)
 		}

@@ -58,12 +58,31 @@ func (e *Error) Unwrap() error { return e.Err }
 // Hint depends on what went wrong.
 func (e *Error) Hint() string {
 	if e.ExitCode != 0 {
-		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows all output, --platform %s builds this one alone", e.Line, e.Platform)
+		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows more of its output, --platform %s builds this one alone", e.Line, e.Platform)
 	}
 	if e.Line > 0 {
 		return fmt.Sprintf("look at line %d of the Dockerfile", e.Line)
 	}
 	return "run again with --progress plain to see what BuildKit said"
+}
+
+// LostError says that the node went away while it was building.
+type LostError struct {
+	Node     string
+	Platform platform.Platform
+	Err      error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("building %s: node %s has gone: %v", e.Platform, e.Node, e.Err)
+}
+
+// Unwrap gives what the connection said.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint says that little is lost.
+func (e *LostError) Hint() string {
+	return "run the build again: every step that had ended is in the cache"
 }
 
 // explain turns BuildKit's error into one that names platform, line and output.

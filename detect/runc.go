@@ -152,7 +152,7 @@ func runcWarnings(version, packaged string) []Warning {
 	return []Warning{{
 		Advisories: open,
 		Text:       text,
-		Hint:       fmt.Sprintf("put a newer runc (%s) beside archbuild or name it with --runc, or run archbuild as a plain user", runcFloor),
+		Hint:       fmt.Sprintf("put a newer runc (%s) beside archbuild, or name it with --runc", runcFloor),
 	}}
 }
 

@@ -19,6 +19,12 @@ func (e *GlobError) Hint() string {
 	return "write a path of the image, for example /opt/vendor/** or /usr/local/bin/tool"
 }
 
+// CheckGlobs tells whether patterns can be read; the error is a *GlobError.
+func CheckGlobs(patterns []string) error {
+	_, err := parseGlobs(patterns)
+	return err
+}
+
 func parseGlobs(patterns []string) ([]glob, error) {
 	var list []glob
 	for _, pattern := range patterns {

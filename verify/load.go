@@ -49,8 +49,13 @@ func looksLikePath(arg string) bool {
 	if strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, ".") || strings.HasSuffix(arg, ".tar") {
 		return true
 	}
-	info, err := os.Stat(arg)
-	return err == nil && info.IsDir() && !strings.ContainsAny(arg, ":@")
+	if strings.ContainsAny(arg, ":@") {
+		return false
+	}
+	// A name below a folder that is here is a path, also when it is misspelt.
+	first, _, _ := strings.Cut(arg, "/")
+	info, err := os.Stat(first)
+	return err == nil && info.IsDir()
 }
 
 func loadRemote(ctx context.Context, ref string, remote Remote) ([]Labelled, error) {

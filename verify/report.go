@@ -143,11 +143,20 @@ func (e *Error) Hint() string {
 	if first.Path == "" {
 		return fmt.Sprintf("build that image again for %s, or correct its label", e.Platform)
 	}
-	return fmt.Sprintf("build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow %s", printable(first.Path))
+	return fmt.Sprintf("build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow %s", quoted(printable(first.Path)))
 }
 
 // ExitStatus is 3, as whenever an image is not what its label says.
 func (e *Error) ExitStatus() int { return 3 }
+
+// quoted is the glob that names a path, for a shell.
+func quoted(path string) string {
+	if !strings.ContainsAny(path, "*?[\\ '\"$&;()<>|`") {
+		return path
+	}
+	glob := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+	return "'" + strings.ReplaceAll(glob, "'", `'\''`) + "'"
+}
 
 // printable keeps a file name of the image from speaking to the terminal.
 func printable(s string) string {

@@ -181,12 +181,6 @@ func privateDir(dir string) error {
 	return nil
 }
 
-// exists says whether this state folder was ever used.
-func (l layout) exists() bool {
-	_, err := os.Stat(l.run)
-	return err == nil
-}
-
 // hide removes what clients look for. The caller holds the state lock.
 func (l layout) hide() {
 	os.Remove(l.socket)

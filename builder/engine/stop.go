@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,8 +46,12 @@ func Status(ctx context.Context, o Options) (State, error) {
 // one that had been killed before. The caches stay. No engine is no error.
 func Stop(ctx context.Context, o Options) error {
 	l, err := newLayout(o)
-	if err != nil || !l.exists() {
+	if err != nil {
 		return err
+	}
+	// A folder that may not be looked into can hold an engine.
+	if _, err := os.Stat(l.run); errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	if uid := os.Geteuid(); uid != 0 {
 		return &RootError{UID: uid}

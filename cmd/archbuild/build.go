@@ -61,7 +61,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
 	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
 	f.StringVar(&opts.Provenance, "provenance", "", "add provenance attestations, in `MODE` true, mode=min or mode=max")
-	f.Lookup("provenance").NoOptDefVal = "true"
 	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
 	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")

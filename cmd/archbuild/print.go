@@ -22,7 +22,9 @@ func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed err
 	case quiet:
 		for _, image := range outcome.Images {
 			if image.Digest != "" && failed == nil {
-				fmt.Fprintln(system.Stdout, image.Digest)
+				if _, err := fmt.Fprintln(system.Stdout, image.Digest); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
