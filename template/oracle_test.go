@@ -75,13 +75,21 @@ func wanted(t *template.Template, env template.Env) (list []string, problems []s
 		if !u.Needed || u.Kind != template.External || !fired(t, uses, r) {
 			continue
 		}
-		named, err := reference.ParseNormalizedNamed(u.Image)
+		named, err := reference.ParseNormalizedNamed(written(u))
 		if err != nil {
 			continue
 		}
 		list = append(list, reference.TagNameOnly(named).String()+" "+u.Platform.String())
 	}
 	return unique(list), problems, nil
+}
+
+// written is the image that BuildKit sees: it knows no rules in comments.
+func written(u template.Use) string {
+	if u.Written != "" {
+		return u.Written
+	}
+	return u.Image
 }
 
 func fired(t *template.Template, uses []template.Use, r template.Reference) bool {

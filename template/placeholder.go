@@ -76,7 +76,9 @@ func (v *view) fill(use *Use) {
 		use.Problem = v.problem(use.Reference, message, fmt.Sprintf("add --build-arg %s:%s=VALUE", use.Platform, missing))
 		return
 	}
-	use.Written, use.Image = use.Image, filled
+	if filled != use.Image {
+		use.Written, use.Image, use.Rule = use.Image, filled, "placeholder"
+	}
 }
 
 // placeholder gives the value of one: that of the build argument of its name,

@@ -71,6 +71,36 @@ func (t *Template) RuleFor(ref int, p platform.Platform) (InFileRule, bool) {
 	return *general, true
 }
 
+// ruled applies the in-file rule for a use, if there is one.
+func (v *view) ruled(use *Use) bool {
+	if len(v.Rules) == 0 {
+		return false
+	}
+	rule, ok := v.RuleFor(use.Reference, use.Platform)
+	if !ok {
+		return false
+	}
+	use.Rule = fmt.Sprintf("%s:%d comment", v.Name, rule.Line)
+	switch {
+	case rule.Skip:
+		use.Skip = true
+	case use.Kind == StageKind || use.Kind != Variable && use.Problem != nil:
+		use.Rule = ""
+		return false
+	default:
+		written := use.Image
+		if use.Problem != nil {
+			written = v.References[use.Reference].Text
+		}
+		if written != rule.New {
+			use.Written = written
+		}
+		use.Image, use.Kind, use.Target = rule.New, External, -1
+		use.Problem, use.Missing = nil, nil
+	}
+	return true
+}
+
 // remark is a comment between instructions that may be a rule.
 type remark struct {
 	text string
@@ -102,7 +132,11 @@ func (t *Template) readRules(remarks []remark, from []int) {
 			t.addRule(InFileRule{Reference: -1, Line: r.line, Source: FromArchbuild}, "no FROM follows this comment", "move it to the line above its FROM")
 			continue
 		}
-		t.archbuildRules(r, t.Stages[below].Base)
+		if ref := t.Stages[below].Base; t.References[ref].Kind != StageKind {
+			t.archbuildRules(r, ref)
+			continue
+		}
+		t.addRule(InFileRule{Reference: -1, Line: r.line, Source: FromArchbuild}, "the FROM below this comment names a stage", "move it above the FROM of that stage")
 	}
 }
 

@@ -56,6 +56,7 @@ func TestRulesThatCannotBeUsed(t *testing.T) {
 		{"a comment far from its FROM", "# archbuild: linux/arm64=b\nARG X\nFROM c\n", "Dockerfile:1: no FROM follows this comment", "above its FROM"},
 		{"a comment after the last FROM", "FROM c\n# archbuild: linux/arm64=b\n", "Dockerfile:2: no FROM follows", "above its FROM"},
 		{"two rules that fight", "# archbuild: linux/arm64=a\n# archbuild: arm64=b\nFROM c\n", "Dockerfile:2: line 1 has another rule for linux/arm64", "keep one"},
+		{"a stage's name", "FROM c AS d\n# archbuild: linux/arm64=b\nFROM d\n", "Dockerfile:2: the FROM below this comment names a stage", "FROM of that stage"},
 		{"a bad reference of dapper", "FROM a\n# FROM arm64=$X\n", `Dockerfile:2: "$X" names no image`, "name:tag"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -72,6 +73,43 @@ func TestRulesThatCannotBeUsed(t *testing.T) {
 				t.Errorf("%v lacks %q", err, row.message)
 			}
 		})
+	}
+}
+
+func TestRulesDecideWhatAFromStandsFor(t *testing.T) {
+	for _, row := range []struct{ name, source, want string }{
+		{"another image", "FROM ubuntu:18.04\n# FROM arm64=arm64v8/ubuntu:18.04\n", "arm64v8/ubuntu:18.04 for ubuntu:18.04 by Dockerfile:2 comment"},
+		{"the image that is there", "FROM ubuntu:18.04\n# FROM arm64=ubuntu:18.04\n", "ubuntu:18.04 by Dockerfile:2 comment"},
+		{"another platform's rule", "FROM ubuntu:18.04\n# FROM arm=x\n", "ubuntu:18.04"},
+		{"in place of an argument without a value", "ARG BASE\n# archbuild: linux/arm64=debian:12\nFROM ${BASE}\n", "debian:12 for ${BASE} by Dockerfile:2 comment"},
+		{"in place of scratch", "# archbuild: linux/arm64=debian:12\nFROM scratch\n", "debian:12 for scratch by Dockerfile:1 comment"},
+		{"for the platform that the FROM says", "# archbuild: linux/arm64=a linux/amd64=b\nFROM --platform=$BUILDPLATFORM debian\n", "b for debian by Dockerfile:1 comment"},
+		{"the platform is left out", "FROM ubuntu:18.04\n# FROM arm64=skip\n", "skip ubuntu:18.04 by Dockerfile:2 comment"},
+		{"a stage stays", "ARG S=s\nFROM debian AS s\nFROM $S\n# FROM arm64=x\n", "debian s"},
+	} {
+		uses, err := mustParse(t, row.source).Uses(envs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, u := range uses {
+			text := u.Image
+			if u.Skip {
+				text = "skip " + text
+			}
+			if u.Written != "" {
+				text += " for " + u.Written
+			}
+			if u.Rule != "" {
+				text += " by " + u.Rule
+			}
+			if got = append(got, text); u.Problem != nil {
+				t.Errorf("%s: %v", row.name, u.Problem)
+			}
+		}
+		if diff := cmp.Diff(row.want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("%s: %s", row.name, diff)
+		}
 	}
 }
 

@@ -136,11 +136,16 @@ type Env struct {
 type Use struct {
 	// Reference is the index in Template.References.
 	Reference int
-	// Image is the evaluated text.
+	// Image is the evaluated text, or what Rule put in its place.
 	Image string
-	// Written is the text before the placeholders in it (%%BALENA_ARCH%%) were
-	// filled in; empty when there were none.
+	// Written is what the file itself says there, when Image is something else: an
+	// in-file rule's image, or a text whose placeholders (%%BALENA_ARCH%%) are
+	// filled in. The reference has to be rewritten then; else it is empty.
 	Written string
+	// Rule says what made Image of Written, "Dockerfile:3 comment", or is empty.
+	Rule string
+	// Skip tells that an in-file rule (Rule) leaves this platform out.
+	Skip bool
 	// Guessed tells that a placeholder's value is a default that may be wrong: the
 	// architecture's name for a machine.
 	Guessed bool

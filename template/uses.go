@@ -86,7 +86,7 @@ func (v *view) base(stage int) {
 	if s.PlatformFlag != "" {
 		v.flag(stage, use)
 	}
-	if use.Kind == External && strings.Contains(use.Image, "%%") {
+	if !v.ruled(use) && use.Kind == External && strings.Contains(use.Image, "%%") {
 		v.fill(use)
 		v.external(use, name.unset)
 	}
