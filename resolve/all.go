@@ -6,15 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/archbuild/archbuild/platform"
 )
 
+// WarningKind says what a warning is about, for callers that make errors of some.
+type WarningKind string
+
+const (
+	// RulePassed means that a rule would fit, but the reference is pinned by digest.
+	RulePassed WarningKind = "rule passed"
+	// NoPrefix means that a reference pinned by digest gets no prefix in mode Prefix.
+	NoPrefix WarningKind = "no prefix"
+	// Undecided means that a reference was kept because offline nothing says what serves it.
+	Undecided WarningKind = "undecided"
+	// UndecidedPin is Undecided for a reference pinned by digest.
+	UndecidedPin WarningKind = "undecided pin"
+	// UnusedRule means that a rule of the command line fits no reference.
+	UnusedRule WarningKind = "unused rule"
+)
+
 // Warning is something the user should know that stops nothing.
 type Warning struct {
+	// Question it is about; of several platforms the first. Zero for UnusedRule.
 	Question
+	Kind WarningKind
+	// Rule it is about, for RulePassed and UnusedRule.
+	Rule Rule
 	Text string
 }
 
@@ -24,10 +43,17 @@ func (w Warning) String() string { return w.Text }
 // exists, and its own config is for the platform. Questions are asked in
 // parallel; all failures are collected, each an *Error. The Registry is expected
 // to remember what it was asked.
+//
+// Offline the registry is not asked, unless it is a lock's (Lock.Over, Lock.Only),
+// of which only the lock is. What was decided by a rule or left open then has no
+// Digest, and what was left open is Undecided.
 func All(ctx context.Context, reg Registry, rules Rules, questions []Question) (map[Question]Answer, []Warning, error) {
 	table, err := rules.read()
 	if err != nil {
 		return nil, nil, err
+	}
+	if rules.Offline {
+		reg = withoutNetwork(reg)
 	}
 	questions = distinct(questions)
 	results := make([]result, len(questions))
@@ -41,13 +67,44 @@ func All(ctx context.Context, reg Registry, rules Rules, questions []Question) (
 	var failures []failure
 	for i, r := range results {
 		if r.err != nil {
-			failures = append(failures, failure{questions[i], r.err})
+			failures = append(failures, failure{questions[i], r.err, r.answer.Trail})
 			continue
 		}
 		answers[questions[i]] = r.answer
 		warnings = append(warnings, r.warnings...)
 	}
+	warnings = append(warnings, undecided(questions, answers)...)
+	for _, rule := range table.unused(questions) {
+		warnings = append(warnings, Warning{Kind: UnusedRule, Rule: rule, Text: fmt.Sprintf("%s %s matched no image of this Dockerfile", rule.Source, rule)})
+	}
 	return answers, warnings, join(failures)
+}
+
+// undecided makes one warning for each reference that was left open, however
+// many platforms it touches. The questions are sorted.
+func undecided(questions []Question, answers map[Question]Answer) []Warning {
+	open := map[string][]platform.Platform{}
+	var first []Question
+	for _, q := range questions {
+		if !answers[q].Undecided {
+			continue
+		}
+		if open[q.Image] == nil {
+			first = append(first, q)
+		}
+		open[q.Image] = append(open[q.Image], q.Platform)
+	}
+	var warnings []Warning
+	for _, q := range first {
+		w := Warning{Question: q, Kind: Undecided}
+		w.Text = fmt.Sprintf("%s is kept for %s: offline, and neither a rule nor archbuild.lock says what serves it", q.Image, list(open[q.Image]))
+		if n, err := parseName(q.Image); err == nil && n.pinned() {
+			w.Kind = UndecidedPin
+			w.Text = fmt.Sprintf("%s is kept for %s: offline nothing says whether its digest is that of an index", q.Image, list(open[q.Image]))
+		}
+		warnings = append(warnings, w)
+	}
+	return warnings
 }
 
 type result struct {
@@ -59,14 +116,16 @@ type result struct {
 type failure struct {
 	question Question
 	err      error
+	trail    []Step
 }
 
 // distinct sorts the questions and drops repetitions.
 func distinct(questions []Question) []Question {
-	sorted := slices.SortedFunc(slices.Values(questions), func(a, b Question) int {
-		return cmp.Or(cmp.Compare(a.Image, b.Image), a.Platform.Compare(b.Platform))
-	})
-	return slices.Compact(sorted)
+	return slices.Compact(slices.SortedFunc(slices.Values(questions), compareQuestions))
+}
+
+func compareQuestions(a, b Question) int {
+	return cmp.Or(cmp.Compare(a.Image, b.Image), a.Platform.Compare(b.Platform))
 }
 
 // join makes one error for each reference and cause, however many platforms it touches.
@@ -80,178 +139,8 @@ func join(failures []failure) error {
 			e.Platforms = append(e.Platforms, f.question.Platform)
 			continue
 		}
-		seen[at] = &Error{Image: f.question.Image, Platforms: []platform.Platform{f.question.Platform}, Err: f.err}
+		seen[at] = &Error{Image: f.question.Image, Platforms: []platform.Platform{f.question.Platform}, Err: f.err, Trail: f.trail}
 		errs = append(errs, seen[at])
 	}
 	return errors.Join(errs...)
-}
-
-// ask answers one question: a rule, else what the mode says.
-func ask(ctx context.Context, reg Registry, rules table, q Question) result {
-	n, err := parseName(q.Image)
-	if err != nil {
-		return result{err: err}
-	}
-	asker := asker{reg: reg, question: q, name: n}
-	rule, passed := rules.find(n, q.Platform)
-	var r result
-	switch {
-	case rule != nil:
-		r.answer, r.err = asker.prove(ctx, rule.apply(n), rule.Source)
-	case rules.mode == Keep:
-		r.answer, r.err = asker.prove(ctx, q.Image, "kept")
-	case rules.mode == Prefix && q.Platform != rules.home:
-		r = asker.prefix(ctx)
-	case rules.mode == Prefix:
-		r.answer, r.err = asker.prove(ctx, q.Image, "kept on the default platform")
-	default:
-		r.answer, r.err = asker.auto(ctx)
-	}
-	if rule == nil && passed != nil {
-		r.warn(q, fmt.Sprintf("%s is pinned by digest, so the rule %s (%s) does not touch it", q.Image, passed.Rule, passed.Source))
-	}
-	return r
-}
-
-func (r *result) warn(q Question, text string) {
-	r.warnings = append(r.warnings, Warning{Question: q, Text: text})
-}
-
-// asker finds the answer to one question.
-type asker struct {
-	reg      Registry
-	question Question
-	name     name
-}
-
-// auto keeps the reference if it serves the platform, and otherwise tries what
-// convention names. What a registry will not show is no reason to try others:
-// only an image that is not there, or not for the platform, is.
-func (a asker) auto(ctx context.Context) (Answer, error) {
-	answer, err := a.prove(ctx, a.question.Image, "")
-	wrong := errors.As(err, new(*PlatformError)) || errors.As(err, new(*MismatchError))
-	if err == nil || !wrong && !IsNotFound(err) && !isUnauthorized(err) {
-		return answer, err
-	}
-	found, tried := a.conventions(ctx)
-	if found != nil {
-		return *found, nil
-	}
-	var none *PlatformError
-	switch {
-	case errors.As(err, &none):
-		none.Tried = tried
-	case len(tried) > 0:
-		err = fmt.Errorf("%w (tried too: %s)", err, strings.Join(tried, ", "))
-	}
-	return answer, err
-}
-
-// prefix takes the official prefix where there is one.
-func (a asker) prefix(ctx context.Context) result {
-	var r result
-	official := a.name.official()
-	switch {
-	case official && a.name.pinned():
-		r.warn(a.question, a.question.Image+" is pinned by digest, so it gets no prefix")
-		fallthrough
-	case !official || len(prefixes(a.question.Platform)) == 0:
-		r.answer, r.err = a.prove(ctx, a.question.Image, "kept: no official image")
-	default:
-		if found, _ := a.conventions(ctx); found != nil {
-			r.answer = *found
-			return r
-		}
-		prefix := prefixes(a.question.Platform)[0]
-		r.answer, r.err = a.prove(ctx, a.name.in(prefix), "official prefix "+prefix+"/")
-	}
-	return r
-}
-
-// conventions gives the first conventional name that is proven to serve the
-// platform, and otherwise the names that were tried. A digest names one image:
-// under another name it would be a lie.
-func (a asker) conventions(ctx context.Context) (found *Answer, tried []string) {
-	if !a.name.official() || a.name.pinned() {
-		return nil, nil
-	}
-	for _, prefix := range prefixes(a.question.Platform) {
-		use := a.name.in(prefix)
-		answer, err := a.prove(ctx, use, "official prefix "+prefix+"/")
-		if err == nil {
-			return &answer, nil
-		}
-		if use != a.question.Image {
-			tried = append(tried, use)
-		}
-	}
-	return nil, tried
-}
-
-// prove asks the registry whether use serves the platform. An empty rule means
-// that use is the reference itself.
-func (a asker) prove(ctx context.Context, use, rule string) (Answer, error) {
-	want := a.question.Platform
-	image, err := a.reg.Image(ctx, use)
-	if err != nil {
-		return Answer{}, a.by(use, rule, err)
-	}
-	best, ok := pick(image.Offers, want)
-	if !ok {
-		n, err := parseName(use)
-		single := err == nil && n.pinned() && !image.Index
-		return Answer{}, &PlatformError{Question: a.question, Use: use, Rule: rule, Offers: platformsOf(image.Offers), Single: single}
-	}
-	config, err := a.reg.Config(ctx, use, best.Digest)
-	if err != nil {
-		return Answer{}, a.by(use, rule, err)
-	}
-	if !confirms(config, best.Platform, want) {
-		return Answer{}, &MismatchError{Question: a.question, Use: use, Digest: best.Digest, Found: config.Platform}
-	}
-	if rule == "" {
-		rule = "image is for it"
-		if image.Index {
-			rule = "index holds it"
-		}
-	}
-	return Answer{
-		Question: a.question, Use: use, Digest: best.Digest, Rule: rule,
-		Onbuild: config.Onbuild, Layers: config.Layers,
-	}, nil
-}
-
-// by adds to an error which rule brought the reference in.
-func (a asker) by(use, rule string, err error) error {
-	if use == a.question.Image {
-		return err
-	}
-	return fmt.Errorf("%w (by %s)", err, rule)
-}
-
-// confirms tells whether an image's config bears out that it serves want. Many
-// images for ARM name no variant in their config: then the index's word counts.
-func confirms(config Config, listed, want platform.Platform) bool {
-	if config.NoVariant {
-		return config.Platform.OS == listed.OS && config.Platform.Arch == listed.Arch
-	}
-	return config.Platform.Serves(want)
-}
-
-// pick finds the offer that fits a platform best; of equal ones the first.
-func pick(offers []Offer, want platform.Platform) (best Offer, ok bool) {
-	for _, offer := range offers {
-		if offer.Platform.Serves(want) && (!ok || offer.Platform.Better(best.Platform, want)) {
-			best, ok = offer, true
-		}
-	}
-	return best, ok
-}
-
-func platformsOf(offers []Offer) []platform.Platform {
-	list := make([]platform.Platform, len(offers))
-	for i, offer := range offers {
-		list[i] = offer.Platform
-	}
-	return list
 }

@@ -22,6 +22,8 @@ type PlatformError struct {
 	Tried []string
 	// Single tells that the reference is pinned to the digest of one image.
 	Single bool
+	// Locked tells that the offers are those of archbuild.lock.
+	Locked bool
 }
 
 func (e *PlatformError) Error() string {
@@ -47,6 +49,9 @@ func (e *PlatformError) Error() string {
 func (e *PlatformError) Hint() string {
 	if e.Single {
 		return fmt.Sprintf("pin the digest of the index instead, or map it: --base %s=NEW@%s", e.Image, e.Platform)
+	}
+	if e.Locked {
+		return fmt.Sprintf("archbuild.lock says so; see what there is now: archbuild lock --update %s", e.Use)
 	}
 	old := e.Image
 	if n, err := parseName(e.Image); err == nil && !n.pinned() {
@@ -89,6 +94,8 @@ type Error struct {
 	Image     string
 	Platforms []platform.Platform
 	Err       error
+	// Trail lists what was tried for the first platform.
+	Trail []Step
 }
 
 func (e *Error) Error() string {

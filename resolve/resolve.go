@@ -19,15 +19,22 @@ type Answer struct {
 	// Use is the reference to build from, written the author's way: docker.io/arm64v8/x:1.
 	// Equal to Question.Image when nothing was mapped.
 	Use string
-	// Digest of the manifest for the platform: "sha256:…".
+	// Digest of the manifest for the platform: "sha256:…". Empty when nothing was
+	// proven, which happens offline only.
 	Digest string
 	// Rule says in few words what decided: "index holds it", "official prefix arm64v8/",
-	// "archbuild.yaml:7", "--base".
+	// "amd64 in the name becomes arm64", "archbuild.yaml:7", "--base".
 	Rule string
+	// Undecided tells that the reference was kept because offline nothing says what serves it.
+	Undecided bool
+	// Locked tells that Digest comes from archbuild.lock.
+	Locked bool
 	// Onbuild are the ONBUILD instructions of the image's config.
 	Onbuild []string
 	// Layers are the digests of the image's layers, lowest first.
 	Layers []string
+	// Trail lists what was tried, in order; the last that serves is Use.
+	Trail []Step
 }
 
 // Image is what a registry says of a reference.
@@ -38,6 +45,8 @@ type Image struct {
 	Index bool
 	// Offers lists the images there, one for each platform; a plain manifest has one.
 	Offers []Offer
+	// Locked tells that archbuild.lock says so, not a registry.
+	Locked bool
 }
 
 // Offer is one image of a reference.

@@ -1,10 +1,7 @@
 package resolve
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/platform"
@@ -41,11 +38,28 @@ type Rules struct {
 	Default platform.Platform
 	Mode    Mode
 	List    []Rule
+	// Offline asks no registry: rules and the lock decide, and what they leave open is kept.
+	Offline bool
 }
 
-// Rule maps one reference, or one repository, to another reference.
+// Rule maps references to others. What Old looks like says which it fits:
+//
+//	debian:12                 this reference
+//	debian:*-slim             these tags of a repository
+//	debian                    the repository: the tag is kept, unless New has one
+//	registry.example/*/base   a glob: * fits within a name, ** across slashes too;
+//	                          each in New stands for what its like in Old fitted
+//	~quay.io/(.*)             a regular expression for the whole reference, in full
+//	                          or else short form; New says $1, ${name}
+//
+// Of several that fit, the one named first here decides, of two globs the one
+// with more letters; then the command line before archbuild.yaml before the
+// Dockerfile; then a rule for this platform before one for all.
+//
+// A digest says exactly which image is meant: a reference pinned by one is left
+// alone, but by a rule that names the digest, and by a regular expression that
+// takes the digest over into New.
 type Rule struct {
-	// Old without tag and digest stands for the whole repository.
 	Old, New string
 	// Platform it holds for; zero means every platform.
 	Platform platform.Platform
@@ -53,33 +67,14 @@ type Rule struct {
 	Source string
 	// CommandLine rules win over those of a file.
 	CommandLine bool
+	// Template rules are comments in the Dockerfile; those of archbuild.yaml win over them.
+	Template bool
 }
 
 // Check tells whether both sides of the rule are references.
 func (r Rule) Check() error {
 	_, err := r.read()
 	return err
-}
-
-// entry is a rule with its references read.
-type entry struct {
-	Rule
-	from, to name
-}
-
-func (r Rule) read() (entry, error) {
-	from, err := parseName(r.Old)
-	if err != nil {
-		return entry{}, err
-	}
-	to, err := parseName(r.New)
-	if err != nil {
-		return entry{}, err
-	}
-	if r.Old == "scratch" || r.New == "scratch" {
-		return entry{}, &ruleError{text: "scratch is no image and cannot be mapped", hint: "map the image, or change the FROM line"}
-	}
-	return entry{Rule: r, from: from, to: to}, nil
 }
 
 // ParseRule reads the value of --base: OLD=NEW[@PLATFORM]. What follows the last
@@ -93,7 +88,7 @@ func ParseRule(s string) (Rule, error) {
 		}
 	}
 	var on platform.Platform
-	if i := strings.LastIndexByte(to, '@'); i >= 0 && (strings.Contains(to[i:], "/") || !strings.Contains(to[i:], ":")) {
+	if i := strings.LastIndexByte(to, '@'); i >= 0 && isPlatform(to[i+1:]) {
 		var err error
 		if on, err = platform.Parse(to[i+1:]); err != nil {
 			return Rule{}, fmt.Errorf("--base %q: %w", s, err)
@@ -107,6 +102,12 @@ func ParseRule(s string) (Rule, error) {
 	return rule, nil
 }
 
+// isPlatform tells whether what follows an @ is a platform: no digest, and no
+// group of a regular expression.
+func isPlatform(text string) bool {
+	return strings.Contains(text, "/") || !strings.Contains(text, ":") && !strings.HasPrefix(text, "$")
+}
+
 // String writes the rule as --base takes it.
 func (r Rule) String() string {
 	s := r.Old + "=" + r.New
@@ -114,110 +115,6 @@ func (r Rule) String() string {
 		s += "@" + r.Platform.String()
 	}
 	return s
-}
-
-// match tells how a rule stands to a reference.
-func (r entry) match(n name, on platform.Platform) matching {
-	if r.Platform != (platform.Platform{}) && r.Platform != on || r.from.repo != n.repo {
-		return no
-	}
-	switch {
-	case r.from.bare() && n.pinned():
-		return pinned
-	case r.from.bare():
-		return repository
-	case r.from.pinned():
-		if r.from.digest == n.digest && (r.from.tag == "" || r.from.tag == n.tag) {
-			return exact
-		}
-		return no
-	case r.from.tag != n.effective():
-		return no
-	case n.pinned():
-		return pinned
-	}
-	return exact
-}
-
-// matching orders the ways in which a rule fits, best last.
-type matching int
-
-const (
-	no         matching = iota
-	pinned              // would fit, but a digest says exactly which image is meant
-	repository          // the repository is named
-	exact               // this very reference is named
-)
-
-// apply is what the rule makes of a reference: a rule for a repository keeps
-// the tag, unless it names one itself.
-func (r entry) apply(n name) string {
-	if r.from.bare() && r.to.bare() && n.tag != "" {
-		return r.New + ":" + n.tag
-	}
-	return r.New
-}
-
-// rank orders rules for the same question: the one that names the reference more
-// exactly, then the command line before a file, then the one for this platform.
-func (r entry) rank() []int {
-	yes := map[bool]int{true: 1}
-	return []int{yes[!r.from.bare()], yes[r.CommandLine], yes[r.Platform != (platform.Platform{})]}
-}
-
-// table is Rules made ready for questions.
-type table struct {
-	mode  Mode
-	home  platform.Platform // the default one
-	rules []entry
-}
-
-// find gives the rule that decides, or nil; passed is one that would, were the
-// reference not pinned by digest.
-func (t table) find(n name, on platform.Platform) (rule, passed *entry) {
-	for i := range t.rules {
-		candidate := &t.rules[i]
-		switch candidate.match(n, on) {
-		case repository, exact:
-			if rule == nil || slices.Compare(candidate.rank(), rule.rank()) > 0 {
-				rule = candidate
-			}
-		case pinned:
-			if passed == nil {
-				passed = candidate
-			}
-		}
-	}
-	return rule, passed
-}
-
-// place is what two rules must not both decide.
-type place struct {
-	repo, tag, digest string
-	on                platform.Platform
-	commandLine       bool
-}
-
-// read fills in the defaults and refuses rules that are none, and two that
-// fight: the same reference, platform and origin, but another image.
-func (r Rules) read() (table, error) {
-	t := table{mode: cmp.Or(r.Mode, Auto), home: cmp.Or(r.Default, platform.Platform{OS: "linux", Arch: "amd64"})}
-	var errs []error
-	seen := map[place]Rule{}
-	for _, rule := range r.List {
-		e, err := rule.read()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", rule.Source, err))
-			continue
-		}
-		at := place{e.from.repo, e.from.tag, e.from.digest, rule.Platform, rule.CommandLine}
-		if other, ok := seen[at]; ok && other.New != rule.New {
-			errs = append(errs, &FightError{First: other, Second: rule})
-		}
-		seen[at] = rule
-		t.rules = append(t.rules, e)
-	}
-	return t, errors.Join(errs...)
 }
 
 // Check tells whether the rules can be used: each a pair of references, no two

@@ -22,26 +22,50 @@ var legacyPrefixes = []struct {
 	{"p31arm64v8", platform.Platform{OS: "linux", Arch: "arm64"}},
 }
 
-// prefixes lists the namespaces that hold a platform's official images, best
-// first: its own, those of lower variants that run on it, the legacy ones.
-func prefixes(want platform.Platform) []string {
-	var list []string
-	add := func(prefix string) {
-		if prefix != "" && !slices.Contains(list, prefix) {
-			list = append(list, prefix)
+// candidate is a name that convention gives an image.
+type candidate struct{ use, rule string }
+
+func contains(list []candidate, use string) bool {
+	return slices.ContainsFunc(list, func(c candidate) bool { return c.use == use })
+}
+
+// officialNames lists the names under which an official image may exist for a
+// platform, best first: in its own namespace, in those of lower variants that
+// run on it, in legacy ones.
+func officialNames(n name, want platform.Platform) []candidate {
+	if !n.official() || n.pinned() {
+		return nil
+	}
+	var list []candidate
+	add := func(kind, prefix string) {
+		if use := n.in(prefix); prefix != "" && !contains(list, use) {
+			list = append(list, candidate{use, kind + " prefix " + prefix + "/"})
 		}
 	}
-	add(want.Names().Prefix)
-	for _, p := range platform.All() {
-		if p.Serves(want) {
-			add(p.Names().Prefix)
-		}
+	add("official", want.Names().Prefix)
+	for _, p := range lower(want) {
+		add("official", p.Names().Prefix)
 	}
 	for _, legacy := range legacyPrefixes {
-		if legacy.platform == want {
-			add(legacy.prefix)
+		if legacy.platform.Serves(want) {
+			add("legacy", legacy.prefix)
 		}
 	}
+	return list
+}
+
+// lower lists the platforms whose images run on one, the closest first.
+func lower(want platform.Platform) []platform.Platform {
+	list := slices.DeleteFunc(platform.All(), func(p platform.Platform) bool { return !p.Serves(want) })
+	slices.SortStableFunc(list, func(a, b platform.Platform) int {
+		switch {
+		case a.Better(b, want):
+			return -1
+		case b.Better(a, want):
+			return 1
+		}
+		return 0
+	})
 	return list
 }
 
