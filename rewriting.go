@@ -38,6 +38,8 @@ type Rewriting struct {
 	Platforms []Rewritten
 	// Files that were written or found to say the same already.
 	Files []RewrittenFile
+	// Skipped are the platforms that the template itself leaves out.
+	Skipped []Skipped
 	// Warnings tell what was left as it is, in the order of the file.
 	Warnings []RewriteWarning
 }
@@ -55,6 +57,8 @@ type Rewritten struct {
 	Content []byte `json:"-"`
 	// source is the template's own content.
 	source []byte
+	// skipped is the rule in the file that leaves this platform out.
+	skipped string
 }
 
 // Rewrite makes Dockerfile.ARCH, and its ignore file when the template has one,
@@ -92,13 +96,16 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	result := Rewriting{Platforms: done, Warnings: mergeWarnings(done)}
+	result := Rewriting{Warnings: mergeWarnings(done)}
+	if result.Platforms, result.Skipped, err = withoutSkipped(done); err != nil {
+		return Rewriting{}, err
+	}
 	if opts.Strict {
 		if err := refused(result.Warnings); err != nil {
 			return Rewriting{}, err
 		}
 	}
-	result.Files, err = opts.deliver(r, s, done)
+	result.Files, err = opts.deliver(r, s, result.Platforms)
 	return result, err
 }
 

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,10 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	}
 	var done []Rewritten
 	for i, target := range w.targets {
+		if at := slices.IndexFunc(uses[i], func(u template.Use) bool { return u.Needed && u.Skip }); at >= 0 {
+			done = append(done, Rewritten{File: w.file, Platform: target.Platform, skipped: uses[i][at].Rule})
+			continue
+		}
 		one, err := w.one(target.Platform, uses[i], known)
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", target.Platform, err)
@@ -84,6 +89,8 @@ type knowledge struct {
 // doubt is why an image is left as it is.
 type doubt struct {
 	text, hint string
+	// unproven is a doubt about an image that nobody was asked about.
+	unproven bool
 	// harmless ones are no failure under --strict.
 	harmless bool
 }
@@ -94,12 +101,13 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 	if err := rules.Check(); err != nil {
 		return knowledge{}, err
 	}
-	if w.offline {
-		return askNobody(ctx, rules, questions)
+	rules.Offline = w.offline
+	registry, err := w.locked(w.service)
+	if err != nil {
+		return knowledge{}, err
 	}
 	known := knowledge{doubts: map[resolve.Question]doubt{}}
-	var err error
-	known.answers, known.notes, err = resolve.All(ctx, w.registry, rules, questions)
+	known.answers, known.notes, err = resolve.All(ctx, registry, rules, questions)
 	if ctx.Err() != nil {
 		return knowledge{}, context.Cause(ctx)
 	}
@@ -111,6 +119,9 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 		for _, p := range failed.Platforms {
 			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{text: failed.Err.Error(), hint: hintOf(failed.Err)}
 		}
+	}
+	if w.offline {
+		known.doubtOffline(rules)
 	}
 	return known, nil
 }
@@ -135,44 +146,57 @@ func leaves(err error) []error {
 func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge) (Rewritten, error) {
 	done := Rewritten{
 		File: w.file, Platform: p, Dockerfile: rewrite.Name(archName(w.template.Name), p.Suffix()),
-		Edits: []rewrite.Edit{}, Warnings: []RewriteWarning{}, source: w.template.Source,
+		Edits: []rewrite.Edit{}, Warnings: w.remarks(p, known.notes), source: w.template.Source,
 	}
 	var list []rewrite.Replacement
 	for _, use := range uses {
-		if use.Problem != nil {
-			done.warn(w.warning(use, doubt{text: use.Problem.Message, hint: use.Problem.Advice}))
-			continue
-		}
-		if !w.asks(use) {
-			continue
-		}
-		q := resolve.Question{Image: use.Image, Platform: use.Platform}
-		if doubt, ok := known.doubts[q]; ok {
-			done.warn(w.warning(use, doubt))
-		}
-		for _, note := range known.notes {
-			if note.Question == q {
-				done.warn(w.warning(use, doubt{text: note.Text, harmless: true}))
-			}
-		}
-		answer, ok := known.answers[q]
-		if !ok {
-			continue
-		}
-		to := answer.Use
-		if w.pin {
-			var pinned bool
-			if to, pinned = pin(answer); !pinned {
-				done.warn(w.warning(use, doubt{text: "the digest of " + to + " is not known", hint: "leave --offline out: a registry knows it"}))
-			}
-		}
-		if to != use.Image {
-			list = append(list, rewrite.Replacement{Reference: use.Reference, New: to, Rule: answer.Rule})
+		to, rule := w.decide(&done, use, known)
+		if written := cmp.Or(use.Written, use.Image); to != "" && to != written {
+			list = append(list, rewrite.Replacement{Reference: use.Reference, New: to, Rule: rule})
 		}
 	}
 	out, err := w.replace(&done, uses, list)
 	done.Edits, done.Content = append(done.Edits, out.Edits...), out.Bytes
 	return done, err
+}
+
+// decide says what a use becomes and why; empty is to leave it as it is.
+func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to, rule string) {
+	if use.Problem != nil {
+		done.warn(w.warning(use, doubt{text: use.Problem.Message, hint: use.Problem.Advice}))
+		return "", ""
+	}
+	if use.Guessed {
+		done.warn(w.warning(use, doubt{text: use.Image + " is a guess: a platform says no machine's name", hint: "give the value with --build-arg", harmless: true}))
+	}
+	if !w.asks(use) {
+		return "", ""
+	}
+	q := resolve.Question{Image: use.Image, Platform: use.Platform}
+	doubtful, doubted := known.doubts[q]
+	if doubted && !(doubtful.unproven && use.Rule != "") { // a rule in the file needs no proof either
+		done.warn(w.warning(use, doubtful))
+	}
+	for _, note := range known.notes {
+		if note.Question == q && note.Kind == resolve.RulePassed {
+			done.warn(w.warning(use, doubt{text: note.Text, harmless: true}))
+		}
+	}
+	answer, ok := known.answers[q]
+	if !ok {
+		return "", ""
+	}
+	to, rule = answer.Use, answer.Rule
+	if use.Rule != "" && to == use.Image {
+		rule = use.Rule
+	}
+	if w.pin {
+		var pinned bool
+		if to, pinned = pin(answer); !pinned {
+			done.warn(w.warning(use, doubt{text: "the digest of " + to + " is not known", hint: "leave --offline out: a registry knows it"}))
+		}
+	}
+	return to, rule
 }
 
 // pin writes an answer with its digest, unless it has one: the digest of an

@@ -2,7 +2,7 @@ package archbuild
 
 import (
 	"cmp"
-	"context"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,70 +10,46 @@ import (
 	"github.com/archbuild/archbuild/resolve"
 )
 
-// askNobody decides by rules alone. A rule, and the prefix of --bases prefix,
-// count without proof. What nothing speaks of stays as it is; that it serves the
-// platform is known only of the platform that the template was written for.
-func askNobody(ctx context.Context, rules resolve.Rules, questions []resolve.Question) (knowledge, error) {
-	known := knowledge{doubts: map[resolve.Question]doubt{}}
-	if len(questions) == 0 {
-		return known, nil
-	}
-	believer := believer{}
-	for _, q := range questions {
-		believer[q.Platform.String()] = q.Platform
-	}
-	var err error
-	known.answers, known.notes, err = resolve.All(ctx, believer, rules, questions)
-	for _, e := range leaves(err) {
-		return knowledge{}, e // a believer has none: it is about the rules
-	}
+// doubtOffline adds what nobody knows offline. A rule, a lock, and the prefix of
+// --bases prefix need no proof, and for the platform that the template was
+// written for it may stay as it was written.
+func (k knowledge) doubtOffline(rules resolve.Rules) {
 	home := cmp.Or(rules.Default, platform.Platform{OS: "linux", Arch: "amd64"})
-	for q, answer := range known.answers {
-		answer.Digest, answer.Onbuild, answer.Layers = "", nil, nil
-		known.answers[q] = answer
+	for q, answer := range k.answers {
 		ruled := slices.ContainsFunc(rules.List, func(r resolve.Rule) bool { return r.Source == answer.Rule })
-		if ruled || rules.Mode == resolve.Keep || q.Platform == home {
+		if answer.Digest != "" || ruled || rules.Mode == resolve.Keep || q.Platform == home {
 			continue
 		}
-		if _, digest, pinned := strings.Cut(q.Image, "@"); pinned {
-			known.doubts[q] = doubt{
-				text: "offline nobody knows what " + shortDigest(digest) + " is for",
+		if strings.Contains(q.Image, "@") {
+			k.doubts[q] = doubt{
+				text: "it stays: offline nobody knows which platforms this digest is for", unproven: true,
 				hint: "leave --offline out, or map it: --base " + q.Image + "=NEW",
 			}
-		} else if rules.Mode != resolve.Prefix {
-			known.doubts[q] = doubt{
-				text: "offline nobody knows whether " + q.Image + " serves it", harmless: true,
+		} else if answer.Undecided {
+			k.doubts[q] = doubt{
+				text: "it stays: offline nobody knows which platforms it is for", unproven: true, harmless: true,
 				hint: "leave --offline out, map it with --base, or take official prefixes with --bases prefix",
 			}
 		}
 	}
-	// The notes are about digests too, and say less.
-	known.notes = slices.DeleteFunc(known.notes, func(n resolve.Warning) bool {
-		_, doubted := known.doubts[n.Question]
-		return doubted
-	})
-	return known, nil
 }
 
-func shortDigest(digest string) string {
-	const enough = len("sha256:") + 12
-	return digest[:min(len(digest), enough)]
-}
+// lockName is the file beside archbuild.yaml that says what images were.
+const lockName = "archbuild.lock"
 
-// believer is a registry that has every image for each of its platforms, by
-// their names: with it rules decide without proof. Its digests are none.
-type believer map[string]platform.Platform
-
-// Image gives one offer for each platform.
-func (b believer) Image(context.Context, string) (resolve.Image, error) {
-	var image resolve.Image
-	for name, p := range b {
-		image.Offers = append(image.Offers, resolve.Offer{Platform: p, Digest: name})
+// locked is the registry behind the lock of a service, if it has one.
+func (r run) locked(s service) (resolve.Registry, error) {
+	folder := filepath.Dir(s.file)
+	if s.file == stdinName {
+		folder = s.context
 	}
-	return image, nil
-}
-
-// Config is for the platform that was offered.
-func (b believer) Config(_ context.Context, _, digest string) (resolve.Config, error) {
-	return resolve.Config{Platform: b[digest]}, nil
+	data, err := readOptional(filepath.Join(folder, lockName))
+	if err != nil || data == nil {
+		return r.registry, err
+	}
+	lock, err := resolve.ParseLock(lockName, data)
+	if err != nil {
+		return nil, err
+	}
+	return lock.Over(r.registry), nil
 }

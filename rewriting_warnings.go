@@ -10,6 +10,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
 )
 
@@ -39,7 +40,10 @@ func (w RewriteWarning) String() string {
 	if file == stdinName {
 		file = "standard input"
 	}
-	return ui.Line(fmt.Sprintf("%s:%d: %s (%s)", file, w.Line, w.Message, strings.Join(names, ", ")))
+	if w.Line > 0 {
+		file = fmt.Sprintf("%s:%d", file, w.Line)
+	}
+	return ui.Line(fmt.Sprintf("%s: %s (%s)", file, w.Message, strings.Join(names, ", ")))
 }
 
 // warning is a doubt about one use. What the target does not need is never a failure.
@@ -53,6 +57,32 @@ func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 		Line: ref.Line, Where: ref.Where, Reference: ref.Text, Message: message, Hint: d.hint,
 		file: w.file, harmless: d.harmless || !use.Needed,
 	}
+}
+
+// remarks are warnings that are about no single reference: comments that are no
+// rules, placeholders that nothing fills in, rules without a use.
+func (w rewriter) remarks(p platform.Platform, notes []resolve.Warning) []RewriteWarning {
+	list := []RewriteWarning{}
+	add := func(line int, where, text, message, hint string) {
+		list = append(list, RewriteWarning{
+			Line: line, Where: where, Reference: text, Message: message, Hint: hint,
+			Platforms: []platform.Platform{p}, file: w.file, harmless: true,
+		})
+	}
+	for _, rule := range w.template.Rules {
+		if rule.Problem != nil {
+			add(rule.Line, "comment", rule.New, rule.Problem.Message, rule.Problem.Advice)
+		}
+	}
+	for _, left := range w.template.Placeholders {
+		add(left.Line, "placeholder", left.Name, "%%"+left.Name+"%% stays: placeholders are filled in where they name an image", "")
+	}
+	for _, note := range notes {
+		if note.Kind == resolve.UnusedRule {
+			add(0, "rule", note.Rule.String(), note.Text, "")
+		}
+	}
+	return list
 }
 
 // warn adds a warning, in the order of the file.
@@ -101,8 +131,13 @@ func (e *UndecidedError) Error() string { return e.String() }
 // Hint is the one thing to do.
 func (e *UndecidedError) Hint() string { return e.RewriteWarning.Hint }
 
-// WriteWarnings prints each warning as one line.
+// WriteWarnings prints what was left out or left as it is, each as one line.
 func (r Rewriting) WriteWarnings(w io.Writer) error {
+	for _, skipped := range r.Skipped {
+		if _, err := fmt.Fprintf(w, "archbuild: note: %s leaves out %s\n", ui.Line(skipped.Rule), skipped.Platform); err != nil {
+			return err
+		}
+	}
 	for _, warning := range r.Warnings {
 		hint := ""
 		if warning.Hint != "" {
