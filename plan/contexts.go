@@ -33,17 +33,13 @@ func (req Request) replaced(stage int) bool {
 }
 
 // replaceStages takes out what only a stage needs that a context stands for.
-func (req Request) replaceStages(target Target, uses []template.Use) {
+func (req Request) replaceStages(target Target, also []int, uses []template.Use) {
 	stages := req.Template.Stages
 	if !slices.ContainsFunc(stages, func(s template.Stage) bool { return s.Name != "" && req.hasContext(strings.ToLower(s.Name)) }) {
 		return
 	}
-	start := len(stages) - 1
-	if i, ok := req.Template.Stage(target.Stage); ok && target.Stage != "" {
-		start = i
-	}
 	reached := make([]bool, len(stages))
-	for todo := []int{start}; len(todo) > 0; {
+	for todo := append([]int{req.finalStage(target)}, also...); len(todo) > 0; {
 		stage := todo[0]
 		todo = todo[1:]
 		if reached[stage] || req.replaced(stage) {

@@ -53,8 +53,13 @@ type Reached struct {
 // Reach lists the stages that building env.TargetStage needs, in file order.
 func (t *Template) Reach(env Env) ([]Reached, error) {
 	uses, err := t.Uses(env)
-	if err != nil {
-		return nil, err
+	return t.Reached(uses), err
+}
+
+// Reached lists the stages that are needed according to Uses, in file order.
+func (t *Template) Reached(uses []Use) []Reached {
+	if uses == nil {
+		return nil
 	}
 	var list []Reached
 	for i, s := range t.Stages {
@@ -68,7 +73,7 @@ func (t *Template) Reach(env Env) ([]Reached, error) {
 		}
 		list = append(list, r)
 	}
-	return list, nil
+	return list
 }
 
 // FinalBase follows the FROM of the target stage through stages to the image,

@@ -1,0 +1,199 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// A stage whose FROM has a --platform stays on that platform whatever is built.
+// With $BUILDPLATFORM that is meant: such a stage compiles for others, and to copy
+// from it is fine. A platform written out means that an image for another one
+// carries its programs, when the final stage is such a stage or copies from it.
+
+// ForeignStageError says that an image would hold programs of another platform.
+type ForeignStageError struct {
+	File     string
+	Line     int
+	Platform platform.Platform
+	// Path leads from the final stage to the foreign one, a clause for each step.
+	Path []string
+	// Foreign is the stage by name or number, Fixed its platform.
+	Foreign string
+	Fixed   platform.Platform
+}
+
+func (e *ForeignStageError) Error() string {
+	way := e.Path[0]
+	for i, step := range e.Path[1:] {
+		if i > 0 {
+			way += ", which"
+		}
+		way += " " + step
+	}
+	if len(e.Path) > 1 {
+		way += ", which"
+	}
+	return fmt.Sprintf("%s:%d: the image for %s would hold programs for %s: %s is fixed to %s at %s:%d",
+		e.File, e.Line, e.Platform, e.Fixed, way, e.Fixed, e.File, e.Line)
+}
+
+// Hint offers the three ways out.
+func (e *ForeignStageError) Hint() string {
+	if len(e.Path) == 1 {
+		return fmt.Sprintf("take --platform out of that FROM, or --allow-foreign-stage %s if the result shall be for %s", e.Foreign, e.Fixed)
+	}
+	return fmt.Sprintf("take --platform out of that FROM, write $BUILDPLATFORM there if the stage compiles for $TARGETPLATFORM, or --allow-foreign-stage %s if what is copied suits every platform", e.Foreign)
+}
+
+// stageLabel is how the user calls a stage: its name, else its number.
+func (req Request) stageLabel(index int) string {
+	if name := req.Template.Stages[index].Name; name != "" {
+		return name
+	}
+	return strconv.Itoa(index)
+}
+
+// allowed says whether --allow-foreign-stage names the stage, or one it starts from.
+func (w *walk) allowed(stage int) bool {
+	for {
+		named := func(name string) bool {
+			i, ok := w.Template.Stage(name)
+			return ok && i == stage
+		}
+		if slices.ContainsFunc(w.AllowForeign, named) {
+			return true
+		}
+		base := w.uses[w.Template.Stages[stage].Base]
+		if base.Kind != template.StageKind {
+			return false
+		}
+		stage = base.Target
+	}
+}
+
+// foreign looks for stages of another platform that the image would hold.
+func (req Request) foreign(target Target, uses []template.Use) error {
+	stages := req.Template.Stages
+	other := slices.ContainsFunc(stages, func(s template.Stage) bool {
+		return s.PlatformFlag != "" && uses[s.Base].Needed && !uses[s.Base].Platform.Serves(target.Platform)
+	})
+	if !other {
+		return nil
+	}
+	w := walk{Request: req, target: target, uses: uses, seen: make([]bool, len(stages))}
+	var err error
+	if w.moved, err = req.moved(target); err != nil {
+		return err
+	}
+	final := req.finalStage(target)
+	start := fmt.Sprintf("stage %d (final)", final)
+	if name := stages[final].Name; name != "" {
+		start = fmt.Sprintf("stage %s (final)", name)
+	}
+	return w.from(final, start)
+}
+
+// moved gives the platform of each stage if the node were of another platform:
+// those that differ depend on $BUILDPLATFORM, in whatever way it is written.
+func (req Request) moved(target Target) ([]platform.Platform, error) {
+	other := platform.Platform{OS: "linux", Arch: "s390x"}
+	if req.Build == other {
+		other.Arch = "ppc64le"
+	}
+	req.Build = other
+	uses, err := req.Template.Uses(req.env(target))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]platform.Platform, len(req.Template.Stages))
+	for i, s := range req.Template.Stages {
+		list[i] = uses[s.Base].Platform
+	}
+	return list, nil
+}
+
+// walk follows what becomes part of an image through its stages.
+type walk struct {
+	Request
+	target Target
+	uses   []template.Use
+	moved  []platform.Platform
+	seen   []bool
+}
+
+// step is a stage on the way and how it was reached.
+type step struct {
+	stage, before int // before is an index in the list of steps, -1 for the first
+	text          string
+}
+
+// from looks at all that a stage holds, the nearest first.
+func (w *walk) from(final int, start string) error {
+	steps := []step{{stage: final, before: -1, text: start}}
+	w.seen[final] = true
+	for at := 0; at < len(steps); at++ {
+		s := steps[at].stage
+		if w.replaced(s) {
+			continue
+		}
+		use := w.uses[w.Template.Stages[s].Base]
+		if !use.Platform.Serves(w.target.Platform) {
+			if !w.allowed(s) && (at == 0 || w.moved[s] == use.Platform) {
+				return w.error(steps, at)
+			}
+			continue // meant to be so: what it copies it copies to compile with
+		}
+		for _, next := range w.holds(s) {
+			if !w.seen[next.stage] {
+				w.seen[next.stage] = true
+				next.before = at
+				steps = append(steps, next)
+			}
+		}
+	}
+	return nil
+}
+
+// holds lists the stages that a stage starts from and copies from, what ONBUILD
+// of the stage it starts from copies included.
+func (w *walk) holds(stage int) []step {
+	var list []step
+	base := w.uses[w.Template.Stages[stage].Base]
+	if base.Kind == template.StageKind {
+		list = append(list, step{stage: base.Target, text: "starts from stage " + w.stageLabel(base.Target)})
+	}
+	for i, use := range w.uses {
+		if use.Kind != template.StageKind {
+			continue
+		}
+		ref := w.Template.References[i]
+		here := ref.Where == "COPY --from" && ref.Stage == stage
+		fired := ref.Where == "ONBUILD COPY --from" && base.Kind == template.StageKind && ref.Stage == base.Target
+		if here || fired {
+			list = append(list, step{stage: use.Target, text: fmt.Sprintf("copies from stage %s at line %d", w.stageLabel(use.Target), ref.Line)})
+		}
+	}
+	return list
+}
+
+// error tells the way to the last of some steps.
+func (w *walk) error(steps []step, at int) error {
+	stage := steps[at].stage
+	fixed := stage
+	for w.uses[w.Template.Stages[fixed].Base].Kind == template.StageKind {
+		fixed = w.uses[w.Template.Stages[fixed].Base].Target
+	}
+	e := &ForeignStageError{
+		File: w.Template.Name, Line: w.Template.Stages[fixed].Line, Platform: w.target.Platform, Foreign: w.stageLabel(stage),
+		Fixed: w.uses[w.Template.Stages[stage].Base].Platform,
+	}
+	for ; at >= 0; at = steps[at].before {
+		e.Path = append(e.Path, steps[at].text)
+	}
+	slices.Reverse(e.Path)
+	return e
+}

@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// Make joins the request and the answers. The answers hold every question of
+// Questions. The plan is there, as far as it goes, even with an error.
+func Make(req Request, answers Answers) (Plan, error) {
+	p := Plan{
+		Name: req.Name, Template: req.Template.Name, PlatformsFrom: req.PlatformsFrom,
+		Node: req.Node, BuildPlatform: req.Build, Syntax: req.Template.Syntax,
+	}
+	failed := req.badRules()
+	var left []platform.Platform
+	var last string
+	for _, target := range req.Targets {
+		seen, err := req.look(target, answers)
+		if err != nil {
+			failed = append(failed, err)
+			p.Jobs = append(p.Jobs, req.empty(target))
+			continue
+		}
+		if skip := seen.skipped(); skip != nil {
+			left, last = append(left, target.Platform), skip.Rule
+			p.Notes = append(p.Notes, fmt.Sprintf("%s is left out: %s says skip", target.Platform, skip.Rule))
+			continue
+		}
+		job, err := req.job(target, seen, answers)
+		failed = append(failed, err)
+		p.Jobs = append(p.Jobs, job)
+		p.Notes = append(p.Notes, req.guesses(target, seen)...)
+	}
+	if len(p.Jobs) == 0 && len(left) > 0 {
+		failed = append(failed, &SkippedError{File: req.Template.Name, Platforms: left, Rule: last})
+	}
+	p.Notes = append(p.Notes, req.remarks()...)
+	return p, joinOnce(failed)
+}
+
+func (req Request) env(target Target) template.Env {
+	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage}
+}
+
+// asks says whether a use is an image that a registry has to answer for.
+func (req Request) asks(use template.Use) bool {
+	return use.Kind == template.External && !req.hasContext(use.Image)
+}
+
+// guesses are the values that a placeholder was given without anyone saying so.
+func (req Request) guesses(target Target, seen look) []string {
+	var notes []string
+	for _, use := range seen.uses {
+		if use.Needed && use.Guessed {
+			line := req.Template.References[use.Reference].Line
+			notes = append(notes, fmt.Sprintf("%s:%d: %s is taken for %s on %s; name the machine with --build-arg %s:BALENA_MACHINE_NAME=NAME",
+				req.Template.Name, line, use.Image, use.Written, target.Platform, target.Platform))
+		}
+	}
+	return notes
+}
+
+// remarks are what is in the file without an effect.
+func (req Request) remarks() []string {
+	var notes []string
+	for _, r := range req.Template.Rules {
+		if r.Problem != nil && r.Source == template.FromDapper {
+			notes = append(notes, fmt.Sprintf("%s:%d: the comment has no effect: %s", req.Template.Name, r.Line, r.Problem.Message))
+		}
+	}
+	for _, h := range req.Template.Placeholders {
+		notes = append(notes, fmt.Sprintf("%s:%d: %%%%%s%%%% stays as it is: only references are filled in; ARG TARGETARCH tells an instruction the platform", req.Template.Name, h.Line, h.Name))
+	}
+	slices.Sort(notes)
+	return slices.Compact(notes)
+}
+
+func (req Request) empty(target Target) Job {
+	return Job{
+		Platform: target.Platform, Dockerfile: "Dockerfile." + target.Platform.Suffix(),
+		Target: target.Stage, Args: target.Args, ArgNames: slices.Sorted(maps.Keys(target.Args)), How: None,
+	}
+}
+
+func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
+	job := req.empty(target)
+	runs := req.runs(seen.uses, answers)
+	bases := map[int]*Base{}
+	for _, use := range seen.uses {
+		if !use.Needed || !req.asks(use) {
+			continue
+		}
+		base, err := req.base(target, use, answers)
+		if err != nil {
+			return job, err
+		}
+		job.Bases = append(job.Bases, base)
+		bases[use.Reference] = &base
+	}
+	failed := []error{req.foreign(target, seen.uses)}
+	for _, use := range seen.uses {
+		if !use.Needed || !req.isFrom(use) {
+			continue
+		}
+		stage, err := req.stage(use, bases, runs)
+		failed = append(failed, err)
+		job.Stages = append(job.Stages, stage)
+		if stage.How == Emulated || stage.How == Native && job.How == None {
+			job.How = stage.How
+		}
+	}
+	job.Final = req.final(target, seen.uses, bases)
+	var err error
+	job.Onbuild, err = req.onbuild(seen.brought, answers)
+	return job, joinOnce(append(failed, err))
+}
+
+// base decides one reference.
+func (req Request) base(target Target, use template.Use, answers Answers) (Base, error) {
+	answer, ok := answers[question(use)]
+	if !ok {
+		return Base{}, fmt.Errorf("planning %s for %s: no answer for %s", req.Name, target.Platform, use.Image)
+	}
+	ref := req.Template.References[use.Reference]
+	base := Base{
+		Reference: use.Reference, Line: ref.Line, Where: ref.Where, Platform: use.Platform, From: cmp.Or(use.Written, use.Image),
+		To: answer.Use, Digest: answer.Digest, Layers: answer.Layers, Rule: answer.Rule,
+	}
+	if use.Rule != "" {
+		base.Rule = use.Rule
+		if answer.Use != use.Image {
+			base.Rule += ", then " + answer.Rule
+		}
+	}
+	return base, nil
+}
+
+// onbuild decides what ONBUILD instructions of bases name, which can only be
+// taken as it is. What was not asked for is not looked at.
+func (req Request) onbuild(list []brought, answers Answers) ([]Base, error) {
+	var bases []Base
+	var failed []error
+	for _, b := range list {
+		answer, ok := answers[b.question]
+		if b.Kind != template.External || !ok {
+			continue
+		}
+		if answer.Use != b.Text {
+			failed = append(failed, &OnbuildError{
+				File: b.file, Line: b.line, Base: b.base, Where: b.Where, Image: b.Text, New: answer.Use, Platform: b.question.Platform,
+			})
+		}
+		base := Base{
+			Reference: -1, Line: b.line, Where: b.Where, Platform: b.question.Platform,
+			From: b.Text, To: answer.Use, Digest: answer.Digest, Layers: answer.Layers, Rule: answer.Rule,
+		}
+		if !slices.ContainsFunc(bases, func(o Base) bool { return o.Line == base.Line && o.Where == base.Where && o.From == base.From }) {
+			bases = append(bases, base)
+		}
+	}
+	return bases, joinOnce(failed)
+}
+
+// isFrom says whether the use is the base of the stage it stands in.
+func (req Request) isFrom(use template.Use) bool {
+	ref := req.Template.References[use.Reference]
+	return req.Template.Stages[ref.Stage].Base == use.Reference
+}
+
+// runs gives the line of the first RUN of each stage that has one, those that
+// ONBUILD of a stage or of a base image brings included.
+func (req Request) runs(uses []template.Use, answers Answers) map[int]int {
+	lines := map[int]int{}
+	for _, r := range req.Template.Reached(uses) {
+		line := r.Run
+		of := req.Template.Stages[r.Stage]
+		for _, instruction := range answers[question(uses[of.Base])].Onbuild {
+			if word, _, _ := strings.Cut(strings.TrimSpace(instruction), " "); line == 0 && strings.EqualFold(word, "RUN") {
+				line = of.Line
+			}
+		}
+		lines[r.Stage] = line
+	}
+	return lines
+}
+
+func (req Request) stage(use template.Use, bases map[int]*Base, runs map[int]int) (Stage, error) {
+	index := req.Template.References[use.Reference].Stage
+	of := req.Template.Stages[index]
+	stage := Stage{Index: index, Name: of.Name, Line: of.Line, Base: use.Image, Platform: use.Platform}
+	if base := bases[use.Reference]; base != nil {
+		stage.Base = base.To
+	}
+	if runs[index] == 0 {
+		return stage, nil
+	}
+	can := req.Runs(use.Platform)
+	stage.How, stage.Reason = can.How, can.Why
+	if can.How == Impossible {
+		return stage, &CannotRunError{
+			File: req.Template.Name, Line: runs[index], Platform: use.Platform, Node: req.Node, Ability: can,
+		}
+	}
+	return stage, nil
+}
+
+// finalStage is the stage that is built.
+func (req Request) finalStage(target Target) int {
+	if i, ok := req.Template.Stage(target.Stage); ok && target.Stage != "" {
+		return i
+	}
+	return len(req.Template.Stages) - 1
+}
+
+// final follows the FROM chain from the target stage down to an image.
+func (req Request) final(target Target, uses []template.Use, bases map[int]*Base) *Base {
+	index := req.finalStage(target)
+	for !req.replaced(index) {
+		use := uses[req.Template.Stages[index].Base]
+		if use.Kind != template.StageKind {
+			return bases[use.Reference]
+		}
+		index = use.Target
+	}
+	return nil
+}
