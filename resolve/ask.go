@@ -27,6 +27,7 @@ func ask(ctx context.Context, reg Registry, rules table, q Question) (r result) 
 	}
 	switch {
 	case chosen.rule != nil:
+		a.because = fmt.Sprintf("rule %s (%s)", chosen.rule.Rule, chosen.rule.Source)
 		r.answer, r.err = a.trust(ctx, chosen.use, chosen.rule.Source)
 	case rules.mode == Keep:
 		r.answer, r.err = a.trust(ctx, q.Image, "kept")
@@ -50,7 +51,9 @@ type asker struct {
 	name     name
 	home     platform.Platform
 	offline  bool
-	trail    []Step
+	// because names the rule of the user that decides.
+	because string
+	trail   []Step
 }
 
 // auto keeps the reference if it serves the platform, and otherwise tries what

@@ -34,7 +34,7 @@ type entry struct {
 func (r Rule) read() (entry, error) {
 	e := entry{Rule: r}
 	if r.Old == "scratch" || r.New == "scratch" {
-		return e, &ruleError{text: "scratch is no image and cannot be mapped", hint: "map the image, or change the FROM line"}
+		return e, &RuleError{Text: "scratch is no image and cannot be mapped", hint: "map the image, or change the FROM line"}
 	}
 	var err error
 	switch {
@@ -165,8 +165,8 @@ func (t table) find(n name, on platform.Platform) (choice, error) {
 		return c, nil
 	}
 	if _, err := parseName(c.use); err != nil || c.use == "scratch" {
-		return c, &ruleError{
-			text: fmt.Sprintf("the rule %s (%s) makes %q of %s, which is no image reference", c.rule.Rule, c.rule.Source, c.use, n.written),
+		return c, &RuleError{
+			Text: fmt.Sprintf("the rule %s (%s) makes %q of %s, which is no image reference", c.rule.Rule, c.rule.Source, c.use, n.written),
 			hint: "correct the right side of the rule",
 		}
 	}

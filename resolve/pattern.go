@@ -35,8 +35,9 @@ var stars = regexp.MustCompile(`\*\*?`)
 
 func readGlob(old, to string) (*glob, error) {
 	if len(old) > maxPattern || strings.Contains(old, "***") || strings.Contains(old, "@") || !isReference(stars.ReplaceAllString(old, "x")) {
-		return nil, &ruleError{
-			text: fmt.Sprintf("%.100q is no glob for image references", old),
+		return nil, &RuleError{
+			Side: old,
+			Text: fmt.Sprintf("%.100q is no glob for image references", old),
 			hint: "write a reference with * in its names or tag, ** across slashes: registry.example/*/base, debian:*-slim",
 		}
 	}
@@ -48,8 +49,9 @@ func readGlob(old, to string) (*glob, error) {
 	}
 	given, taken := len(stars.FindAllString(old, -1)), len(g.new)-1
 	if taken > given {
-		return nil, &ruleError{
-			text: fmt.Sprintf("%s has %d wildcards, but %s only %d", to, taken, old, given),
+		return nil, &RuleError{
+			Side: to,
+			Text: fmt.Sprintf("%s has %d wildcards, but %s only %d", to, taken, old, given),
 			hint: "each * on the right stands for what the * at its place on the left fitted",
 		}
 	}
@@ -158,22 +160,23 @@ type expression struct {
 var groupName = regexp.MustCompile(`\$\$|\$\{(\w*)\}|\$(\w+)|\$`)
 
 func readExpression(old, to string) (*expression, error) {
-	bad := func(format string, args ...any) error {
-		return &ruleError{
-			text: fmt.Sprintf(format, args...),
+	bad := func(side, format string, args ...any) error {
+		return &RuleError{
+			Side: side,
+			Text: fmt.Sprintf(format, args...),
 			hint: "write ~EXPRESSION for the whole reference, $1 or ${1} for its groups: ~quay.io/(.*) and mirror.example/$1",
 		}
 	}
 	if len(old) > maxPattern {
-		return nil, bad("the regular expression is longer than %d bytes", maxPattern)
+		return nil, bad(old, "the regular expression is longer than %d bytes", maxPattern)
 	}
 	// Compiled alone first, so that a stray ) cannot leave the group.
 	if _, err := regexp.Compile(old[1:]); err != nil {
-		return nil, bad("%q is no regular expression: %v", old[1:], err)
+		return nil, bad(old, "%q is no regular expression: %v", old[1:], err)
 	}
 	re, err := regexp.Compile("^(?:" + old[1:] + ")$")
 	if err != nil || old == "~" {
-		return nil, bad("%q is no regular expression", old[1:])
+		return nil, bad(old, "%q is no regular expression", old[1:])
 	}
 	known := map[string]bool{}
 	for i, name := range re.SubexpNames() {
@@ -182,7 +185,7 @@ func readExpression(old, to string) (*expression, error) {
 	delete(known, "")
 	for _, m := range groupName.FindAllStringSubmatch(to, -1) {
 		if group := m[1] + m[2]; !known[group] {
-			return nil, bad("%s is no group of the regular expression %q", m[0], old[1:])
+			return nil, bad(to, "%s is no group of the regular expression %q", m[0], old[1:])
 		}
 	}
 	// Whatever the groups fit, what is around them must be a reference's.

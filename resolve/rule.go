@@ -28,7 +28,7 @@ func ParseMode(s string) (Mode, error) {
 	case Auto, Prefix, Keep:
 		return m, nil
 	}
-	return "", &ruleError{text: fmt.Sprintf("unknown mode %q for bases", s), hint: "one of auto, prefix, keep"}
+	return "", &RuleError{Text: fmt.Sprintf("unknown mode %q for bases", s), hint: "one of auto, prefix, keep"}
 }
 
 // Rules decide which image serves a base. The zero value is mode Auto without
@@ -82,8 +82,8 @@ func (r Rule) Check() error {
 func ParseRule(s string) (Rule, error) {
 	old, to, found := strings.Cut(s, "=")
 	if !found || old == "" || to == "" {
-		return Rule{}, &ruleError{
-			text: fmt.Sprintf("--base %q is no rule", s),
+		return Rule{}, &RuleError{
+			Text: fmt.Sprintf("--base %q is no rule", s),
 			hint: "write --base OLD=NEW or --base OLD=NEW@PLATFORM, for example --base debian=registry.example/debian@linux/arm64",
 		}
 	}
@@ -134,10 +134,15 @@ func (e *FightError) Error() string {
 // Hint is the one thing to do.
 func (e *FightError) Hint() string { return "keep one of them" }
 
-// ruleError is an error about a rule the user wrote.
-type ruleError struct{ text, hint string }
+// RuleError is an error about a rule the user wrote.
+type RuleError struct {
+	Text string
+	// Side of the rule that it is about: its Old or its New; empty for the whole.
+	Side string
+	hint string
+}
 
-func (e *ruleError) Error() string { return e.text }
+func (e *RuleError) Error() string { return e.Text }
 
 // Hint is the one thing to do.
-func (e *ruleError) Hint() string { return e.hint }
+func (e *RuleError) Hint() string { return e.hint }

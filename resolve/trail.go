@@ -22,7 +22,10 @@ func (s Step) String() string { return fmt.Sprintf("%s (%s): %s", s.Image, s.Rul
 
 // note leaves a step behind.
 func (a *asker) note(use, rule string, answer Answer, err error) {
-	if rule == "" {
+	switch {
+	case a.because != "":
+		rule = a.because
+	case rule == "":
 		rule = "as written"
 	}
 	step := Step{Image: use, Rule: rule, Serves: err == nil}

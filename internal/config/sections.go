@@ -165,7 +165,8 @@ func (r *reader) fights(f File) {
 // blame tells which side of a rule an error is about.
 func blame(key, value text, err error) text {
 	var bad *resolve.ReferenceError
-	if errors.As(err, &bad) && bad.Reference == key.text {
+	var side *resolve.RuleError
+	if errors.As(err, &bad) && bad.Reference == key.text || errors.As(err, &side) && side.Side == key.text {
 		return key
 	}
 	return value
