@@ -24,8 +24,8 @@ type LockedImage struct {
 	// Ref in short form, tag included: debian:12, registry.example/x:1.
 	Ref string
 	Image
-	// Onbuild are the ONBUILD instructions of the images that have some.
-	Onbuild map[platform.Platform][]string
+	// Onbuild are the ONBUILD instructions of the images that have some, by digest.
+	Onbuild map[string][]string
 }
 
 // lockKey is the form in which a lock names references.
@@ -77,7 +77,7 @@ func NewLock(ctx context.Context, reg Registry, answers map[Question]Answer) (Lo
 				images[key] = lockedImage(key, image)
 			}
 			if ref == answer.Use && len(answer.Onbuild) > 0 {
-				images[key].Onbuild[q.Platform] = answer.Onbuild
+				images[key].Onbuild[answer.Digest] = answer.Onbuild
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func lockedImage(ref string, image Image) LockedImage {
 	image.Offers = slices.Clone(image.Offers)
 	slices.SortStableFunc(image.Offers, func(a, b Offer) int { return a.Platform.Compare(b.Platform) })
 	image.Offers = slices.CompactFunc(image.Offers, func(a, b Offer) bool { return a.Platform == b.Platform })
-	return LockedImage{Ref: ref, Image: image, Onbuild: map[platform.Platform][]string{}}
+	return LockedImage{Ref: ref, Image: image, Onbuild: map[string][]string{}}
 }
 
 func compareImages(a, b LockedImage) int { return cmp.Compare(a.Ref, b.Ref) }
@@ -192,7 +192,7 @@ func (l *locked) Config(ctx context.Context, ref, digest string) (Config, error)
 	image, _ := l.lock.Find(ref)
 	for _, offer := range image.Offers {
 		if offer.Digest == digest {
-			return Config{Platform: offer.Platform, Onbuild: image.Onbuild[offer.Platform]}, nil
+			return Config{Platform: offer.Platform, Onbuild: image.Onbuild[digest]}, nil
 		}
 	}
 	return Config{}, &NotLockedError{Ref: ref}

@@ -43,7 +43,7 @@ func (l Lock) Format() []byte {
 		fmt.Fprintf(&b, "  %s:\n    %s: %s\n", image.Ref, what, image.Digest)
 		for _, offer := range image.Offers {
 			fmt.Fprintf(&b, "    %s: %s\n", lockPlatform(offer.Platform), offer.Digest)
-			if onbuild := image.Onbuild[offer.Platform]; len(onbuild) > 0 {
+			if onbuild := image.Onbuild[offer.Digest]; len(onbuild) > 0 {
 				fmt.Fprintf(&b, "    %s onbuild: %s\n", lockPlatform(offer.Platform), quoted(onbuild))
 			}
 		}
@@ -224,14 +224,18 @@ func (p *lockParser) fact(body string) error {
 // onbuild reads the instructions of the platform on the line before.
 func (p *lockParser) onbuild(image *LockedImage, key, value string) error {
 	last := len(image.Offers) - 1
-	if last < 0 || lockPlatform(image.Offers[last].Platform) != key || image.Onbuild[image.Offers[last].Platform] != nil {
+	if last < 0 || lockPlatform(image.Offers[last].Platform) != key {
 		return p.fail("onbuild stands under another line than its platform's")
 	}
 	var list []string
 	if err := json.Unmarshal([]byte(value), &list); err != nil || len(list) == 0 {
 		return p.fail("onbuild is no list of instructions")
 	}
-	image.Onbuild[image.Offers[last].Platform] = list
+	digest := image.Offers[last].Digest
+	if known := image.Onbuild[digest]; known != nil && !slices.Equal(known, list) {
+		return p.fail("one image has onbuild twice")
+	}
+	image.Onbuild[digest] = list
 	return nil
 }
 
