@@ -59,7 +59,7 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 	report, err := verify.Image(ctx, img, verify.Options{
 		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
 		Allow:  append(append([]string{}, s.config.Verify.Allow...), r.VerifyAllow...),
-		Origin: origin(s.template, job),
+		Origin: origin(s.of(job.Platform).template, job),
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -18,38 +19,82 @@ import (
 
 // plan takes one service through resolve and plan.
 func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
-	contexts := append(slices.Collect(maps.Keys(r.folders)), slices.Collect(maps.Keys(r.remote))...)
-	slices.Sort(contexts)
-	request := plan.Request{
-		Name: s.name, Template: s.template, Targets: s.targets, PlatformsFrom: s.platformsFrom,
-		Build: at.platform, Node: at.name, Contexts: contexts, Runs: at.runs,
-	}
-	questions, err := plan.Questions(request)
+	from, err := r.sources(s)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	answers, warnings, err := resolve.All(ctx, r.registry, r.rulesOf(s), questions)
-	if err != nil {
-		return plan.Plan{}, locate(s, at, err)
+	var parts []plan.Plan
+	var notes []string
+	var failed []error
+	for _, request := range r.requests(s, at) {
+		p, warnings, err := r.part(ctx, s, at, request, from)
+		parts, notes = append(parts, p), append(notes, warnings...)
+		failed = append(failed, err)
 	}
-	p, err := plan.Make(request, answers)
-	for _, w := range warnings {
-		p.Notes = append(p.Notes, w.Text)
+	if err := errors.Join(failed...); err != nil {
+		return plan.Plan{}, err
 	}
-	if len(s.config.Dockerfiles) > 0 {
-		p.Notes = append(p.Notes, "dockerfiles: in archbuild.yaml has no effect yet: every platform is built from "+p.Template)
-	}
-	p.Notes = append(p.Notes, chooseFrontends(p, at.current)...)
+	p := joinPlans(s, parts)
+	p.Notes = append(append(p.Notes, notes...), chooseFrontends(p, at.current)...)
+	p.Notes = append(p.Notes, stale(s, p)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
 	}
-	return p, err
+	return p, nil
+}
+
+// part plans the platforms that are built from one template.
+func (r run) part(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Plan, []string, error) {
+	answers, warnings, err := r.resolve(ctx, s, at, request, from)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	if err := undecided(warnings); err != nil {
+		return plan.Plan{}, nil, err
+	}
+	var notes []string
+	for _, w := range warnings {
+		notes = append(notes, w.Text)
+	}
+	p, err := plan.Make(request, answers)
+	return p, notes, err
+}
+
+// resolve answers all questions of a request. Answers can raise more: what a
+// base brings along in ONBUILD instructions names images too.
+func (r run) resolve(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Answers, []resolve.Warning, error) {
+	all := plan.Answers{}
+	var warnings []resolve.Warning
+	for round := 0; ; round++ {
+		questions, err := plan.MoreQuestions(request, all)
+		if err != nil || round > 0 && len(questions) == 0 {
+			return all, warnings, err
+		}
+		answers, more, err := resolve.All(ctx, from, r.rulesOf(s), questions)
+		if err != nil {
+			return nil, nil, locate(s, at, err)
+		}
+		maps.Copy(all, answers)
+		if round == 0 {
+			warnings = more
+		}
+	}
+}
+
+// contextNames are the names of all --build-context, sorted.
+func (r run) contextNames() []string {
+	names := append(slices.Collect(maps.Keys(r.folders)), slices.Collect(maps.Keys(r.remote))...)
+	slices.Sort(names)
+	return names
 }
 
 // rulesOf joins --base and the archbuild.yaml beside the template.
 func (r run) rulesOf(s service) resolve.Rules {
-	return resolve.Rules{Default: s.config.Default, Mode: r.mode, List: append(slices.Clone(r.rules), s.config.Rules()...)}
+	return resolve.Rules{
+		Default: s.config.Default, Mode: r.mode, Offline: r.Offline,
+		List: append(slices.Clone(r.rules), s.config.Rules()...),
+	}
 }
 
 // resultsFolder receives what is built when nothing else is asked for.

@@ -60,13 +60,14 @@ func locateOne(s service, at place, err error) error {
 		return err
 	}
 	for _, target := range s.targets {
-		uses, _ := s.template.Uses(template.Env{Target: target.Platform, Build: at.platform, Args: target.Args, TargetStage: target.Stage})
+		uses, _ := s.of(target.Platform).template.Uses(template.Env{Target: target.Platform, Build: at.platform, Args: target.Args, TargetStage: target.Stage})
 		for _, use := range uses {
 			if use.Image != failed.Image || !use.Needed {
 				continue
 			}
-			ref := s.template.References[use.Reference]
-			return &BaseError{File: s.template.Name, Line: ref.Line, Where: ref.Where, Stages: stageNames(s.template), Err: err, image: use.Image}
+			from := s.of(target.Platform).template
+			ref := from.References[use.Reference]
+			return &BaseError{File: from.Name, Line: ref.Line, Where: ref.Where, Stages: stageNames(from), Err: err, image: use.Image}
 		}
 	}
 	return err

@@ -39,6 +39,10 @@ type Options struct {
 	// Verify is off, warn or fail; empty means archbuild.yaml's word, else fail.
 	Verify      string
 	VerifyAllow []string
+	// Locked takes bases from archbuild.lock alone; Offline asks no registry.
+	Locked, Offline bool
+	// AllowForeign names stages of another platform that the image may stand on or copy from.
+	AllowForeign []string
 	// DryRun plans and does nothing.
 	DryRun bool
 	// StdoutUse names the flag by which the caller itself writes to Stdout, so that

@@ -23,11 +23,10 @@ type service struct {
 	name string
 	// context is the build context's folder, absolute.
 	context string
-	// file is the template's path, as messages show it.
-	file     string
-	template *template.Template
-	// ignore is the template's own ignore file (NAME.dockerignore), nil when it has none.
-	ignore        []byte
+	// source is the template; of a folder without one, some platform's own file.
+	source
+	// own are the files of platforms that are not built from the template.
+	own           map[platform.Platform]source
 	config        config.File
 	targets       []plan.Target
 	platformsFrom string
@@ -62,33 +61,36 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 		return s, err
 	}
 	s.context, s.name = context, serviceName(context)
-	if s.file, err = r.templatePath(path); err != nil {
+	file, missing := r.templatePath(path)
+	folder := filepath.Dir(file)
+	if missing != nil {
+		folder = path
+	}
+	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
-	source, err := readTemplate(s.file)
+	if s.own, err = readOwn(folder, s.config.Dockerfiles); err != nil {
+		return s, err
+	}
+	platforms, from, err := r.choosePlatforms(s.config.Platforms, host)
 	if err != nil {
-		return s, &ReadError{What: "the Dockerfile", Err: err}
-	}
-	if s.template, err = template.Parse(filepath.Base(s.file), source); err != nil {
 		return s, err
-	}
-	if s.ignore, err = readOptional(s.file + ".dockerignore"); err != nil {
-		return s, err
-	}
-	if s.config, err = readConfig(filepath.Join(filepath.Dir(s.file), "archbuild.yaml")); err != nil {
-		return s, err
-	}
-	return s, r.target(&s, host)
-}
-
-// target fills in the platforms, and what each is built with.
-func (r run) target(s *service, host platform.Platform) error {
-	list, from, err := r.choosePlatforms(s.config.Platforms, host)
-	if err != nil {
-		return err
 	}
 	s.platformsFrom = from
-	for _, p := range list {
+	if missing == nil {
+		s.source, err = readSource(file)
+	} else if s.own, err = withoutTemplate(path, platforms, missing); err == nil {
+		s.source = s.own[platforms[0]]
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, r.target(&s, platforms)
+}
+
+// target fills in what each platform is built with.
+func (r run) target(s *service, platforms []platform.Platform) error {
+	for _, p := range platforms {
 		t := plan.Target{Platform: p, Args: s.config.ArgsFor(p), Stage: s.config.TargetFor(p)}
 		maps.Copy(t.Args, r.args.of(p))
 		if r.Target != "" {
@@ -96,8 +98,8 @@ func (r run) target(s *service, host platform.Platform) error {
 		}
 		if t.Stage != "" {
 			// BuildKit knows a target by its name only.
-			if !slices.ContainsFunc(s.template.Stages, func(st template.Stage) bool { return strings.EqualFold(st.Name, t.Stage) }) {
-				return &NoStageError{File: s.template.Name, Stage: t.Stage, Stages: stageNames(s.template)}
+			if !slices.ContainsFunc(s.of(p).template.Stages, func(st template.Stage) bool { return strings.EqualFold(st.Name, t.Stage) }) {
+				return &NoStageError{File: s.of(p).template.Name, Stage: t.Stage, Stages: stageNames(s.of(p).template)}
 			}
 		}
 		s.targets = append(s.targets, t)

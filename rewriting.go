@@ -81,7 +81,7 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	if opts.Out == "" && s.file == stdinName {
+	if opts.Out == "" && fromStdin(s.file) {
 		opts.Out = "-"
 	}
 	if err := opts.checkTargets(s); err != nil {

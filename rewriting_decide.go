@@ -24,6 +24,15 @@ type rewriter struct {
 	service
 	build        platform.Platform
 	offline, pin bool
+	// dockerfile is the name of the result.
+	dockerfile string
+}
+
+// at is the rewriter of one platform, which may have a Dockerfile of its own.
+func (w rewriter) at(p platform.Platform) rewriter {
+	w.dockerfile = w.archName(p)
+	w.source = w.of(p)
+	return w
 }
 
 // all rewrites the template for every platform.
@@ -31,7 +40,7 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	var uses [][]template.Use
 	var questions []resolve.Question
 	for _, target := range w.targets {
-		list, err := w.template.Uses(template.Env{
+		list, err := w.at(target.Platform).template.Uses(template.Env{
 			Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage,
 		})
 		if err != nil {
@@ -51,10 +60,10 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	var done []Rewritten
 	for i, target := range w.targets {
 		if at := slices.IndexFunc(uses[i], func(u template.Use) bool { return u.Needed && u.Skip }); at >= 0 {
-			done = append(done, Rewritten{File: w.file, Platform: target.Platform, skipped: uses[i][at].Rule})
+			done = append(done, Rewritten{File: w.of(target.Platform).file, Platform: target.Platform, skipped: uses[i][at].Rule})
 			continue
 		}
-		one, err := w.one(target.Platform, uses[i], known)
+		one, err := w.at(target.Platform).one(target.Platform, uses[i], known)
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", target.Platform, err)
 		}
@@ -102,7 +111,7 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 		return knowledge{}, err
 	}
 	rules.Offline = w.offline
-	registry, err := w.locked(w.service)
+	registry, err := w.sources(w.service)
 	if err != nil {
 		return knowledge{}, err
 	}
@@ -145,7 +154,7 @@ func leaves(err error) []error {
 // one rewrites for one platform.
 func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge) (Rewritten, error) {
 	done := Rewritten{
-		File: w.file, Platform: p, Dockerfile: rewrite.Name(archName(w.template.Name), p.Suffix()),
+		File: w.file, Platform: p, Dockerfile: w.dockerfile,
 		Edits: []rewrite.Edit{}, Warnings: w.remarks(p, known.notes), source: w.template.Source,
 	}
 	var list []rewrite.Replacement
@@ -243,6 +252,11 @@ func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.R
 	return out, nil
 }
 
-// archName is what the names of the results begin with. A Dockerfile.template
-// is one for Dockerfile.ARCH already.
-func archName(name string) string { return strings.TrimSuffix(name, ".template") }
+// archName is the name of a result. A Dockerfile.template is one for
+// Dockerfile.ARCH already, and a platform's own file may have its name.
+func (s service) archName(p platform.Platform) string {
+	if own, ok := s.own[p]; ok && strings.HasSuffix(own.template.Name, "."+p.Suffix()) {
+		return own.template.Name
+	}
+	return rewrite.Name(strings.TrimSuffix(s.template.Name, ".template"), p.Suffix())
+}

@@ -19,20 +19,34 @@ type RewrittenFile struct {
 	Path string
 	// Unchanged files said the same before, and keep their time.
 	Unchanged bool
+	// Kept files are what a platform is built from, so they are not written over.
+	Kept bool
 }
 
+// namedFile is a file to be, and the Dockerfile it was made of.
 type namedFile struct {
 	name    string
 	content []byte
+	from    string
+}
+
+// isSource says whether a path is the Dockerfile itself.
+func (f namedFile) isSource(path string) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	from, err := os.Stat(f.from)
+	return err == nil && os.SameFile(there, from)
 }
 
 // rewrittenFiles is every Dockerfile.ARCH, each with its ignore file.
 func rewrittenFiles(s service, done []Rewritten) []namedFile {
 	var files []namedFile
 	for _, one := range done {
-		files = append(files, namedFile{one.Dockerfile, one.Content})
-		if s.ignore != nil {
-			files = append(files, namedFile{rewrite.DockerignoreName(one.Dockerfile), s.ignore})
+		files = append(files, namedFile{one.Dockerfile, one.Content, one.File})
+		if ignore := s.of(one.Platform).ignore; ignore != nil {
+			files = append(files, namedFile{rewrite.DockerignoreName(one.Dockerfile), ignore, one.File})
 		}
 	}
 	return files
@@ -47,6 +61,10 @@ func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 	for _, file := range files {
 		path := filepath.Join(folder, file.name)
 		same := sameFile(path, file.content)
+		if !same && file.isSource(path) {
+			written = append(written, RewrittenFile{Path: path, Kept: true})
+			continue
+		}
 		if !same {
 			if err := writeWhole(path, file.content); err != nil {
 				return written, err
@@ -78,7 +96,7 @@ func checkFresh(files []namedFile, folder string) error {
 			failed = append(failed, &StaleError{Path: path, Missing: true})
 		case err != nil:
 			failed = append(failed, &ReadError{What: path, Err: err})
-		case !bytes.Equal(found, file.content):
+		case !bytes.Equal(found, file.content) && !file.isSource(path):
 			failed = append(failed, &StaleError{Path: path})
 		}
 	}
@@ -104,11 +122,14 @@ func (e *StaleError) Hint() string { return "write it: the same command without 
 // WriteFiles names the files, a line each.
 func (r Rewriting) WriteFiles(w io.Writer) error {
 	for _, file := range r.Files {
-		state := "wrote"
-		if file.Unchanged {
+		state, why := "wrote", ""
+		switch {
+		case file.Unchanged:
 			state = "unchanged"
+		case file.Kept:
+			state, why = "kept", ", which its platform is built from; -o FOLDER writes what becomes of it"
 		}
-		if _, err := fmt.Fprintf(w, "%s %s\n", state, ui.Line(file.Path)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s%s\n", state, ui.Line(file.Path), why); err != nil {
 			return err
 		}
 	}
@@ -120,7 +141,7 @@ func (r Rewriting) WriteFiles(w io.Writer) error {
 func (r Rewriting) WriteDiffs(w io.Writer) error {
 	for _, one := range r.Platforms {
 		from, to := one.File, filepath.Join(filepath.Dir(one.File), one.Dockerfile)
-		if one.File == stdinName {
+		if fromStdin(one.File) {
 			from = "Dockerfile"
 		}
 		text := diff.Diff(from, one.source, to, one.Content)

@@ -2,7 +2,6 @@ package archbuild
 
 import (
 	"cmp"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,24 +31,4 @@ func (k knowledge) doubtOffline(rules resolve.Rules) {
 			}
 		}
 	}
-}
-
-// lockName is the file beside archbuild.yaml that says what images were.
-const lockName = "archbuild.lock"
-
-// locked is the registry behind the lock of a service, if it has one.
-func (r run) locked(s service) (resolve.Registry, error) {
-	folder := filepath.Dir(s.file)
-	if s.file == stdinName {
-		folder = s.context
-	}
-	data, err := readOptional(filepath.Join(folder, lockName))
-	if err != nil || data == nil {
-		return r.registry, err
-	}
-	lock, err := resolve.ParseLock(lockName, data)
-	if err != nil {
-		return nil, err
-	}
-	return lock.Over(r.registry), nil
 }

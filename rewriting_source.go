@@ -11,8 +11,12 @@ import (
 	"github.com/archbuild/archbuild/template"
 )
 
-// stdinName is standard input where a file is named.
+// stdinName is standard input where a file is named: "-", or DIR/- when what
+// belongs to it is in DIR.
 const stdinName = "-"
+
+// fromStdin says whether a template came from standard input.
+func fromStdin(file string) bool { return filepath.Base(file) == stdinName }
 
 // rewriteSource finds what is to be rewritten: a Dockerfile itself, the one in a
 // folder, or standard input with the archbuild.yaml of the working directory.
@@ -47,16 +51,21 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 	if err != nil {
 		return service{}, &ReadError{What: "the working directory", Err: err}
 	}
-	source, err := io.ReadAll(io.LimitReader(r.Stdin, template.MaxBytes+1))
+	content, err := io.ReadAll(io.LimitReader(r.Stdin, template.MaxBytes+1))
 	if err != nil {
 		return service{}, &ReadError{What: "standard input", Err: err}
 	}
-	s := service{name: serviceName(context), context: context, file: stdinName}
-	if s.template, err = template.Parse("Dockerfile", source); err != nil {
+	s := service{name: serviceName(context), context: context, source: source{file: filepath.Join(folder, stdinName)}}
+	if s.template, err = template.Parse("Dockerfile", content); err != nil {
 		return s, err
 	}
 	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
-	return s, r.target(&s, host)
+	platforms, from, err := r.choosePlatforms(s.config.Platforms, host)
+	if err != nil {
+		return s, err
+	}
+	s.platformsFrom = from
+	return s, r.target(&s, platforms)
 }

@@ -37,7 +37,7 @@ func (w RewriteWarning) String() string {
 		names = append(names, p.String())
 	}
 	file := w.file
-	if file == stdinName {
+	if fromStdin(file) {
 		file = "standard input"
 	}
 	if w.Line > 0 {

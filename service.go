@@ -48,13 +48,14 @@ func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.
 func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, job := range p.Jobs {
-		out, err := rewrite.Dockerfile(s.template, replacements(job, true))
+		from := s.of(job.Platform)
+		out, err := rewrite.Dockerfile(from.template, replacements(job, true))
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
 		}
 		files[job.Dockerfile] = out.Bytes
-		if s.ignore != nil {
-			files[rewrite.DockerignoreName(job.Dockerfile)] = s.ignore
+		if from.ignore != nil {
+			files[rewrite.DockerignoreName(job.Dockerfile)] = from.ignore
 		}
 	}
 	return files, nil
@@ -82,7 +83,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 		return nil, fmt.Errorf("finding %s: %w", resultsFolder, err)
 	}
 	session, err := builder.Start(ctx, node, builder.Sources{
-		Context: s.context, Results: out, Dockerfiles: dockerfiles, Contexts: r.folders,
+		Context: s.context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders,
 		Secrets: r.secrets, Hosts: r.hosts(p), Store: r.store.dir,
 	})
 	if err != nil {

@@ -33,6 +33,9 @@ type Sources struct {
 	// Results is the folder where images are left by default, absolute. It is
 	// no part of any context: a build must not hold the result of the last one.
 	Results string
+	// Rewrites are files of the context, by name, that are not sent: what
+	// archbuild itself has written there.
+	Rewrites []string
 	// Dockerfiles holds every rewritten file, and the ignore file of each, by name.
 	Dockerfiles map[string][]byte
 	// Contexts are the named contexts that are folders: NAME → folder.
@@ -101,7 +104,7 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 		if err != nil {
 			return fmt.Errorf("reading context %s: %w", path, err)
 		}
-		dirs[local] = asContext(fs, path, from.Results)
+		dirs[local] = asContext(fs, path, from)
 		return nil
 	}
 	if err := folder("context", from.Context); err != nil {
@@ -131,15 +134,18 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 
 // asContext makes every file root's, as every builder's client does: who owns
 // the files on this machine is no property of the image. It leaves out the
-// folder of results, should that lie below path.
-func asContext(fs fsutil.FS, path, results string) fsutil.FS {
-	hidden, err := filepath.Rel(path, results)
+// folder of results, should that lie below path, and rewritten Dockerfiles.
+func asContext(fs fsutil.FS, path string, from Sources) fsutil.FS {
+	hidden, err := filepath.Rel(path, from.Results)
 	if err != nil || !filepath.IsLocal(hidden) {
 		hidden = ""
 	}
 	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: func(name string, stat *fstypes.Stat) fsutil.MapResult {
 		if name == hidden && os.FileMode(stat.Mode).IsDir() {
 			return fsutil.MapResultSkipDir
+		}
+		if path == from.Context && slices.Contains(from.Rewrites, name) {
+			return fsutil.MapResultExclude
 		}
 		return rootOwned(name, stat)
 	}})

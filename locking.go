@@ -1,0 +1,172 @@
+package archbuild
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/resolve"
+)
+
+// lockName is the file beside the template that pins what bases were resolved to.
+const lockName = "archbuild.lock"
+
+// readLock reads the lock beside a template. Without one, found is false.
+func readLock(folder string) (lock resolve.Lock, found bool, err error) {
+	data, err := readOptional(filepath.Join(folder, lockName))
+	if err != nil || data == nil {
+		return resolve.Lock{}, false, err
+	}
+	lock, err = resolve.ParseLock(lockName, data)
+	return lock, err == nil, err
+}
+
+// sources is who answers for the bases of a service: the registries, with the
+// lock before them if there is one, or with --locked the lock alone.
+func (r run) sources(s service) (resolve.Registry, error) {
+	lock, found, err := readLock(filepath.Dir(s.file))
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Locked && !found:
+		return nil, &NoLockError{File: filepath.Join(filepath.Dir(s.file), lockName)}
+	case r.Locked:
+		return lock.Only(r.registry), nil
+	case found:
+		return lock.Over(r.registry), nil
+	}
+	return r.registry, nil
+}
+
+// NoLockError says that --locked has nothing to go by.
+type NoLockError struct{ File string }
+
+func (e *NoLockError) Error() string { return fmt.Sprintf("--locked: there is no %s", e.File) }
+
+// Hint names the verb that writes it.
+func (e *NoLockError) Hint() string { return "write it: archbuild lock PATH" }
+
+// OfflineError says that a build needs what only a registry knows.
+type OfflineError struct{ Text string }
+
+func (e *OfflineError) Error() string { return e.Text }
+
+// Hint says how to do without the network.
+func (e *OfflineError) Hint() string {
+	return "leave --offline out, or lock the bases while there is a network: archbuild lock PATH"
+}
+
+// undecided makes errors of what a build cannot leave open.
+func undecided(warnings []resolve.Warning) error {
+	var failed []error
+	for _, w := range warnings {
+		if w.Kind == resolve.Undecided || w.Kind == resolve.UndecidedPin {
+			failed = append(failed, &OfflineError{w.Text})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Locked is what Lock did for one template.
+type Locked struct {
+	File   string `json:"file"`
+	Images int    `json:"images"`
+	// Changed is false when the file said the same before.
+	Changed bool `json:"changed"`
+}
+
+// Lock writes archbuild.lock beside each template: what every base is now, for
+// all its platforms. What the file holds already is kept, but for the references
+// in update; "*" among them asks for everything anew.
+func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) {
+	r, err := opts.check()
+	if err != nil {
+		return nil, err
+	}
+	host, err := opts.host(ctx)
+	if err != nil {
+		return nil, err
+	}
+	services, err := r.read(host.Platform)
+	if err != nil {
+		return nil, err
+	}
+	at, err := opts.rewritePlace(host.Platform)
+	if err != nil {
+		return nil, err
+	}
+	var done []Locked
+	var failed []error
+	for _, s := range services {
+		one, err := r.lock(ctx, s, at, update)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		done = append(done, one)
+	}
+	return done, errors.Join(failed...)
+}
+
+func (r run) lock(ctx context.Context, s service, at place, update []string) (Locked, error) {
+	file := filepath.Join(filepath.Dir(s.file), lockName)
+	before, _, err := readLock(filepath.Dir(s.file))
+	if err != nil {
+		return Locked{}, err
+	}
+	for _, ref := range update {
+		if ref == "*" {
+			before = resolve.Lock{}
+		} else if before, err = before.Without(ref); err != nil {
+			return Locked{}, err
+		}
+	}
+	from := before.Over(r.registry)
+	answers, err := r.answers(ctx, s, at, from)
+	if err != nil {
+		return Locked{}, err
+	}
+	lock, err := resolve.NewLock(ctx, from, answers)
+	if err != nil {
+		return Locked{}, err
+	}
+	content := lock.Format()
+	done := Locked{File: file, Images: len(lock.Images)}
+	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, content) {
+		return done, nil
+	}
+	done.Changed = true
+	return done, writeWhole(file, content)
+}
+
+// answers resolves the bases of every platform of a service.
+func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry) (map[resolve.Question]resolve.Answer, error) {
+	all := map[resolve.Question]resolve.Answer{}
+	for _, request := range r.requests(s, at) {
+		answers, _, err := r.resolve(ctx, s, at, request, from)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, answers)
+	}
+	return all, nil
+}
+
+// WriteLocked prints what Lock did, a line a file.
+func WriteLocked(w io.Writer, list []Locked) error {
+	for _, l := range list {
+		state := "unchanged"
+		if l.Changed {
+			state = "wrote"
+		}
+		if _, err := fmt.Fprintf(w, "%s %s (%d images)\n", state, l.File, l.Images); err != nil {
+			return err
+		}
+	}
+	return nil
+}

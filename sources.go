@@ -1,0 +1,161 @@
+package archbuild
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/template"
+)
+
+// source is a Dockerfile as it was read.
+type source struct {
+	// file is its path, as messages show it.
+	file     string
+	template *template.Template
+	// ignore is its own ignore file (NAME.dockerignore), nil when it has none.
+	ignore []byte
+}
+
+func readSource(file string) (source, error) {
+	s := source{file: file}
+	content, err := readTemplate(file)
+	if err != nil {
+		return s, &ReadError{What: "the Dockerfile", Err: err}
+	}
+	if s.template, err = template.Parse(filepath.Base(file), content); err != nil {
+		return s, err
+	}
+	s.ignore, err = readOptional(file + ".dockerignore")
+	return s, err
+}
+
+// of is the Dockerfile that a platform is built from: its own, else the template.
+func (s service) of(p platform.Platform) source {
+	if own, ok := s.own[p]; ok {
+		return own
+	}
+	return s.source
+}
+
+// readOwn reads the files that archbuild.yaml names for single platforms.
+func readOwn(folder string, named []config.Dockerfile) (map[platform.Platform]source, error) {
+	own := map[platform.Platform]source{}
+	var failed []error
+	for _, d := range named {
+		one, err := readSource(filepath.Join(folder, d.Path))
+		if errors.Is(err, os.ErrNotExist) {
+			err = &UsageError{fmt.Errorf("archbuild.yaml:%d: %s: no such file", d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
+		}
+		own[d.Platform] = one
+		failed = append(failed, err)
+	}
+	return own, errors.Join(failed...)
+}
+
+// withoutTemplate takes files called Dockerfile.ARCH where there is no
+// Dockerfile. missing is the error that says so.
+func withoutTemplate(folder string, platforms []platform.Platform, missing error) (map[platform.Platform]source, error) {
+	own := map[platform.Platform]source{}
+	for _, p := range platforms {
+		file := filepath.Join(folder, rewrite.Name("Dockerfile", p.Suffix()))
+		if _, err := os.Stat(file); err != nil {
+			return nil, missing
+		}
+		one, err := readSource(file)
+		if err != nil {
+			return nil, err
+		}
+		own[p] = one
+	}
+	return own, nil
+}
+
+// requests are what is to be planned: the template for its platforms, then each
+// file of a single one.
+func (r run) requests(s service, at place) []plan.Request {
+	var list []plan.Request
+	for _, target := range s.targets {
+		from := s.of(target.Platform)
+		i := slices.IndexFunc(list, func(q plan.Request) bool { return q.Template == from.template })
+		if i < 0 {
+			i = len(list)
+			list = append(list, plan.Request{
+				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
+				Build: at.platform, Node: at.name, Contexts: r.contextNames(), Runs: at.runs, AllowForeign: r.AllowForeign,
+			})
+		}
+		list[i].Targets = append(list[i].Targets, target)
+	}
+	return list
+}
+
+// joinPlans puts the plans of one service's Dockerfiles together, its platforms
+// in the order they were asked for.
+func joinPlans(s service, parts []plan.Plan) plan.Plan {
+	all := parts[0]
+	var jobs []plan.Job
+	for _, target := range s.targets {
+		for _, part := range parts {
+			for _, job := range part.Jobs {
+				if job.Platform == target.Platform {
+					jobs = append(jobs, job)
+				}
+			}
+		}
+	}
+	all.Jobs = jobs
+	for _, part := range parts[1:] {
+		all.Template += ", " + part.Template
+		all.Notes = append(all.Notes, part.Notes...)
+	}
+	return all
+}
+
+// rewrites are the names, below the context, of the files that archbuild would
+// write for a plan. They never travel in the context: they would go stale unseen.
+func rewrites(s service, p plan.Plan) []string {
+	var names []string
+	for _, job := range p.Jobs {
+		path, err := filepath.Abs(rewrite.Name(s.file, job.Platform.Suffix()))
+		if err != nil {
+			continue
+		}
+		if name, err := filepath.Rel(s.context, path); err == nil && filepath.IsLocal(name) {
+			names = append(names, name, rewrite.DockerignoreName(name))
+		}
+	}
+	return names
+}
+
+// stale names the files beside the template that look like rewrites of it and
+// say something else: they are not used.
+func stale(s service, p plan.Plan) []string {
+	var names []string
+	for _, job := range p.Jobs {
+		if _, own := s.own[job.Platform]; own {
+			continue
+		}
+		path := rewrite.Name(s.file, job.Platform.Suffix())
+		there, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		out, err := rewrite.Dockerfile(s.template, replacements(job, false))
+		if err == nil && !bytes.Equal(out.Bytes, there) {
+			names = append(names, filepath.Base(path))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: not used, and not what archbuild would write; name it under dockerfiles: in archbuild.yaml to build from it", strings.Join(names, ", "))}
+}
