@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -85,10 +86,6 @@ func (req Request) foreign(target Target, uses []template.Use) error {
 		return nil
 	}
 	w := walk{Request: req, target: target, uses: uses, seen: make([]bool, len(stages))}
-	var err error
-	if w.moved, err = req.moved(target); err != nil {
-		return err
-	}
 	final := req.finalStage(target)
 	start := fmt.Sprintf("stage %d (final)", final)
 	if name := stages[final].Name; name != "" {
@@ -97,9 +94,9 @@ func (req Request) foreign(target Target, uses []template.Use) error {
 	return w.from(final, start)
 }
 
-// moved gives the platform of each stage if the node were of another platform:
+// platformsIfMoved gives the platform of each stage if the node were of another platform:
 // those that differ depend on $BUILDPLATFORM, in whatever way it is written.
-func (req Request) moved(target Target) ([]platform.Platform, error) {
+func (req Request) platformsIfMoved(target Target) []platform.Platform {
 	other := platform.Platform{OS: "linux", Arch: "s390x"}
 	if req.Build == other {
 		other.Arch = "ppc64le"
@@ -107,13 +104,13 @@ func (req Request) moved(target Target) ([]platform.Platform, error) {
 	req.Build = other
 	uses, err := req.Template.Uses(req.env(target))
 	if err != nil {
-		return nil, err
+		return nil // not possible: it went well before
 	}
 	list := make([]platform.Platform, len(req.Template.Stages))
 	for i, s := range req.Template.Stages {
 		list[i] = uses[s.Base].Platform
 	}
-	return list, nil
+	return list
 }
 
 // walk follows what becomes part of an image through its stages.
@@ -121,7 +118,7 @@ type walk struct {
 	Request
 	target Target
 	uses   []template.Use
-	moved  []platform.Platform
+	moved  []platform.Platform // see platformsIfMoved; nil until it is asked for
 	seen   []bool
 }
 
@@ -142,7 +139,7 @@ func (w *walk) from(final int, start string) error {
 		}
 		use := w.uses[w.Template.Stages[s].Base]
 		if !use.Platform.Serves(w.target.Platform) {
-			if !w.allowed(s) && (at == 0 || w.moved[s] == use.Platform) {
+			if !w.allowed(s) && (at == 0 || w.fixed(s)) {
 				return w.error(steps, at)
 			}
 			continue // meant to be so: what it copies it copies to compile with
@@ -156,6 +153,24 @@ func (w *walk) from(final int, start string) error {
 		}
 	}
 	return nil
+}
+
+// fixed says whether a stage is on its platform whatever the node is.
+func (w *walk) fixed(stage int) bool {
+	base := w.uses[w.Template.Stages[stage].Base]
+	if base.Kind == template.StageKind {
+		return w.fixed(base.Target)
+	}
+	switch flag := w.Template.Stages[stage].PlatformFlag; {
+	case flag == "$BUILDPLATFORM" || flag == "${BUILDPLATFORM}":
+		return base.Platform != w.Build
+	case !strings.Contains(flag, "$"):
+		return true
+	}
+	if w.moved == nil {
+		w.moved = w.platformsIfMoved(w.target)
+	}
+	return w.moved[stage] == base.Platform
 }
 
 // holds lists the stages that a stage starts from and copies from, what ONBUILD

@@ -53,7 +53,7 @@ type arguments struct {
 }
 
 func (t *Template) arguments(env Env) *arguments {
-	a := &arguments{escape: rune(t.escape), lex: shell.NewLex(rune(t.escape)), values: t.predefined(env)}
+	a := &arguments{escape: rune(t.escape), values: t.predefined(env)}
 	for _, cmd := range t.globals {
 		for _, arg := range cmd.Args {
 			if a.declared == nil {
@@ -85,8 +85,15 @@ func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
 	if isPlain(text, byte(a.escape)) {
 		return shell.ProcessWordResult{Result: text}, nil
 	}
+	if result, ok := a.simple(text); ok && a.spent <= longestAll {
+		a.spent += len(result)
+		return shell.ProcessWordResult{Result: result}, nil
+	}
 	if a.bound(text) > longest || a.spent > longestAll {
 		return shell.ProcessWordResult{}, errTooLarge
+	}
+	if a.lex == nil {
+		a.lex = shell.NewLex(a.escape)
 	}
 	result, err := a.lex.ProcessWordWithMatches(readable(text), a.values)
 	a.spent += len(result.Result)

@@ -6,10 +6,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
-
 	"github.com/archbuild/archbuild/platform"
+	"github.com/containerd/platforms"
 )
 
 // Uses evaluates every reference for one platform; the result has one element
@@ -95,7 +93,7 @@ func (v *view) base(stage int) {
 
 // external checks that a text names an image.
 func (v *view) external(use *Use, unset []string) {
-	_, err := reference.ParseNormalizedNamed(use.Image)
+	err := checkName(use.Image)
 	if err == nil || use.Problem != nil {
 		return
 	}
