@@ -11,15 +11,14 @@ import (
 )
 
 // RewriteOptions is what a user can say of writing Dockerfiles. Options has one
-// path: a Dockerfile, the folder of one, or "-" for standard input.
+// path: a Dockerfile, the folder of one, or "-" for standard input. With its
+// Offline, rules count without proof, and what only a registry can tell is left
+// as it is.
 type RewriteOptions struct {
 	Options
 	// Out is the folder to write to, or "-" for standard output, which takes one
 	// platform. Empty is beside the template; of standard input standard output.
 	Out string
-	// Offline asks no registry: rules count without proof, and what only a
-	// registry can tell is left as it is, with a warning.
-	Offline bool
 	// Pin writes digests.
 	Pin bool
 	// Strict makes a failure of what is otherwise left as it is with a warning. It
@@ -92,7 +91,7 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	done, err := rewriter{run: r, service: s, build: at.platform, offline: opts.Offline, pin: opts.Pin}.all(ctx)
+	done, err := rewriter{run: r, service: s, build: at.platform, pin: opts.Pin}.all(ctx)
 	if err != nil {
 		return Rewriting{}, err
 	}

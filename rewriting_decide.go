@@ -22,8 +22,8 @@ import (
 type rewriter struct {
 	run
 	service
-	build        platform.Platform
-	offline, pin bool
+	build platform.Platform
+	pin   bool
 	// dockerfile is the name of the result.
 	dockerfile string
 }
@@ -110,7 +110,6 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 	if err := rules.Check(); err != nil {
 		return knowledge{}, err
 	}
-	rules.Offline = w.offline
 	registry, err := w.sources(w.service)
 	if err != nil {
 		return knowledge{}, err
@@ -129,7 +128,7 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{text: failed.Err.Error(), hint: hintOf(failed.Err)}
 		}
 	}
-	if w.offline {
+	if w.Offline {
 		known.doubtOffline(rules)
 	}
 	return known, nil
