@@ -125,6 +125,10 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{"a bad new reference", "bases:\n  debian:12: Registry/Debian", `a.yaml:2:14: "Registry/Debian" is no image reference`, "write [host/]name"},
 		{"a bad old reference", "bases:\n  Debian:12: debian:12", `a.yaml:2:3: "Debian:12" is no image reference`, "write [host/]name"},
 		{"one base in two spellings", "bases:\n  debian:12: a\n  docker.io/library/debian:12: b", `a.yaml:3:32: two rules fight: debian:12=a (a.yaml:2) and docker.io/library/debian:12=b (a.yaml:3)`, "keep one"},
+		{"a glob that is none", "bases:\n  deb***: x", `a.yaml:2:3: "deb***" is no glob`, "registry.example/*/base"},
+		{"more wildcards than there are", "bases:\n  deb*: x/*/*", `a.yaml:2:9: x/*/* has 2 wildcards, but deb* only 1`, "stands for"},
+		{"an expression that is none", "bases:\n  ~quay.io/(.*: x/$1", `a.yaml:2:3: "quay.io/(.*" is no regular expression`, "~quay.io/(.*)"},
+		{"a group that is not there", "bases:\n  ~quay.io/(.*): x/$2", `a.yaml:2:18: $2 is no group of the regular expression "quay.io/(.*)"`, "${1}"},
 		{"scratch as a new base", "bases: {debian: scratch}", `a.yaml:1:17: scratch is no image`, "change the FROM"},
 		{"a bad name of an argument", "args: {A-B: c}", `a.yaml:1:8: "A-B" cannot be the name of a build argument`, "letters"},
 		{"an argument without value", "args:\n  KEY:", `a.yaml:2:8: a value is missing here`, `""`},
@@ -155,6 +159,30 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 				t.Errorf("%v is no config.Error", err)
 			}
 		})
+	}
+}
+
+func TestPatternsAreRules(t *testing.T) {
+	f, err := config.Load("a.yaml", []byte(`bases:
+  registry.example/*/base: mirror.example/*/base
+  debian:*-slim: x/debian:*-slim
+  ~^quay.io/(.*)$: mirror.example/$1
+  "**/tool": {linux/arm64: x/tool}
+  ~gcr.io/(?P<a>[^:]*):.*: "x/${a}:2"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, rule := range f.Rules() {
+		got = append(got, rule.String()+" "+rule.Source)
+	}
+	want := []string{
+		"registry.example/*/base=mirror.example/*/base a.yaml:2", "debian:*-slim=x/debian:*-slim a.yaml:3",
+		"~^quay.io/(.*)$=mirror.example/$1 a.yaml:4", "**/tool=x/tool@linux/arm64 a.yaml:5", "~gcr.io/(?P<a>[^:]*):.*=x/${a}:2 a.yaml:6",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
