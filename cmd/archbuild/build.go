@@ -52,6 +52,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
+	resolveFlags(f, &opts)
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
 	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes, an `OUTPUT`: type=oci|local|tar|image,dest=… (repeatable)")
 	f.BoolVar(&opts.Push, "push", false, "push to the registry of each tag; tags move last")
@@ -83,6 +84,13 @@ func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: `OLD=NEW`[@PLATFORM]")
 	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found, a `MODE`: auto, prefix, keep (default auto)")
 	f.StringVar(&opts.BuildPlatform, "build-platform", "", "`PLATFORM` of BUILDPLATFORM stages (default the node's)")
+}
+
+// resolveFlags are those that decide where bases are looked for, and which may be used.
+func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
+	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
+	f.StringArrayVar(&opts.AllowForeign, "allow-foreign-stage", nil, "the image may stand on or copy from this `STAGE` of another platform (repeatable)")
 }
 
 // engineFlags choose where the work is done.

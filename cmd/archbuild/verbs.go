@@ -10,13 +10,25 @@ import (
 func newPlan(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
+	var explain string
 	c := &cobra.Command{
-		Use:     "plan PATH...",
-		Short:   "Show what a build would do, and why",
-		Example: `  archbuild plan ./service --platform linux/amd64,linux/arm64`,
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "plan PATH...",
+		Short: "Show what a build would do, and why",
+		Example: `  archbuild plan ./service --platform linux/amd64,linux/arm64
+  archbuild plan ./service --platform linux/arm64 --explain debian:12`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths, opts.DryRun = args, true
+			if explain != "" {
+				list, err := archbuild.Explain(c.Context(), opts, explain)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(system.Stdout, list)
+				}
+				return archbuild.WriteExplanations(system.Stdout, list)
+			}
 			outcome, err := archbuild.Build(c.Context(), opts)
 			if err != nil {
 				return err
@@ -27,6 +39,8 @@ func newPlan(system archbuild.System) *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
+	resolveFlags(f, &opts)
+	f.StringVar(&explain, "explain", "", "tell why the image `REF` became what it became")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)
 	return c
