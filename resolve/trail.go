@@ -9,13 +9,13 @@ import (
 // Step is one reference that was tried for a question.
 type Step struct {
 	// Image is the reference that was tried.
-	Image string
+	Image string `json:"image"`
 	// Rule says what named it: a rule, a convention, "as written".
-	Rule string
+	Rule string `json:"rule"`
 	// Outcome says what became of it: "serves linux/arm64: sha256:…", "offers linux/amd64", "does not exist".
-	Outcome string
+	Outcome string `json:"outcome"`
 	// Serves tells that it was proven to serve the platform.
-	Serves bool
+	Serves bool `json:"serves"`
 }
 
 func (s Step) String() string { return fmt.Sprintf("%s (%s): %s", s.Image, s.Rule, s.Outcome) }
