@@ -78,6 +78,9 @@ func (w rewriter) asks(use template.Use) bool {
 	if use.Kind != template.External || use.Problem != nil {
 		return false
 	}
+	if len(w.folders) == 0 && len(w.remote) == 0 {
+		return true
+	}
 	form, err := plan.ContextName(use.Image)
 	if err != nil || use.Image == "context" {
 		return true
@@ -92,7 +95,7 @@ func (w rewriter) asks(use template.Use) bool {
 type knowledge struct {
 	answers map[resolve.Question]resolve.Answer
 	doubts  map[resolve.Question]doubt
-	notes   []resolve.Warning
+	notes   map[resolve.Question][]resolve.Warning
 }
 
 // doubt is why an image is left as it is.
@@ -114,10 +117,14 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 	if err != nil {
 		return knowledge{}, err
 	}
-	known := knowledge{doubts: map[resolve.Question]doubt{}}
-	known.answers, known.notes, err = resolve.All(ctx, registry, rules, questions)
+	known := knowledge{doubts: map[resolve.Question]doubt{}, notes: map[resolve.Question][]resolve.Warning{}}
+	var notes []resolve.Warning
+	known.answers, notes, err = resolve.All(ctx, registry, rules, questions)
 	if ctx.Err() != nil {
 		return knowledge{}, context.Cause(ctx)
+	}
+	for _, note := range notes {
+		known.notes[note.Question] = append(known.notes[note.Question], note)
 	}
 	for _, e := range leaves(err) {
 		failed := new(resolve.Error)
@@ -154,7 +161,7 @@ func leaves(err error) []error {
 func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge) (Rewritten, error) {
 	done := Rewritten{
 		File: w.file, Platform: p, Dockerfile: w.dockerfile,
-		Edits: []rewrite.Edit{}, Warnings: w.remarks(p, known.notes), source: w.template.Source,
+		Edits: []rewrite.Edit{}, Warnings: w.remarks(p, known), source: w.template.Source,
 	}
 	var list []rewrite.Replacement
 	for _, use := range uses {
@@ -185,8 +192,8 @@ func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to
 	if doubted && !(doubtful.unproven && use.Rule != "") { // a rule in the file needs no proof either
 		done.warn(w.warning(use, doubtful))
 	}
-	for _, note := range known.notes {
-		if note.Question == q && note.Kind == resolve.RulePassed {
+	for _, note := range known.notes[q] {
+		if note.Kind == resolve.RulePassed {
 			done.warn(w.warning(use, doubt{text: note.Text, harmless: true}))
 		}
 	}

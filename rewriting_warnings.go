@@ -61,7 +61,7 @@ func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 
 // remarks are warnings that are about no single reference: comments that are no
 // rules, placeholders that nothing fills in, rules without a use.
-func (w rewriter) remarks(p platform.Platform, notes []resolve.Warning) []RewriteWarning {
+func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning {
 	list := []RewriteWarning{}
 	add := func(line int, where, text, message, hint string) {
 		list = append(list, RewriteWarning{
@@ -77,7 +77,7 @@ func (w rewriter) remarks(p platform.Platform, notes []resolve.Warning) []Rewrit
 	for _, left := range w.template.Placeholders {
 		add(left.Line, "placeholder", left.Name, "%%"+left.Name+"%% stays: placeholders are filled in where they name an image", "")
 	}
-	for _, note := range notes {
+	for _, note := range known.notes[resolve.Question{}] {
 		if note.Kind == resolve.UnusedRule {
 			add(0, "rule", note.Rule.String(), note.Text, "")
 		}
@@ -93,14 +93,20 @@ func (r *Rewritten) warn(w RewriteWarning) {
 
 // mergeWarnings says once what holds for several platforms.
 func mergeWarnings(done []Rewritten) []RewriteWarning {
+	type key struct {
+		line                      int
+		where, reference, message string
+		harmless                  bool
+	}
 	var merged []RewriteWarning
+	seen := map[key]int{}
 	for _, one := range done {
 		for _, w := range one.Warnings {
-			at := slices.IndexFunc(merged, func(m RewriteWarning) bool {
-				return m.Line == w.Line && m.Where == w.Where && m.Reference == w.Reference && m.Message == w.Message && m.harmless == w.harmless
-			})
+			k := key{w.Line, w.Where, w.Reference, w.Message, w.harmless}
+			at, known := seen[k]
 			switch {
-			case at < 0:
+			case !known:
+				seen[k] = len(merged)
 				w.Platforms = slices.Clone(w.Platforms)
 				merged = append(merged, w)
 			case !slices.Contains(merged[at].Platforms, one.Platform):
