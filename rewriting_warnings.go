@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
+	"github.com/distribution/reference"
 )
 
 // RewriteWarning tells of a reference that was left as it is, and why.
@@ -69,6 +70,9 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 			Platforms: []platform.Platform{p}, file: w.file, harmless: true,
 		})
 	}
+	if syntax := w.template.Syntax; foreignSyntax(syntax) {
+		add(0, "syntax", syntax, "# syntax="+syntax+" is another frontend, and it may read the file in another way", "compare the result: --diff")
+	}
 	for _, rule := range w.template.Rules {
 		if rule.Problem != nil {
 			add(rule.Line, "comment", rule.New, rule.Problem.Message, rule.Problem.Advice)
@@ -83,6 +87,17 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 		}
 	}
 	return list
+}
+
+// foreignSyntax says whether a frontend is none of docker/dockerfile's, in
+// whatever registry, channel or version.
+func foreignSyntax(syntax string) bool {
+	named, err := reference.ParseNormalizedNamed(syntax)
+	if syntax == "" || err != nil {
+		return syntax != ""
+	}
+	path := reference.Path(named)
+	return !strings.HasSuffix(path, "docker/dockerfile") && !strings.HasSuffix(path, "docker/dockerfile-upstream")
 }
 
 // warn adds a warning, in the order of the file.
