@@ -125,7 +125,7 @@ func joinPlans(s service, parts []plan.Plan) plan.Plan {
 func rewrites(s service, p plan.Plan) []string {
 	var names []string
 	for _, job := range p.Jobs {
-		path, err := filepath.Abs(rewrite.Name(s.file, job.Platform.Suffix()))
+		path, err := filepath.Abs(filepath.Join(filepath.Dir(s.file), s.archName(job.Platform)))
 		if err != nil {
 			continue
 		}
@@ -144,7 +144,7 @@ func stale(s service, p plan.Plan) []string {
 		if _, own := s.own[job.Platform]; own {
 			continue
 		}
-		path := rewrite.Name(s.file, job.Platform.Suffix())
+		path := filepath.Join(filepath.Dir(s.file), s.archName(job.Platform))
 		there, err := os.ReadFile(path)
 		if err != nil {
 			continue
