@@ -56,6 +56,9 @@ func All(ctx context.Context, reg Registry, rules Rules, questions []Question) (
 		reg = withoutNetwork(reg)
 	}
 	questions = distinct(questions)
+	if err := table.bounded(questions); err != nil {
+		return nil, nil, err
+	}
 	results := make([]result, len(questions))
 	var wait sync.WaitGroup
 	for i, q := range questions {
@@ -74,7 +77,7 @@ func All(ctx context.Context, reg Registry, rules Rules, questions []Question) (
 		warnings = append(warnings, r.warnings...)
 	}
 	warnings = append(warnings, undecided(questions, answers)...)
-	for _, rule := range table.unused(questions) {
+	for _, rule := range table.unused(rules.List, questions) {
 		warnings = append(warnings, Warning{Kind: UnusedRule, Rule: rule, Text: fmt.Sprintf("%s %s matched no image of this Dockerfile", rule.Source, rule)})
 	}
 	return answers, warnings, join(failures)

@@ -1,13 +1,16 @@
 package resolve_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/archbuild/archbuild/internal/registry/registrytest"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -159,4 +162,56 @@ func TestADigestBecomesThatOfTheSameIndex(t *testing.T) {
 			t.Errorf("%s: no PlatformError: %v", c.why, err)
 		}
 	}
+}
+
+// FuzzConventions holds: whatever is tried is a reference of the same registry
+// and, but for official images, of the same owner; and it is not much.
+func FuzzConventions(f *testing.F) {
+	for _, seed := range []string{"debian", "amd64/debian:12", "vendor/tool-amd64:1-amd64", "localhost:5000/amd64/x-amd64:x86_64", "registry.example/amd64-amd64/amd64/amd64:amd64", "x86-64_x64.amd64"} {
+		f.Add(seed, uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, image string, at uint8) {
+		named, err := reference.ParseNormalizedNamed(image)
+		if err != nil {
+			return
+		}
+		reg := &amd64Only{}
+		on := platform.All()[int(at)%len(platform.All())]
+		_, _, _ = resolve.All(t.Context(), reg, resolve.Rules{}, []resolve.Question{{Image: image, Platform: on}})
+		if len(reg.asked) > 60 {
+			t.Errorf("%d questions for %s on %s", len(reg.asked), image, on)
+		}
+		owner := func(named reference.Named) string {
+			first, _, _ := strings.Cut(reference.Path(named), "/")
+			return reference.Domain(named) + "/" + first
+		}
+		for _, ref := range reg.asked {
+			tried, err := reference.ParseNormalizedNamed(ref)
+			if err != nil || reference.Domain(tried) != reference.Domain(named) {
+				t.Fatalf("%s asks for %s: %v", image, ref, err)
+			}
+			hub := reference.Domain(named) == "docker.io"
+			several := strings.Contains(reference.Path(named), "/")
+			if several && !hub && owner(tried) != owner(named) {
+				t.Errorf("%s asks for %s", image, ref)
+			}
+		}
+	})
+}
+
+// amd64Only offers linux/amd64 under every name.
+type amd64Only struct {
+	mu    sync.Mutex
+	asked []string
+}
+
+func (r *amd64Only) Image(_ context.Context, ref string) (resolve.Image, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, ref)
+	return resolve.Image{Offers: []resolve.Offer{{Platform: platform.MustParse("linux/amd64"), Digest: sum}}}, nil
+}
+
+func (*amd64Only) Config(context.Context, string, string) (resolve.Config, error) {
+	return resolve.Config{Platform: platform.MustParse("linux/amd64")}, nil
 }

@@ -121,7 +121,27 @@ type table struct {
 	mode    Mode
 	home    platform.Platform // the default one
 	offline bool
-	rules   []entry
+	// rules that name a repository, by its full name, and those that are patterns.
+	rules    map[string][]entry
+	patterns []entry
+}
+
+// Each rule that is a pattern is held against every reference, and archbuild.yaml
+// comes with the source, as the Dockerfile does: together they are bounded.
+const (
+	maxPatterns = 200
+	maxMatches  = 20_000
+)
+
+// bounded tells whether there are too many patterns for so many questions.
+func (t table) bounded(questions []Question) error {
+	if len(t.patterns)*len(questions) <= maxMatches {
+		return nil
+	}
+	return &RuleError{
+		Text: fmt.Sprintf("%d rules that are globs or regular expressions are too many for %d questions", len(t.patterns), len(questions)),
+		hint: "join some by ** or by (a|b), or name repositories",
+	}
 }
 
 // choice is what the rules say about a question.
@@ -133,13 +153,23 @@ type choice struct {
 	passed *entry
 }
 
+// about lists the rules that may fit a reference.
+func (t table) about(n name) []*entry {
+	var list []*entry
+	for _, rules := range [][]entry{t.rules[n.repo], t.patterns} {
+		for i := range rules {
+			list = append(list, &rules[i])
+		}
+	}
+	return list
+}
+
 // find gives the rule that decides. Two of the same weight that want different
 // things are an error.
 func (t table) find(n name, on platform.Platform) (choice, error) {
 	var c choice
 	var other *entry
-	for i := range t.rules {
-		candidate := &t.rules[i]
+	for _, candidate := range t.about(n) {
 		fits, use := candidate.match(n, on)
 		if fits == pinned && c.passed == nil {
 			c.passed = candidate
@@ -174,22 +204,20 @@ func (t table) find(n name, on platform.Platform) (choice, error) {
 }
 
 // unused lists the rules of the command line that fit none of the questions.
-func (t table) unused(questions []Question) []Rule {
-	var list []Rule
-	for _, e := range t.rules {
-		fits := func(q Question) bool {
-			n, err := parseName(q.Image)
-			if err != nil {
-				return false
-			}
-			how, _ := e.match(n, q.Platform)
-			return how != no
+func (t table) unused(rules []Rule, questions []Question) []Rule {
+	used := map[Rule]bool{}
+	for _, q := range questions {
+		n, err := parseName(q.Image)
+		if err != nil {
+			continue
 		}
-		if e.CommandLine && !slices.ContainsFunc(questions, fits) {
-			list = append(list, e.Rule)
+		for _, e := range t.about(n) {
+			if fits, _ := e.match(n, q.Platform); e.CommandLine && fits != no {
+				used[e.Rule] = true
+			}
 		}
 	}
-	return list
+	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !r.CommandLine || used[r] })
 }
 
 // place is what two rules must not both decide.
@@ -212,7 +240,7 @@ func (e entry) place() place {
 func (r Rules) read() (table, error) {
 	t := table{
 		mode: cmp.Or(r.Mode, Auto), home: cmp.Or(r.Default, platform.Platform{OS: "linux", Arch: "amd64"}),
-		offline: r.Offline,
+		offline: r.Offline, rules: map[string][]entry{},
 	}
 	var errs []error
 	seen := map[place]Rule{}
@@ -227,7 +255,17 @@ func (r Rules) read() (table, error) {
 			errs = append(errs, &FightError{First: other, Second: rule})
 		}
 		seen[at] = rule
-		t.rules = append(t.rules, e)
+		if e.expression != nil || e.glob != nil {
+			t.patterns = append(t.patterns, e)
+			continue
+		}
+		t.rules[e.from.repo] = append(t.rules[e.from.repo], e)
+	}
+	if len(t.patterns) > maxPatterns {
+		errs = append(errs, &RuleError{
+			Text: fmt.Sprintf("%d rules are globs or regular expressions, more than %d", len(t.patterns), maxPatterns),
+			hint: "join some by ** or by (a|b)",
+		})
 	}
 	return t, errors.Join(errs...)
 }

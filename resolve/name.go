@@ -17,8 +17,14 @@ type name struct {
 	tag, digest string
 }
 
+// maxName bounds references: a name has 255 bytes at most, a tag 128, a digest 135.
+const maxName = 1000
+
 // parseName reads a reference as Docker does: debian is docker.io/library/debian.
 func parseName(text string) (name, error) {
+	if len(text) > maxName {
+		return name{}, &ReferenceError{Reference: text, Err: fmt.Errorf("longer than %d bytes", maxName)}
+	}
 	named, err := reference.ParseNormalizedNamed(text)
 	if err != nil {
 		return name{}, &ReferenceError{Reference: text, Err: err}
@@ -81,7 +87,7 @@ type ReferenceError struct {
 }
 
 func (e *ReferenceError) Error() string {
-	return fmt.Sprintf("%q is no image reference: %v", e.Reference, e.Err)
+	return fmt.Sprintf("%.300q is no image reference: %v", e.Reference, e.Err)
 }
 
 // Unwrap gives the cause.

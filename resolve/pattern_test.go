@@ -2,8 +2,10 @@ package resolve_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
@@ -161,6 +163,40 @@ func TestRulesThatFitNothingAreTold(t *testing.T) {
 		"--base debian=y/a@linux/s390x matched no image of this Dockerfile"
 	if strings.Join(got, "\n") != want || err != nil {
 		t.Errorf("%q %v", got, err)
+	}
+}
+
+func TestManyRulesTakeNoTime(t *testing.T) {
+	var list []resolve.Rule
+	for i := range 5000 {
+		list = append(list, resolve.Rule{Old: fmt.Sprintf("a%d", i), New: "x"})
+	}
+	for i := range 200 {
+		list = append(list, resolve.Rule{Old: fmt.Sprintf("~quay.io/(.*)(.*)(.*)%d", i), New: "x/$1"})
+	}
+	var questions []resolve.Question
+	for i := range 10_000 {
+		questions = append(questions, ask(fmt.Sprintf("quay.io/b%d/%s:x", i, strings.Repeat("a", 200)), "linux/arm64"))
+	}
+	for _, c := range []struct {
+		rules     []resolve.Rule
+		questions []resolve.Question
+		refused   bool
+	}{
+		{list, questions, true},
+		{list, questions[:100], false},
+		{list[:5000], questions, false},
+	} {
+		start := time.Now()
+		_, _, err := resolve.All(t.Context(), nil, resolve.Rules{Offline: true, List: c.rules}, c.questions)
+		took := time.Since(start)
+		t.Logf("%d references and %d rules in %v", len(c.questions), len(c.rules), took)
+		if refused := errors.As(err, new(*resolve.RuleError)); refused != c.refused || took > 5*time.Second {
+			t.Errorf("%v, %v", took, err)
+		}
+	}
+	if err := (resolve.Rules{List: append(list, resolve.Rule{Old: "b*", New: "x"})}).Check(); err == nil {
+		t.Error("any number of patterns is taken")
 	}
 }
 
