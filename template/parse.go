@@ -45,6 +45,10 @@ type state struct {
 	details []detail
 	// byName leads from a lower-case name to all stages that have it, in order.
 	byName map[string][]int
+	// rulesOf leads from a reference to its rules that have an effect.
+	rulesOf map[int][]int
+	// remark is the comment that readRules is at.
+	remark string
 }
 
 // detail is the inner side of a Reference.

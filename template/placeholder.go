@@ -1,6 +1,7 @@
 package template
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -35,12 +36,13 @@ type Placeholder struct {
 
 // findPlaceholders lists those outside of references, the comments left out.
 func (t *Template) findPlaceholders() {
-	if !strings.Contains(string(t.Source), "%%") {
+	if !bytes.Contains(t.Source, []byte("%%")) {
 		return
 	}
 	next := 0
 	for i := range t.instructions {
 		in := &t.instructions[i]
+		line, counted := in.first, in.begin
 		for _, at := range placeholder.FindAllIndex(t.Source[in.begin:in.end], -1) {
 			start, end := in.begin+at[0], in.begin+at[1]
 			for next < len(t.References) && t.References[next].Span.End < end {
@@ -49,8 +51,12 @@ func (t *Template) findPlaceholders() {
 			if next < len(t.References) && t.References[next].Span.Start <= start {
 				continue
 			}
-			line := in.first + strings.Count(string(t.Source[in.begin:start]), "\n")
-			t.Placeholders = append(t.Placeholders, Placeholder{Name: string(t.Source[start+2 : end-2]), Line: line})
+			line += bytes.Count(t.Source[counted:start], []byte("\n"))
+			counted = start
+			found := Placeholder{Name: string(t.Source[start+2 : end-2]), Line: line}
+			if n := len(t.Placeholders); n == 0 || t.Placeholders[n-1] != found {
+				t.Placeholders = append(t.Placeholders, found)
+			}
 		}
 	}
 }

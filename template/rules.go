@@ -53,9 +53,9 @@ var goArchitectures = []string{
 // first counts, as in dapper.
 func (t *Template) RuleFor(ref int, p platform.Platform) (InFileRule, bool) {
 	var general *InFileRule
-	for i := range t.Rules {
+	for _, i := range t.rulesOf[ref] {
 		r := &t.Rules[i]
-		if r.Reference != ref || r.Problem != nil || r.Platform.OS != p.OS || r.Platform.Arch != p.Arch {
+		if r.Platform.OS != p.OS || r.Platform.Arch != p.Arch {
 			continue
 		}
 		if r.Platform.Variant == p.Variant {
@@ -121,6 +121,7 @@ func mayBeRule(line string, indented bool) bool {
 // readRules makes rules of the remarks. from lists the instructions that are a FROM.
 func (t *Template) readRules(remarks []remark, from []int) {
 	for _, r := range remarks {
+		t.remark = r.text
 		below, exact := slices.BinarySearch(from, r.before)
 		if strings.HasPrefix(r.text, dapperPrefix) {
 			if below > 0 {
@@ -188,18 +189,23 @@ func (t *Template) valueRule(rule InFileRule, image string) {
 			return
 		}
 	}
-	same := func(o InFileRule) bool {
-		return o.Problem == nil && o.Reference == rule.Reference && o.Platform == rule.Platform && o.Source == FromArchbuild
-	}
-	if i := slices.IndexFunc(t.Rules, same); i >= 0 && rule.Source == FromArchbuild && (t.Rules[i].New != rule.New || t.Rules[i].Skip != rule.Skip) {
-		t.addRule(rule, fmt.Sprintf("line %d has another rule for %s", t.Rules[i].Line, rule.Platform), "keep one of the two")
+	same := func(i int) bool { return t.Rules[i].Platform == rule.Platform && t.Rules[i].Source == rule.Source }
+	list := t.rulesOf[rule.Reference]
+	if i := slices.IndexFunc(list, same); i >= 0 {
+		if o := t.Rules[list[i]]; rule.Source == FromArchbuild && (o.New != rule.New || o.Skip != rule.Skip) {
+			t.addRule(rule, fmt.Sprintf("line %d has another rule for %s", o.Line, rule.Platform), "keep one of the two")
+		}
 		return
 	}
+	if t.rulesOf == nil {
+		t.rulesOf = map[int][]int{}
+	}
+	t.rulesOf[rule.Reference] = append(list, len(t.Rules))
 	t.Rules = append(t.Rules, rule)
 }
 
 // addRule adds one that has no effect.
 func (t *Template) addRule(rule InFileRule, message, advice string) {
-	rule.Problem = &Problem{File: t.Name, Line: rule.Line, Message: message, Advice: advice, Text: t.LineText(rule.Line)}
+	rule.Problem = &Problem{File: t.Name, Line: rule.Line, Message: message, Advice: advice, Text: t.remark}
 	t.Rules = append(t.Rules, rule)
 }
