@@ -3,9 +3,12 @@ package rewrite_test
 import (
 	"bytes"
 	"fmt"
+	"go/scanner"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,8 +21,8 @@ import (
 )
 
 // corpus collects the Dockerfiles that BuildKit tests its own parser and
-// frontend with: the files of the test folders, and the strings in backquotes
-// of the frontend's tests.
+// frontend with: the files of the test folders, and the string literals of the
+// tests that speak of a FROM.
 func corpus(t *testing.T) map[string]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
@@ -28,7 +31,7 @@ func corpus(t *testing.T) map[string]string {
 	}
 	root := filepath.Join(strings.TrimSpace(string(out)), "frontend", "dockerfile")
 	texts := map[string]string{}
-	for _, pattern := range []string{"parser/testfile*/*/Dockerfile", "parser/testfile-line/Dockerfile", "*_test.go"} {
+	for _, pattern := range []string{"parser/testfile*/*/Dockerfile", "parser/testfile-line/Dockerfile", "*_test.go", "*/*_test.go"} {
 		names, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(names) == 0 {
 			t.Fatal("no ", pattern, err)
@@ -42,14 +45,32 @@ func corpus(t *testing.T) map[string]string {
 				texts[name] = string(text)
 				continue
 			}
-			for i, part := range strings.Split(string(text), "`") {
-				if i%2 == 1 && strings.Contains(strings.ToLower(part), "from ") {
-					texts[fmt.Sprintf("%s, string %d", name, i/2)] = part
-				}
+			for i, literal := range literals(text) {
+				texts[fmt.Sprintf("%s, string %d", name, i)] = literal
 			}
 		}
 	}
 	return texts
+}
+
+// literals are the strings in a Go file that may be Dockerfiles.
+func literals(source []byte) []string {
+	var list []string
+	var s scanner.Scanner
+	files := token.NewFileSet()
+	s.Init(files.AddFile("", files.Base(), len(source)), source, nil, 0)
+	for {
+		_, kind, literal := s.Scan()
+		if kind == token.EOF {
+			return list
+		}
+		if kind != token.STRING {
+			continue
+		}
+		if text, err := strconv.Unquote(literal); err == nil && strings.Contains(strings.ToLower(text), "from ") {
+			list = append(list, text)
+		}
+	}
 }
 
 func TestBuildKitsOwnDockerfiles(t *testing.T) {

@@ -157,6 +157,9 @@ var evaluated = []string{
 	"ARG REG\nFROM ${REG}/debian AS build\n",
 	"FROM debian@sha256:2222222222222222222222222222222222222222222222222222222222222222\n",
 	"FROM localhost:5000/x:1 AS build\n",
+	"FROM debian:12 AS build\n# FROM arm64=arm64v8/debian:12 arm=b\nRUN x\n# archbuild: linux/amd64=c linux/arm/v7=skip\nFROM build\nCOPY --from=alpine a b\n",
+	"ARG _V1=a\nARG W=$_V1${_V1}-b\nFROM x/$W:$W.1-${W}_ AS build\n", "ARG V=a\nFROM $V$\n", "ARG V=a\nFROM ${V}}\n", "ARG V='$A'\nFROM debian:$V\n",
+	"FROM a.b-c_d/e:T_1.-\n", "FROM a--b__c:1 AS build\n", "FROM a-\n", "FROM a:-1\n", "FROM a:\n", "FROM a//b\n", "FROM a..b\n", "FROM a/b:1/c\n",
 }
 
 func TestUsesAreWhatBuildKitAsksFor(t *testing.T) {
