@@ -80,6 +80,12 @@ func (n name) in(namespace string) string {
 	return host + namespace + "/" + image + suffix
 }
 
+// isHost tells whether the first part of a reference with several is a registry;
+// the rule is Docker's.
+func isHost(first string) bool {
+	return first == "localhost" || strings.ContainsAny(first, ".:") || strings.ToLower(first) != first
+}
+
 // ReferenceError says that a text is no image reference.
 type ReferenceError struct {
 	Reference string

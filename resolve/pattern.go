@@ -90,7 +90,7 @@ func fullRepository(repo string) string {
 			rest = "library/" + rest
 		}
 		return "docker.io/" + rest
-	case first != "localhost" && !strings.ContainsAny(first, ".:"):
+	case !isHost(first):
 		return "docker.io/" + repo
 	}
 	return repo

@@ -91,8 +91,7 @@ func (n name) replace(old, to string) (string, bool) {
 	start := 0
 	if first, rest, ok := strings.Cut(n.written, "/"); ok {
 		start = len(first) + 1
-		isHost := first == "localhost" || strings.ContainsAny(first, ".:")
-		if owner, _, more := strings.Cut(rest, "/"); isHost && more {
+		if owner, _, more := strings.Cut(rest, "/"); isHost(first) && more {
 			start += len(owner) + 1
 		}
 	}
