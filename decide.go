@@ -24,18 +24,18 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 		return plan.Plan{}, err
 	}
 	var parts []plan.Plan
-	var notes []string
+	var warnings []resolve.Warning
 	var failed []error
 	for _, request := range r.requests(s, at) {
-		p, warnings, err := r.part(ctx, s, at, request, from)
-		parts, notes = append(parts, p), append(notes, warnings...)
+		p, more, err := r.part(ctx, s, at, request, from)
+		parts, warnings = append(parts, p), append(warnings, more...)
 		failed = append(failed, err)
 	}
 	if err := errors.Join(failed...); err != nil {
 		return plan.Plan{}, err
 	}
 	p := joinPlans(s, parts)
-	p.Notes = append(append(p.Notes, notes...), chooseFrontends(p, at.current)...)
+	p.Notes = append(append(p.Notes, r.worthTelling(warnings, len(parts))...), chooseFrontends(p, at.current)...)
 	p.Notes = append(p.Notes, stale(s, p)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {
@@ -45,7 +45,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 }
 
 // part plans the platforms that are built from one template.
-func (r run) part(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Plan, []string, error) {
+func (r run) part(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
 	answers, warnings, err := r.resolve(ctx, s, at, request, from)
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -53,12 +53,25 @@ func (r run) part(ctx context.Context, s service, at place, request plan.Request
 	if err := undecided(warnings); err != nil {
 		return plan.Plan{}, nil, err
 	}
+	p, err := plan.Make(request, answers)
+	return p, warnings, err
+}
+
+// worthTelling is the text of warnings. A rule is unused only if none of the
+// parts, and no other folder, has a use for it.
+func (r run) worthTelling(warnings []resolve.Warning, parts int) []string {
+	unused := map[string]int{}
 	var notes []string
 	for _, w := range warnings {
+		if w.Kind == resolve.UnusedRule {
+			unused[w.Text]++
+			if unused[w.Text] < parts || len(r.Paths) > 1 {
+				continue
+			}
+		}
 		notes = append(notes, w.Text)
 	}
-	p, err := plan.Make(request, answers)
-	return p, notes, err
+	return notes
 }
 
 // resolve answers all questions of a request. Answers can raise more: what a

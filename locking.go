@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/archbuild/archbuild/resolve"
 )
@@ -119,12 +120,10 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 	if err != nil {
 		return Locked{}, err
 	}
-	for _, ref := range update {
-		if ref == "*" {
-			before = resolve.Lock{}
-		} else if before, err = before.Without(ref); err != nil {
-			return Locked{}, err
-		}
+	if slices.Contains(update, "*") {
+		before = resolve.Lock{}
+	} else if before, err = before.Without(update...); err != nil {
+		return Locked{}, err
 	}
 	from := before.Over(r.registry)
 	answers, err := r.answers(ctx, s, at, from)
