@@ -30,10 +30,11 @@ type word struct {
 }
 
 // mark is the place of one byte of a word: an escape character before it
-// belongs to it. quote is the quote it stands in, or 0.
+// belongs to it. quote is the quote that it begins in, or 0, and after the one
+// that it ends in: they may differ for a byte that is written as two.
 type mark struct {
-	from, to int32
-	quote    byte
+	from, to     int32
+	quote, after byte
 }
 
 // mark tells where a byte of the word stands.
@@ -139,7 +140,7 @@ func unquote(text string, at int, escape byte, yield func(byte, mark)) int {
 			at++
 			ch = text[at]
 		}
-		yield(ch, mark{int32(from), int32(at + 1), quote})
+		yield(ch, mark{int32(from), int32(at + 1), quote, quote})
 	}
 	return at
 }
@@ -189,10 +190,15 @@ func (w word) quotedField(at int) (field word, end int, ok bool) {
 				field.text = b.String()
 				return field, at + 1, true
 			}
-			at++
+			at++ // a quote is written twice, and both are part of it
+			m := w.mark(at)
+			first := w.mark(at - 1)
+			m.from, m.quote = first.from, first.quote
+			field.marks = append(field.marks, m)
+		} else {
+			field.marks = append(field.marks, w.mark(at))
 		}
 		b.WriteByte(w.text[at])
-		field.marks = append(field.marks, w.mark(at))
 	}
 	return word{}, at, false
 }

@@ -57,8 +57,8 @@ func (b *builder) flagReference(in *instruction, offset int, w word, where strin
 	from, to := offset+int(first.from), offset+int(last.to)
 	d := detail{word: w.text, instruction: b.at, flag: flag, gaps: in.gaps(b.source, from, to)}
 	// A new text begins in first's quote and what follows expects last's.
-	if first.quote != last.quote {
-		d.tail = quoted(first.quote) + quoted(last.quote)
+	if first.quote != last.after {
+		d.tail = quoted(first.quote) + quoted(last.after)
 	}
 	b.add(in, from, to, w.text, where, d)
 }
