@@ -36,6 +36,9 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	}
 	p := joinPlans(s, parts)
 	p.Notes = append(append(p.Notes, r.worthTelling(warnings, len(parts))...), chooseFrontends(p, at.current)...)
+	if err := r.foreignFrontends(ctx, s, p, from); err != nil {
+		return plan.Plan{}, err
+	}
 	p.Notes = append(p.Notes, stale(s, p)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {

@@ -43,6 +43,10 @@ type Options struct {
 	Locked, Offline bool
 	// AllowForeign names stages of another platform that the image may stand on or copy from.
 	AllowForeign []string
+	// ForceRewrite rewrites files that another frontend than Docker's reads.
+	ForceRewrite bool
+	// MaxBytes and MaxInstructions of a Dockerfile; 0 means 4 MB and 10,000.
+	MaxBytes, MaxInstructions int
 	// DryRun plans and does nothing.
 	DryRun bool
 	// StdoutUse names the flag by which the caller itself writes to Stdout, so that

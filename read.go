@@ -69,7 +69,7 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
-	if s.own, err = readOwn(folder, s.config.Dockerfiles); err != nil {
+	if s.own, err = r.readOwn(folder, s.config.Dockerfiles); err != nil {
 		return s, err
 	}
 	platforms, from, err := r.choosePlatforms(s.config.Platforms, host)
@@ -78,8 +78,8 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 	}
 	s.platformsFrom = from
 	if missing == nil {
-		s.source, err = readSource(file)
-	} else if s.own, err = withoutTemplate(path, platforms, missing); err == nil {
+		s.source, err = r.readSource(file)
+	} else if s.own, err = r.withoutTemplate(path, platforms, missing); err == nil {
 		s.source = s.own[platforms[0]]
 	}
 	if err != nil {
@@ -143,7 +143,7 @@ func (r run) templatePath(path string) (string, error) {
 	if r.File == "-" {
 		return "", &UsageError{errors.New("-f -: a Dockerfile on standard input is not read so far"), "write it to a file: -f FILE"}
 	}
-	candidates := []string{filepath.Join(path, "Dockerfile"), filepath.Join(path, "dockerfile")}
+	candidates := []string{filepath.Join(path, "Dockerfile"), filepath.Join(path, "dockerfile"), filepath.Join(path, "Dockerfile.template")}
 	if r.File != "" {
 		candidates = []string{r.File, filepath.Join(path, r.File)}
 		if len(r.Paths) > 1 && !filepath.IsAbs(r.File) {
@@ -160,13 +160,13 @@ func (r run) templatePath(path string) (string, error) {
 
 // readTemplate reads no more of a file than a Dockerfile may have, and a byte
 // beyond, so that the reader of Dockerfiles can say that it is too long.
-func readTemplate(path string) ([]byte, error) {
+func readTemplate(path string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, template.MaxBytes+1))
+	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
 func readConfig(path string) (config.File, error) {

@@ -51,12 +51,12 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 	if err != nil {
 		return service{}, &ReadError{What: "the working directory", Err: err}
 	}
-	content, err := io.ReadAll(io.LimitReader(r.Stdin, template.MaxBytes+1))
+	content, err := io.ReadAll(io.LimitReader(r.Stdin, r.maxBytes()+1))
 	if err != nil {
 		return service{}, &ReadError{What: "standard input", Err: err}
 	}
 	s := service{name: serviceName(context), context: context, source: source{file: filepath.Join(folder, stdinName)}}
-	if s.template, err = template.Parse("Dockerfile", content); err != nil {
+	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {
 		return s, err
 	}
 	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {

@@ -25,17 +25,28 @@ type source struct {
 	ignore []byte
 }
 
-func readSource(file string) (source, error) {
+func (o Options) readSource(file string) (source, error) {
 	s := source{file: file}
-	content, err := readTemplate(file)
+	content, err := readTemplate(file, o.maxBytes())
 	if err != nil {
 		return s, &ReadError{What: "the Dockerfile", Err: err}
 	}
-	if s.template, err = template.Parse(filepath.Base(file), content); err != nil {
+	if s.template, err = template.ParseLimited(filepath.Base(file), content, o.limits()); err != nil {
 		return s, err
 	}
 	s.ignore, err = readOptional(file + ".dockerignore")
 	return s, err
+}
+
+func (o Options) limits() template.Limits {
+	return template.Limits{Bytes: o.MaxBytes, Instructions: o.MaxInstructions}
+}
+
+func (o Options) maxBytes() int64 {
+	if o.MaxBytes > 0 {
+		return int64(o.MaxBytes)
+	}
+	return template.MaxBytes
 }
 
 // of is the Dockerfile that a platform is built from: its own, else the template.
@@ -47,11 +58,11 @@ func (s service) of(p platform.Platform) source {
 }
 
 // readOwn reads the files that archbuild.yaml names for single platforms.
-func readOwn(folder string, named []config.Dockerfile) (map[platform.Platform]source, error) {
+func (o Options) readOwn(folder string, named []config.Dockerfile) (map[platform.Platform]source, error) {
 	own := map[platform.Platform]source{}
 	var failed []error
 	for _, d := range named {
-		one, err := readSource(filepath.Join(folder, d.Path))
+		one, err := o.readSource(filepath.Join(folder, d.Path))
 		if errors.Is(err, os.ErrNotExist) {
 			err = &UsageError{fmt.Errorf("archbuild.yaml:%d: %s: no such file", d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
 		}
@@ -63,14 +74,14 @@ func readOwn(folder string, named []config.Dockerfile) (map[platform.Platform]so
 
 // withoutTemplate takes files called Dockerfile.ARCH where there is no
 // Dockerfile. missing is the error that says so.
-func withoutTemplate(folder string, platforms []platform.Platform, missing error) (map[platform.Platform]source, error) {
+func (o Options) withoutTemplate(folder string, platforms []platform.Platform, missing error) (map[platform.Platform]source, error) {
 	own := map[platform.Platform]source{}
 	for _, p := range platforms {
 		file := filepath.Join(folder, rewrite.Name("Dockerfile", p.Suffix()))
 		if _, err := os.Stat(file); err != nil {
 			return nil, missing
 		}
-		one, err := readSource(file)
+		one, err := o.readSource(file)
 		if err != nil {
 			return nil, err
 		}

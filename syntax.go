@@ -1,12 +1,15 @@
 package archbuild
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/resolve"
 	"github.com/distribution/reference"
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/version"
 )
@@ -74,4 +77,61 @@ func ownSyntax() int {
 		return 0
 	}
 	return minor
+}
+
+// foreignFrontends looks whether another frontend is there, and leaves the file
+// that it reads alone: what archbuild reads there may mean something else to it.
+// A base that needs mapping is then an error, unless the user says that the file
+// is a Dockerfile all the same.
+func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from resolve.Registry) error {
+	var failed []error
+	for i, job := range p.Jobs {
+		if job.Frontend == "" {
+			continue
+		}
+		question := resolve.Question{Image: job.Frontend, Platform: p.BuildPlatform}
+		_, _, err := resolve.All(ctx, from, resolve.Rules{Mode: resolve.Keep, Offline: r.Offline}, []resolve.Question{question})
+		if err != nil {
+			failed = append(failed, fmt.Errorf("# syntax=%s: %w", job.Frontend, err))
+			continue
+		}
+		if r.ForceRewrite {
+			continue
+		}
+		for j, base := range job.Bases {
+			if base.Mapped() {
+				failed = append(failed, &FrontendError{File: s.of(job.Platform).template.Name, Line: base.Line, Frontend: job.Frontend, Base: base})
+			}
+			p.Jobs[i].Bases[j].Digest = "" // goes to the node as it is written
+		}
+	}
+	return joinedOnce(failed)
+}
+
+// joinedOnce is errors.Join with equal messages said once.
+func joinedOnce(list []error) error {
+	var kept []error
+	for _, err := range list {
+		if !slices.ContainsFunc(kept, func(k error) bool { return k.Error() == err.Error() }) {
+			kept = append(kept, err)
+		}
+	}
+	return errors.Join(kept...)
+}
+
+// FrontendError says that a base needs mapping in a file that another frontend reads.
+type FrontendError struct {
+	File     string
+	Line     int
+	Frontend string
+	Base     plan.Base
+}
+
+func (e *FrontendError) Error() string {
+	return fmt.Sprintf("%s:%d: %s would have to become %s, but # syntax=%s is another frontend, which may read the file in another way", e.File, e.Line, e.Base.From, e.Base.To, e.Frontend)
+}
+
+// Hint names the flag that gives consent.
+func (e *FrontendError) Hint() string {
+	return "if it reads Dockerfiles as BuildKit does, give --force-rewrite"
 }

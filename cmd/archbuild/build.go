@@ -83,6 +83,8 @@ func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context `NAME=FOLDER`, or NAME=docker-image://…")
 	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: `OLD=NEW`[@PLATFORM]")
 	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found, a `MODE`: auto, prefix, keep (default auto)")
+	f.IntVar(&opts.MaxBytes, "max-bytes", 0, "longest Dockerfile that is read, in bytes (default 4 MB)")
+	f.IntVar(&opts.MaxInstructions, "max-instructions", 0, "most instructions of a Dockerfile (default 10,000)")
 	f.StringVar(&opts.BuildPlatform, "build-platform", "", "`PLATFORM` of BUILDPLATFORM stages (default the node's)")
 }
 
@@ -90,6 +92,7 @@ func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
+	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	f.StringArrayVar(&opts.AllowForeign, "allow-foreign-stage", nil, "the image may stand on or copy from this `STAGE` of another platform (repeatable)")
 }
 
