@@ -159,7 +159,7 @@ func (r run) hosts(p plan.Plan) []string {
 		found[host] = true
 	}
 	for _, job := range p.Jobs {
-		for _, base := range job.Bases {
+		for _, base := range slices.Concat(job.Bases, job.Onbuild) {
 			add(base.To)
 		}
 		if job.Frontend != "" {
