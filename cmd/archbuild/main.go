@@ -6,11 +6,16 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/containerd/log"
 )
+
+// memoryLimit is for the Go heap, in bytes; it is a soft one. The program's own
+// pages, about as much again, come on top.
+const memoryLimit = 26 << 20
 
 func main() {
 	// The private BuildKit server is this same program, started by itself.
@@ -20,6 +25,11 @@ func main() {
 	// Libraries log as they please; what a user should know, archbuild says.
 	if err := log.SetLevel("panic"); err != nil {
 		panic(err) // the level is a constant
+	}
+	// What this program does with a large context is mostly passing it on: without
+	// a limit half of its memory would be garbage. Whoever sets GOMEMLIMIT decides.
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second ^C ends at once
