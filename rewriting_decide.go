@@ -163,6 +163,9 @@ func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge)
 		File: w.file, Platform: p, Dockerfile: w.dockerfile,
 		Edits: []rewrite.Edit{}, Warnings: w.remarks(p, known), source: w.template.Source,
 	}
+	if w.leftAlone() {
+		uses = nil
+	}
 	var list []rewrite.Replacement
 	for _, use := range uses {
 		to, rule := w.decide(&done, use, known)
@@ -173,6 +176,12 @@ func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge)
 	out, err := w.replace(&done, uses, list)
 	done.Edits, done.Content = append(done.Edits, out.Edits...), out.Bytes
 	return done, err
+}
+
+// leftAlone says whether the file is for another frontend, and nobody said that
+// it reads Dockerfiles all the same.
+func (w rewriter) leftAlone() bool {
+	return foreignSyntax(w.template.Syntax) && !w.ForceRewrite
 }
 
 // decide says what a use becomes and why; empty is to leave it as it is.

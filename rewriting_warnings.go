@@ -71,7 +71,11 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 		})
 	}
 	if syntax := w.template.Syntax; foreignSyntax(syntax) {
-		add(0, "syntax", syntax, "# syntax="+syntax+" is another frontend, and it may read the file in another way", "compare the result: --diff")
+		message, hint := "the file is left as it is", "if it reads Dockerfiles as BuildKit does, give --force-rewrite"
+		if w.ForceRewrite {
+			message, hint = "it may read the file in another way", "compare the result: --diff"
+		}
+		add(0, "syntax", syntax, "# syntax="+syntax+" is another frontend: "+message, hint)
 	}
 	for _, rule := range w.template.Rules {
 		if rule.Problem != nil {
