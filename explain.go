@@ -27,15 +27,7 @@ type Explanation struct {
 // it, in order. The reference may be the one written or the one it became.
 func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, error) {
 	opts.DryRun = true
-	r, err := opts.check()
-	if err != nil {
-		return nil, err
-	}
-	host, err := opts.host(ctx)
-	if err != nil {
-		return nil, err
-	}
-	services, err := r.read(host.Platform)
+	r, host, services, err := opts.begin(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -85,15 +85,7 @@ type Locked struct {
 // all its platforms. What the file holds already is kept, but for the references
 // in update; "*" among them asks for everything anew.
 func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) {
-	r, err := opts.check()
-	if err != nil {
-		return nil, err
-	}
-	host, err := opts.host(ctx)
-	if err != nil {
-		return nil, err
-	}
-	services, err := r.read(host.Platform)
+	r, host, services, err := opts.begin(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/config"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -30,6 +32,21 @@ type service struct {
 	config        config.File
 	targets       []plan.Target
 	platformsFrom string
+}
+
+// begin reads the options, this machine and every PATH: where each verb starts
+// that looks at Dockerfiles and builds nothing.
+func (o Options) begin(ctx context.Context) (run, detect.HostFacts, []service, error) {
+	r, err := o.check()
+	if err != nil {
+		return r, detect.HostFacts{}, nil, err
+	}
+	host, err := o.host(ctx)
+	if err != nil {
+		return r, host, nil, err
+	}
+	services, err := r.read(host.Platform)
+	return r, host, services, err
 }
 
 // read finds and reads every PATH. All that is wrong with any of them is reported.

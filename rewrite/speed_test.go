@@ -2,6 +2,7 @@ package rewrite_test
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -120,12 +121,16 @@ func BenchmarkWhole(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "Dockerfiles/s")
 }
 
-// TestSpeed: 3,000 typical Dockerfiles each second on one core, and reading
-// costs at most half as much again as BuildKit's own parsers, whatever the
-// size. Times leave room for a busy machine; they are compared with BuildKit's
-// in the same minute. The figures are printed.
+// TestSpeed prints how many typical Dockerfiles are done each second (3,000 on
+// one core are promised; a busy machine does fewer, so that is not asserted), and
+// compares costs with those of BuildKit's own parsers in the same minute. Reading
+// is to cost at most half as much again, whatever the size: memory is held to
+// that, time to twice as much.
 func TestSpeed(t *testing.T) {
 	if testing.CoverMode() != "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("coverage counters cost time: run without -cover")
+		}
 		t.Skip("coverage counters cost time")
 	}
 	head, body, _ := strings.Cut(typical, "\nFROM ")

@@ -38,9 +38,6 @@ func compile(t *testing.T, env ...string) []byte {
 // TestRealPrograms compiles for one platform and looks at the result as an
 // image of another.
 func TestRealPrograms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles programs")
-	}
 	programs := map[string][]byte{
 		"linux/amd64":  compile(t, "GOOS=linux", "GOARCH=amd64"),
 		"linux/arm64":  compile(t, "GOOS=linux", "GOARCH=arm64"),
