@@ -29,10 +29,10 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 
 test: unit e2e ## all tests
 
-unit: fixtures ## the tests of each package
+unit: fixtures bin/registry bin/crane ## the tests of each package
 	$(GO) test -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /cmd/archbuild)
 
-e2e: build fixtures ## the tests of the whole program: real engine, registry and emulation
+e2e: build fixtures bin/registry bin/crane ## the tests of the whole program: real engine, registry and emulation
 	$(GO) test -timeout 15m -count=1 $(TESTFLAGS) ./cmd/archbuild
 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
@@ -62,7 +62,7 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  $(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
 	done
 
-soak: build fixtures ## the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+soak: build fixtures bin/registry ## the tests of the engine and of the whole program, SOAKCOUNT (5) times over
 	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine ./cmd/archbuild
 
 fixtures: go ## what tests and demo need: runc, qemu, base images and a registry
@@ -84,3 +84,10 @@ bin/buildx: tools/buildx/go.mod | go
 
 bin/buildctl: tools/buildctl/go.mod | go
 	$(GO) -C tools/buildctl build -o ../../$@ github.com/moby/buildkit/cmd/buildctl
+
+bin/crane: tools/crane/go.mod | go
+	$(GO) -C tools/crane build -o ../../$@ github.com/google/go-containerregistry/cmd/crane
+
+# The registry is a small main of ours around distribution's server: a minute to build on two cores, once.
+bin/registry: tools/distribution/go.mod tools/distribution/main.go | go
+	$(GO) -C tools/distribution build -ldflags '-s -w' -o ../../$@ .
