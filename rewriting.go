@@ -22,7 +22,7 @@ type RewriteOptions struct {
 	// Pin writes digests.
 	Pin bool
 	// Strict makes a failure of what is otherwise left as it is with a warning. It
-	// says nothing of stages that the target does not need, nor of images that
+	// says nothing of images that the target does not need, nor of those that
 	// Offline leaves unproven, unless they are pinned by digest.
 	Strict bool
 	// Diff, JSON and Check write no file, at most one of them is set; only JSON

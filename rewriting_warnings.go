@@ -47,7 +47,8 @@ func (w RewriteWarning) String() string {
 	return ui.Line(fmt.Sprintf("%s: %s (%s)", file, w.Message, strings.Join(names, ", ")))
 }
 
-// warning is a doubt about one use. What the target does not need is never a failure.
+// warning is a doubt about one use. What the target does not need is no failure,
+// unless BuildKit refuses it all the same.
 func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 	ref := w.template.References[use.Reference]
 	message := d.text
@@ -56,7 +57,7 @@ func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 	}
 	return RewriteWarning{
 		Line: ref.Line, Where: ref.Where, Reference: ref.Text, Message: message, Hint: d.hint,
-		file: w.file, harmless: d.harmless || !use.Needed,
+		file: w.file, harmless: d.harmless || !use.Needed && !w.template.Refused(use),
 	}
 }
 

@@ -152,6 +152,29 @@ func TestARunThatABaseBringsAlongNeedsAnEmulatorToo(t *testing.T) {
 	}
 }
 
+func TestWhatBuildKitRefusesInAnyStageIsAnErrorInAnyStage(t *testing.T) {
+	for _, row := range []struct{ name, dockerfile, want string }{
+		{"a missing argument", "ARG V\nFROM ${V} AS unused\nFROM debian\n", "Dockerfile:2: ${V} needs a value for V"},
+		{"a name that is none", "FROM BASEIMAGE AS unused\nFROM debian\n", "Dockerfile:1: FROM BASEIMAGE is a placeholder"},
+		{"a variable in COPY --from", "FROM a AS unused\nCOPY --from=$V / /\nFROM debian\n", "Dockerfile:2: COPY --from=$V: BuildKit expands no variables"},
+		{"a stage number too high", "FROM a AS unused\nCOPY --from=7 / /\nFROM debian\n", "Dockerfile:2: COPY --from=7"},
+		{"not what waits under ONBUILD", "FROM a AS unused\nONBUILD COPY --from=$V / /\nFROM debian\n", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := plan.Questions(request(t, row.dockerfile, plan.Target{Platform: arm64}))
+			if row.want == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), row.want) {
+				t.Errorf("got %v, want %s", err, row.want)
+			}
+		})
+	}
+}
+
 func TestAMissingArgumentIsNamedOnceForAllPlatforms(t *testing.T) {
 	_, err := plan.Questions(request(t, "ARG BASE\nFROM ${BASE}\n", plan.Target{Platform: amd64}, plan.Target{Platform: arm64}))
 	var missing *plan.MissingArgError

@@ -20,42 +20,82 @@ func Questions(req Request) ([]resolve.Question, error) { return MoreQuestions(r
 // have ONBUILD instructions that name images and stages. The caller asks and
 // calls again until there is nothing more.
 func MoreQuestions(req Request, answers Answers) ([]resolve.Question, error) {
-	var list []resolve.Question
+	open := open{answers: answers}
 	failed := req.badRules()
-	add := func(q resolve.Question) {
-		if _, known := answers[q]; !known && !slices.Contains(list, q) {
-			list = append(list, q)
-		}
-	}
+	var memory []template.Use
 	for _, target := range req.Targets {
-		seen, err := req.look(target, answers)
+		seen, err := req.look(target, answers, memory)
 		if err != nil {
 			return nil, err
 		}
+		memory = seen.uses
 		if seen.skipped() != nil {
 			continue
 		}
-		for _, use := range seen.uses {
-			switch {
-			case !use.Needed:
+		open.expect(len(req.Targets) * count(seen.uses, req.asks))
+		for i := range seen.uses {
+			switch use := &seen.uses[i]; {
+			case !use.Needed && !req.Template.Refused(*use):
 			case len(use.Missing) > 0:
 				failed = append(failed, req.missing(use))
 			case use.Problem != nil:
 				failed = append(failed, use.Problem)
 			case req.asks(use):
-				add(question(use))
+				open.add(question(use))
 			}
 		}
 		for _, b := range seen.brought {
 			if b.Kind == template.External {
-				add(b.question)
+				open.add(b.question)
 			}
 		}
 	}
-	return list, joinOnce(failed)
+	return open.list, joinOnce(failed)
 }
 
-func question(use template.Use) resolve.Question {
+// open are the questions without an answer.
+type open struct {
+	answers Answers
+	list    []resolve.Question
+	// listed holds what is in a long list; a short one is searched.
+	listed map[resolve.Question]bool
+}
+
+// expect makes room for the first questions.
+func (o *open) expect(n int) {
+	if o.list == nil {
+		o.list = make([]resolve.Question, 0, n)
+	}
+}
+
+func (o *open) add(q resolve.Question) {
+	const short = 50
+	if _, known := o.answers[q]; known || o.listed[q] || o.listed == nil && slices.Contains(o.list, q) {
+		return
+	}
+	o.list = append(o.list, q)
+	if len(o.list) == short {
+		o.listed = make(map[resolve.Question]bool, 2*short)
+		for _, before := range o.list {
+			o.listed[before] = true
+		}
+	} else if o.listed != nil {
+		o.listed[q] = true
+	}
+}
+
+// count tells how many needed uses are of some sort.
+func count(uses []template.Use, sort func(*template.Use) bool) int {
+	n := 0
+	for i := range uses {
+		if uses[i].Needed && sort(&uses[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func question(use *template.Use) resolve.Question {
 	return resolve.Question{Image: use.Image, Platform: use.Platform}
 }
 
@@ -63,8 +103,8 @@ func question(use template.Use) resolve.Question {
 // ONBUILD instruction of a base image. It is empty for all others.
 func Whence(req Request, answers Answers, q resolve.Question) string {
 	for _, target := range req.Targets {
-		seen, err := req.look(target, answers)
-		if err != nil || slices.ContainsFunc(seen.uses, func(u template.Use) bool { return u.Needed && question(u) == q }) {
+		seen, err := req.look(target, answers, nil)
+		if err != nil || count(seen.uses, func(u *template.Use) bool { return question(u) == q }) > 0 {
 			return ""
 		}
 		for _, b := range seen.brought {
@@ -96,14 +136,16 @@ func (b brought) String() string {
 }
 
 // look evaluates all references for a target. Stages that only the ONBUILD
-// instructions of base images name are needed as well.
-func (req Request) look(target Target, answers Answers) (look, error) {
+// instructions of base images name are needed as well. The memory is that of a
+// look at another target, which is over.
+func (req Request) look(target Target, answers Answers, memory []template.Use) (look, error) {
 	env := req.env(target)
 	for {
-		uses, err := req.Template.Uses(env)
+		uses, err := req.Template.UsesInto(memory, env)
 		if err != nil {
 			return look{}, err
 		}
+		memory = uses
 		req.replaceStages(target, env.Also, uses)
 		seen := look{uses: uses, brought: req.brought(target, uses, answers)}
 		before := len(env.Also)
@@ -121,7 +163,8 @@ func (req Request) look(target Target, answers Answers) (look, error) {
 // brought lists what the ONBUILD instructions of the base images name.
 func (req Request) brought(target Target, uses []template.Use, answers Answers) []brought {
 	var list []brought
-	for _, use := range uses {
+	for i := range uses {
+		use := &uses[i]
 		if !use.Needed || !req.isFrom(use) || !req.asks(use) {
 			continue
 		}
@@ -144,9 +187,9 @@ func (req Request) brought(target Target, uses []template.Use, answers Answers) 
 
 // skipped finds a use by which an in-file rule leaves the target out.
 func (l look) skipped() *template.Use {
-	for i, use := range l.uses {
-		if use.Needed && use.Skip {
-			return &l.uses[i]
+	for i := range l.uses {
+		if use := &l.uses[i]; use.Needed && use.Skip {
+			return use
 		}
 	}
 	return nil
@@ -163,7 +206,7 @@ func (req Request) badRules() []error {
 	return failed
 }
 
-func (req Request) missing(use template.Use) error {
+func (req Request) missing(use *template.Use) error {
 	ref := req.Template.References[use.Reference]
 	return &MissingArgError{File: req.Template.Name, Line: ref.Line, Reference: ref.Text, Names: use.Missing}
 }
@@ -171,10 +214,14 @@ func (req Request) missing(use template.Use) error {
 // joinOnce is errors.Join with equal messages said once: one cause often
 // stands in the way of several platforms.
 func joinOnce(list []error) error {
+	list = slices.DeleteFunc(list, func(err error) bool { return err == nil })
+	if len(list) == 0 {
+		return nil
+	}
 	var kept []error
 	said := map[string]bool{}
 	for _, err := range list {
-		if err == nil || said[err.Error()] {
+		if said[err.Error()] {
 			continue
 		}
 		said[err.Error()] = true

@@ -109,6 +109,14 @@ func (p *Problem) Error() string { return located(p.File, p.Line, p.Message, p.T
 // Hint is the one thing to do.
 func (p *Problem) Hint() string { return p.Advice }
 
+// Refused says whether BuildKit refuses the file because of a use's Problem. It
+// reads the references of all stages, also of those that the target does not
+// need, but for what waits under ONBUILD.
+func (t *Template) Refused(use Use) bool {
+	waits := strings.HasPrefix(t.References[use.Reference].Where, onbuild)
+	return use.Problem != nil && (use.Needed || !waits)
+}
+
 // located puts file and line before a message and the line's text below it.
 func located(file string, line int, message, text string) string {
 	s := printable(file)
