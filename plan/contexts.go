@@ -46,13 +46,14 @@ func (req Request) replaceStages(target Target, also []int, uses []template.Use)
 			continue
 		}
 		reached[stage] = true
-		for _, use := range uses {
-			if use.Kind == template.StageKind && req.Template.References[use.Reference].Stage == stage {
+		from, to := req.Template.ReferencesIn(stage)
+		for _, use := range uses[from:to] {
+			if use.Kind == template.StageKind {
 				todo = append(todo, use.Target)
 			}
 		}
 	}
-	for i, use := range uses {
-		uses[i].Needed = use.Needed && reached[req.Template.References[use.Reference].Stage]
+	for i := range uses {
+		uses[i].Needed = uses[i].Needed && reached[req.Template.References[i].Stage]
 	}
 }

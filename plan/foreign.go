@@ -86,12 +86,7 @@ func (req Request) foreign(target Target, uses []template.Use) error {
 		return nil
 	}
 	w := walk{Request: req, target: target, uses: uses, seen: make([]bool, len(stages))}
-	final := req.finalStage(target)
-	start := fmt.Sprintf("stage %d (final)", final)
-	if name := stages[final].Name; name != "" {
-		start = fmt.Sprintf("stage %s (final)", name)
-	}
-	return w.from(final, start)
+	return w.from(req.finalStage(target))
 }
 
 // platformsIfMoved gives the platform of each stage if the node were of another platform:
@@ -125,32 +120,39 @@ type walk struct {
 // step is a stage on the way and how it was reached.
 type step struct {
 	stage, before int // before is an index in the list of steps, -1 for the first
-	text          string
+	// line of the COPY, or 0 where it is what the stage before starts from.
+	line int
+}
+
+// tell puts a step in words.
+func (w *walk) tell(s step) string {
+	name := w.stageLabel(s.stage)
+	switch {
+	case s.before < 0:
+		return fmt.Sprintf("stage %s (final)", name)
+	case s.line == 0:
+		return "starts from stage " + name
+	}
+	return fmt.Sprintf("copies from stage %s at line %d", name, s.line)
 }
 
 // from looks at all that a stage holds, the nearest first.
-func (w *walk) from(final int, start string) error {
-	steps := []step{{stage: final, before: -1, text: start}}
+func (w *walk) from(final int) error {
+	steps := []step{{stage: final, before: -1}}
 	w.seen[final] = true
 	for at := 0; at < len(steps); at++ {
 		s := steps[at].stage
 		if w.replaced(s) {
 			continue
 		}
-		use := w.uses[w.Template.Stages[s].Base]
+		use := &w.uses[w.Template.Stages[s].Base]
 		if !use.Platform.Serves(w.target.Platform) {
 			if !w.allowed(s) && (at == 0 || w.fixed(s)) {
 				return w.error(steps, at)
 			}
 			continue // meant to be so: what it copies it copies to compile with
 		}
-		for _, next := range w.holds(s) {
-			if !w.seen[next.stage] {
-				w.seen[next.stage] = true
-				next.before = at
-				steps = append(steps, next)
-			}
-		}
+		steps = w.holds(steps, at)
 	}
 	return nil
 }
@@ -173,26 +175,37 @@ func (w *walk) fixed(stage int) bool {
 	return w.moved[stage] == base.Platform
 }
 
-// holds lists the stages that a stage starts from and copies from, what ONBUILD
-// of the stage it starts from copies included.
-func (w *walk) holds(stage int) []step {
-	var list []step
-	base := w.uses[w.Template.Stages[stage].Base]
-	if base.Kind == template.StageKind {
-		list = append(list, step{stage: base.Target, text: "starts from stage " + w.stageLabel(base.Target)})
+// holds adds the stages that the stage of one step starts from and copies from,
+// what ONBUILD of the stage it starts from copies included.
+func (w *walk) holds(steps []step, at int) []step {
+	stage := steps[at].stage
+	base := &w.uses[w.Template.Stages[stage].Base]
+	if base.Kind != template.StageKind {
+		return w.copies(steps, at, stage, "COPY --from")
 	}
-	for i, use := range w.uses {
-		if use.Kind != template.StageKind {
-			continue
-		}
-		ref := w.Template.References[i]
-		here := ref.Where == "COPY --from" && ref.Stage == stage
-		fired := ref.Where == "ONBUILD COPY --from" && base.Kind == template.StageKind && ref.Stage == base.Target
-		if here || fired {
-			list = append(list, step{stage: use.Target, text: fmt.Sprintf("copies from stage %s at line %d", w.stageLabel(use.Target), ref.Line)})
+	steps = w.add(steps, step{stage: base.Target, before: at})
+	steps = w.copies(steps, at, stage, "COPY --from")
+	return w.copies(steps, at, base.Target, "ONBUILD COPY --from")
+}
+
+// copies adds what the instructions of one kind in a stage copy from.
+func (w *walk) copies(steps []step, at, stage int, where string) []step {
+	from, to := w.Template.ReferencesIn(stage)
+	for i := from; i < to; i++ {
+		if use, ref := &w.uses[i], &w.Template.References[i]; use.Kind == template.StageKind && ref.Where == where {
+			steps = w.add(steps, step{stage: use.Target, before: at, line: ref.Line})
 		}
 	}
-	return list
+	return steps
+}
+
+// add adds a stage that was not come past before.
+func (w *walk) add(steps []step, next step) []step {
+	if w.seen[next.stage] {
+		return steps
+	}
+	w.seen[next.stage] = true
+	return append(steps, next)
 }
 
 // error tells the way to the last of some steps.
@@ -207,7 +220,7 @@ func (w *walk) error(steps []step, at int) error {
 		Fixed: w.uses[w.Template.Stages[stage].Base].Platform,
 	}
 	for ; at >= 0; at = steps[at].before {
-		e.Path = append(e.Path, steps[at].text)
+		e.Path = append(e.Path, w.tell(steps[at]))
 	}
 	slices.Reverse(e.Path)
 	return e

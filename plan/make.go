@@ -19,15 +19,18 @@ func Make(req Request, answers Answers) (Plan, error) {
 		Node: req.Node, BuildPlatform: req.Build, Syntax: req.Template.Syntax,
 	}
 	failed := req.badRules()
+	p.Jobs = slices.Grow(p.Jobs, len(req.Targets))
 	var left []platform.Platform
 	var last string
+	var memory []template.Use
 	for _, target := range req.Targets {
-		seen, err := req.look(target, answers)
+		seen, err := req.look(target, answers, memory)
 		if err != nil {
 			failed = append(failed, err)
 			p.Jobs = append(p.Jobs, req.empty(target))
 			continue
 		}
+		memory = seen.uses
 		if skip := seen.skipped(); skip != nil {
 			left, last = append(left, target.Platform), skip.Rule
 			p.Notes = append(p.Notes, fmt.Sprintf("%s is left out: %s says skip", target.Platform, skip.Rule))
@@ -50,15 +53,15 @@ func (req Request) env(target Target) template.Env {
 }
 
 // asks says whether a use is an image that a registry has to answer for.
-func (req Request) asks(use template.Use) bool {
+func (req Request) asks(use *template.Use) bool {
 	return use.Kind == template.External && !req.hasContext(use.Image)
 }
 
 // guesses are the values that a placeholder was given without anyone saying so.
 func (req Request) guesses(target Target, seen look) []string {
 	var notes []string
-	for _, use := range seen.uses {
-		if use.Needed && use.Guessed {
+	for i := range seen.uses {
+		if use := &seen.uses[i]; use.Needed && use.Guessed {
 			line := req.Template.References[use.Reference].Line
 			notes = append(notes, fmt.Sprintf("%s:%d: %s is taken for %s on %s; name the machine with --build-arg %s:BALENA_MACHINE_NAME=NAME",
 				req.Template.Name, line, use.Image, use.Written, target.Platform, target.Platform))
@@ -91,9 +94,9 @@ func (req Request) empty(target Target) Job {
 
 func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 	job := req.empty(target)
-	runs := req.runs(seen.uses, answers)
-	bases := map[int]*Base{}
-	for _, use := range seen.uses {
+	job.Bases = slices.Grow(job.Bases, count(seen.uses, req.asks))
+	for i := range seen.uses {
+		use := &seen.uses[i]
 		if !use.Needed || !req.asks(use) {
 			continue
 		}
@@ -102,33 +105,43 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 			return job, err
 		}
 		job.Bases = append(job.Bases, base)
-		bases[use.Reference] = &base
 	}
 	failed := []error{req.foreign(target, seen.uses)}
-	for _, use := range seen.uses {
+	job.Stages = slices.Grow(job.Stages, count(seen.uses, req.isFrom))
+	for i := range seen.uses {
+		use := &seen.uses[i]
 		if !use.Needed || !req.isFrom(use) {
 			continue
 		}
-		stage, err := req.stage(use, bases, runs)
+		stage, err := req.stage(use, job.base(use), req.run(use, seen.uses, answers))
 		failed = append(failed, err)
 		job.Stages = append(job.Stages, stage)
 		if stage.How == Emulated || stage.How == Native && job.How == None {
 			job.How = stage.How
 		}
 	}
-	job.Final = req.final(target, seen.uses, bases)
+	job.Final = req.final(target, seen.uses, job)
 	var err error
 	job.Onbuild, err = req.onbuild(seen.brought, answers)
 	return job, joinOnce(append(failed, err))
 }
 
+// base finds the one of a use, or nil. They are in the order of the references.
+func (j Job) base(use *template.Use) *Base {
+	i, ok := slices.BinarySearchFunc(j.Bases, use.Reference, func(b Base, reference int) int { return cmp.Compare(b.Reference, reference) })
+	if !ok {
+		return nil
+	}
+	return &j.Bases[i]
+}
+
 // base decides one reference.
-func (req Request) base(target Target, use template.Use, answers Answers) (Base, error) {
+func (req Request) base(target Target, use *template.Use, answers Answers) (Base, error) {
 	answer, ok := answers[question(use)]
 	if !ok {
 		return Base{}, fmt.Errorf("planning %s for %s: no answer for %s", req.Name, target.Platform, use.Image)
 	}
-	ref := req.Template.References[use.Reference]
+	ref := &req.Template.References[use.Reference]
 	base := Base{
 		Reference: use.Reference, Line: ref.Line, Where: ref.Where, Platform: use.Platform, From: cmp.Or(use.Written, use.Image),
 		To: answer.Use, Digest: answer.Digest, Layers: answer.Layers, Rule: answer.Rule,
@@ -169,43 +182,43 @@ func (req Request) onbuild(list []brought, answers Answers) ([]Base, error) {
 }
 
 // isFrom says whether the use is the base of the stage it stands in.
-func (req Request) isFrom(use template.Use) bool {
-	ref := req.Template.References[use.Reference]
+func (req Request) isFrom(use *template.Use) bool {
+	ref := &req.Template.References[use.Reference]
 	return req.Template.Stages[ref.Stage].Base == use.Reference
 }
 
-// runs gives the line of the first RUN of each stage that has one, those that
-// ONBUILD of a stage or of a base image brings included.
-func (req Request) runs(uses []template.Use, answers Answers) map[int]int {
-	lines := map[int]int{}
-	for _, r := range req.Template.Reached(uses) {
-		line := r.Run
-		of := req.Template.Stages[r.Stage]
-		for _, instruction := range answers[question(uses[of.Base])].Onbuild {
-			if word, _, _ := strings.Cut(strings.TrimSpace(instruction), " "); line == 0 && strings.EqualFold(word, "RUN") {
-				line = of.Line
-			}
-		}
-		lines[r.Stage] = line
+// run gives the line of the first RUN of the stage that a use is the base of, or
+// 0. Those that ONBUILD of a stage or of a base image brings are included.
+func (req Request) run(use *template.Use, uses []template.Use, answers Answers) int {
+	index := req.Template.References[use.Reference].Stage
+	line := req.Template.FirstRun(index, uses)
+	if line > 0 {
+		return line
 	}
-	return lines
+	for _, instruction := range answers[question(use)].Onbuild {
+		if word, _, _ := strings.Cut(strings.TrimSpace(instruction), " "); strings.EqualFold(word, "RUN") {
+			return req.Template.Stages[index].Line
+		}
+	}
+	return 0
 }
 
-func (req Request) stage(use template.Use, bases map[int]*Base, runs map[int]int) (Stage, error) {
+// stage decides how the programs of one run, of which the first is in line run.
+func (req Request) stage(use *template.Use, base *Base, run int) (Stage, error) {
 	index := req.Template.References[use.Reference].Stage
-	of := req.Template.Stages[index]
+	of := &req.Template.Stages[index]
 	stage := Stage{Index: index, Name: of.Name, Line: of.Line, Base: use.Image, Platform: use.Platform}
-	if base := bases[use.Reference]; base != nil {
+	if base != nil {
 		stage.Base = base.To
 	}
-	if runs[index] == 0 {
+	if run == 0 {
 		return stage, nil
 	}
 	can := req.Runs(use.Platform)
 	stage.How, stage.Reason = can.How, can.Why
 	if can.How == Impossible {
 		return stage, &CannotRunError{
-			File: req.Template.Name, Line: runs[index], Platform: use.Platform, Node: req.Node, Ability: can,
+			File: req.Template.Name, Line: run, Platform: use.Platform, Node: req.Node, Ability: can,
 		}
 	}
 	return stage, nil
@@ -220,14 +233,20 @@ func (req Request) finalStage(target Target) int {
 }
 
 // final follows the FROM chain from the target stage down to an image.
-func (req Request) final(target Target, uses []template.Use, bases map[int]*Base) *Base {
+func (req Request) final(target Target, uses []template.Use, job Job) *Base {
 	index := req.finalStage(target)
 	for !req.replaced(index) {
-		use := uses[req.Template.Stages[index].Base]
-		if use.Kind != template.StageKind {
-			return bases[use.Reference]
+		use := &uses[req.Template.Stages[index].Base]
+		if use.Kind == template.StageKind {
+			index = use.Target
+			continue
 		}
-		index = use.Target
+		base := job.base(use)
+		if base == nil {
+			return nil
+		}
+		final := *base
+		return &final
 	}
 	return nil
 }

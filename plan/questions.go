@@ -64,7 +64,7 @@ type open struct {
 // expect makes room for the first questions.
 func (o *open) expect(n int) {
 	if o.list == nil {
-		o.list = make([]resolve.Question, 0, n)
+		o.list = slices.Grow(o.list, n)
 	}
 }
 

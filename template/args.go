@@ -1,73 +1,120 @@
 package template
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// predefined are the ARGs that BuildKit sets by itself; they need no ARG line
-// to be used in a FROM.
-func (t *Template) predefined(env Env) values {
-	stage := env.TargetStage
-	if stage == "" {
-		if stage = strings.ToLower(t.Stages[len(t.Stages)-1].Name); stage == "" {
-			stage = "default"
+// globals are the ARGs before the first FROM.
+type globals struct {
+	commands []instructions.ArgCommand
+	// number of each name, counted from 0.
+	number map[string]int
+}
+
+func newGlobals(commands []instructions.ArgCommand) globals {
+	g := globals{commands: commands}
+	for _, cmd := range commands {
+		for _, arg := range cmd.Args {
+			if _, known := g.number[arg.Key]; known {
+				continue
+			}
+			if g.number == nil {
+				g.number = map[string]int{}
+			}
+			g.number[arg.Key] = len(g.number)
 		}
 	}
-	v := values{
-		"BUILDPLATFORM":   platforms.Format(env.Build.OCI()),
-		"BUILDOS":         env.Build.OS,
-		"BUILDOSVERSION":  env.Build.OSVersion,
-		"BUILDARCH":       env.Build.Arch,
-		"BUILDVARIANT":    env.Build.Variant,
-		"TARGETPLATFORM":  platforms.FormatAll(env.Target.OCI()),
-		"TARGETOS":        env.Target.OS,
-		"TARGETOSVERSION": env.Target.OSVersion,
-		"TARGETARCH":      env.Target.Arch,
-		"TARGETVARIANT":   env.Target.Variant,
-		"TARGETSTAGE":     stage,
-	}
-	for name := range v {
-		if given, ok := env.Args[name]; ok {
-			v[name] = given
-		}
-	}
-	return v
+	return g
 }
 
 // arguments are the variables that FROM sees: the predefined ones and the ARGs
-// before the first FROM. A build argument without such an ARG is not seen.
+// before the first FROM. A build argument without such an ARG is not seen. They
+// are an environment for BuildKit's shell lexer.
 type arguments struct {
-	escape rune
+	*Template
+	env    Env
 	lex    *shell.Lex
-	values
-	declared map[string]bool
-	spent    int // bytes that process has made
-	// broken are the ARGs whose default cannot be evaluated, and why.
-	broken map[string]string
+	values []value // of the global ARGs, by their number
+	spent  int     // bytes that process has made
+}
+
+// value is that of one global ARG.
+type value struct {
+	text string
+	set  bool
+	// broken says why its default cannot be evaluated.
+	broken string
 }
 
 func (t *Template) arguments(env Env) *arguments {
-	a := &arguments{escape: rune(t.escape), values: t.predefined(env)}
-	for _, cmd := range t.globals {
+	a := &arguments{Template: t, env: env, values: make([]value, len(t.globals.number))}
+	for _, cmd := range t.globals.commands {
 		for _, arg := range cmd.Args {
-			if a.declared == nil {
-				a.declared = map[string]bool{}
-			}
-			a.declared[arg.Key] = true
+			v := &a.values[t.globals.number[arg.Key]]
 			if given, ok := env.Args[arg.Key]; ok {
-				a.values[arg.Key] = given
+				*v = value{text: given, set: true}
 			} else if arg.Value != nil {
-				a.define(arg.Key, *arg.Value)
+				a.define(v, arg.Key, *arg.Value)
 			}
 		}
 	}
 	return a
+}
+
+// Get is the value of a variable.
+func (a *arguments) Get(name string) (string, bool) {
+	if i, ok := a.globals.number[name]; ok && a.values[i].set {
+		return a.values[i].text, true
+	}
+	return a.predefined(name)
+}
+
+// Keys is part of the lexer's interface; it is used for suggestions only.
+func (a *arguments) Keys() []string { return nil }
+
+// predefined is an ARG that BuildKit sets by itself; it needs no ARG line to be
+// used in a FROM.
+func (a *arguments) predefined(name string) (text string, ok bool) {
+	env := &a.env
+	switch name {
+	case "BUILDPLATFORM":
+		text = platforms.Format(env.Build.OCI())
+	case "BUILDOS":
+		text = env.Build.OS
+	case "BUILDOSVERSION":
+		text = env.Build.OSVersion
+	case "BUILDARCH":
+		text = env.Build.Arch
+	case "BUILDVARIANT":
+		text = env.Build.Variant
+	case "TARGETPLATFORM":
+		text = platforms.FormatAll(env.Target.OCI())
+	case "TARGETOS":
+		text = env.Target.OS
+	case "TARGETOSVERSION":
+		text = env.Target.OSVersion
+	case "TARGETARCH":
+		text = env.Target.Arch
+	case "TARGETVARIANT":
+		text = env.Target.Variant
+	case "TARGETSTAGE":
+		text = cmp.Or(env.TargetStage, strings.ToLower(a.Stages[len(a.Stages)-1].Name), "default")
+	default:
+		return "", false
+	}
+	if given, ok := env.Args[name]; ok {
+		text = given
+	}
+	return text, true
 }
 
 // What a hostile file could make the lexer do: ARGs that double the one before
@@ -82,10 +129,10 @@ var errTooLarge = errors.New("its variables are nested too deeply or their value
 
 // process lets BuildKit's lexer evaluate a word, within bounds.
 func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
-	if isPlain(text, byte(a.escape)) {
+	if isPlain(text, a.escape) {
 		return shell.ProcessWordResult{Result: text}, nil
 	}
-	if result, ok := a.simple(text); ok && a.spent <= longestAll {
+	if result, ok := simple(text, a.escape, a.Get); ok && a.spent <= longestAll {
 		a.spent += len(result)
 		return shell.ProcessWordResult{Result: result}, nil
 	}
@@ -93,9 +140,9 @@ func (a *arguments) process(text string) (shell.ProcessWordResult, error) {
 		return shell.ProcessWordResult{}, errTooLarge
 	}
 	if a.lex == nil {
-		a.lex = shell.NewLex(a.escape)
+		a.lex = shell.NewLex(rune(a.escape))
 	}
-	result, err := a.lex.ProcessWordWithMatches(readable(text), a.values)
+	result, err := a.lex.ProcessWordWithMatches(readable(text), a)
 	a.spent += len(result.Result)
 	return result, err
 }
@@ -110,10 +157,10 @@ func (a *arguments) bound(text string) int {
 	}
 	sum, replaces := len(text), 1
 	for _, m := range variable.FindAllStringSubmatch(text, -1) {
-		value := len(a.values[m[1]])
-		sum = min(sum+value, longest+1)
+		value, _ := a.Get(m[1])
+		sum = min(sum+len(value), longest+1)
 		if m[2] == "/" { // the replacement can come once for each byte
-			replaces = min(replaces*(value+1), longest+1)
+			replaces = min(replaces*(len(value)+1), longest+1)
 		}
 	}
 	return sum * replaces
@@ -140,17 +187,13 @@ func tooDeep(text string) bool {
 }
 
 // define evaluates the default of an ARG.
-func (a *arguments) define(name, text string) {
+func (a *arguments) define(v *value, name, text string) {
 	result, err := a.process(text)
 	if err == nil {
-		a.values[name] = result.Result
-		delete(a.broken, name)
+		*v = value{text: result.Result, set: true}
 		return
 	}
-	if a.broken == nil {
-		a.broken = map[string]string{}
-	}
-	a.broken[name] = "ARG " + name + ": " + cause(err)
+	v.broken = "ARG " + name + ": " + cause(err)
 }
 
 // cause is the innermost message of an error.
@@ -180,14 +223,15 @@ func (a *arguments) expand(word string) expansion {
 	if err != nil {
 		out.broken = cause(err)
 	}
-	for name := range result.Unmatched {
-		if why, bad := a.broken[name]; bad && out.broken == "" {
-			out.broken = why
+	if len(result.Unmatched) == 0 {
+		return out
+	}
+	for _, name := range slices.Sorted(maps.Keys(result.Unmatched)) {
+		if i, ok := a.globals.number[name]; ok && out.broken == "" {
+			out.broken = a.values[i].broken
 		}
 	}
-	if len(result.Unmatched) > 0 {
-		out.unset = a.unset(word, result.Unmatched)
-	}
+	out.unset = a.unset(word, result.Unmatched)
 	return out
 }
 
@@ -198,9 +242,9 @@ var expanded = regexp.MustCompile(`\$\{?([\pL_][\pL\d_]*|\d+)(:?[-+?]|)`)
 // unset keeps those unmatched variables that had no default: ${V:-x} needs no
 // V, and in ${V:+x} an unset one is meant.
 func (a *arguments) unset(word string, unmatched map[string]struct{}) []string {
-	lex := shell.NewLex(a.escape)
+	lex := shell.NewLex(rune(a.escape))
 	lex.SkipUnsetEnv = true
-	left, _, err := lex.ProcessWord(readable(word), a.values)
+	left, _, err := lex.ProcessWord(readable(word), a)
 	if err != nil {
 		left = word
 	}

@@ -67,13 +67,18 @@ func (t *Template) Reached(uses []Use) []Reached {
 		if !use.Needed {
 			continue
 		}
-		r := Reached{Stage: i, Platform: use.Platform, Run: s.Run}
-		if r.Run == 0 && use.Kind == StageKind {
-			r.Run = t.Stages[use.Target].onbuildRun
-		}
-		list = append(list, r)
+		list = append(list, Reached{Stage: i, Platform: use.Platform, Run: t.FirstRun(i, uses)})
 	}
 	return list
+}
+
+// FirstRun is the line of the first RUN of a stage, as Reached.Run has it.
+func (t *Template) FirstRun(stage int, uses []Use) int {
+	s := &t.Stages[stage]
+	if use := &uses[s.Base]; s.Run == 0 && use.Kind == StageKind {
+		return t.Stages[use.Target].onbuildRun
+	}
+	return s.Run
 }
 
 // FinalBase follows the FROM of the target stage through stages to the image,
@@ -94,51 +99,52 @@ func (t *Template) FinalBase(env Env) (Use, error) {
 	return use, nil
 }
 
-// reach marks the stages that building those of start comes past: the stages
-// they start from, copy from and mount, and what the ONBUILD instructions of a
-// stage name when another stage starts from it.
-func (v *view) reach(start []int) []bool {
-	needs := make([][]int, len(v.Stages))
-	fired := make([][]int, len(v.Stages))
-	for i, use := range v.uses {
-		if use.Kind != StageKind {
-			continue
-		}
-		r := &v.References[i]
-		if strings.HasPrefix(r.Where, onbuild) {
-			fired[r.Stage] = append(fired[r.Stage], use.Target)
-		} else {
-			needs[r.Stage] = append(needs[r.Stage], use.Target)
+// reach marks the stages that building one and some others comes past: the
+// stages they start from, copy from and mount, and what the ONBUILD instructions
+// of a stage name when another stage starts from it. fires marks the stages that
+// needed ones start from, which makes their ONBUILD instructions part of those.
+func (v *view) reach(target int, also []int) (needed, fires []bool) {
+	marks := make([]bool, 2*len(v.Stages))
+	needed, fires = marks[:len(v.Stages)], marks[len(v.Stages):]
+	todo := make([]int, 0, len(v.Stages))
+	visit := func(stage int) {
+		if !needed[stage] {
+			needed[stage] = true
+			todo = append(todo, stage)
 		}
 	}
-	needed := make([]bool, len(v.Stages))
-	visit := func(list []int, todo []int) []int {
-		for _, s := range list {
-			if !needed[s] {
-				needed[s] = true
-				todo = append(todo, s)
-			}
-		}
-		return todo
+	visit(target)
+	for _, stage := range also {
+		visit(stage)
 	}
-	for todo := visit(start, nil); len(todo) > 0; {
-		s := todo[len(todo)-1]
-		todo = visit(needs[s], todo[:len(todo)-1])
-		if base := v.uses[v.Stages[s].Base]; base.Kind == StageKind {
-			todo = visit(fired[base.Target], todo)
+	for len(todo) > 0 {
+		stage := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		v.named(stage, false, visit)
+		if base := v.uses[v.Stages[stage].Base]; base.Kind == StageKind && !fires[base.Target] {
+			fires[base.Target] = true
+			v.named(base.Target, true, visit)
 		}
 	}
-	return needed
+	return needed, fires
 }
 
-// fires marks the stages that a needed stage starts from, which makes their
-// ONBUILD instructions part of that one.
-func (v *view) fires(needed []bool) []bool {
-	fires := make([]bool, len(v.Stages))
-	for i, s := range v.Stages {
-		if base := v.uses[s.Base]; needed[i] && base.Kind == StageKind {
-			fires[base.Target] = true
+// named visits the stages that the instructions of a stage name, or those that
+// its ONBUILD instructions do.
+func (v *view) named(stage int, triggers bool, visit func(int)) {
+	from, to := v.ReferencesIn(stage)
+	for i := from; i < to; i++ {
+		if use := &v.uses[i]; use.Kind == StageKind && strings.HasPrefix(v.References[i].Where, onbuild) == triggers {
+			visit(use.Target)
 		}
 	}
-	return fires
+}
+
+// ReferencesIn tells which of References stand in a stage: those from one index
+// up to, without, another. The first is that of its FROM.
+func (t *Template) ReferencesIn(stage int) (from, to int) {
+	if stage+1 == len(t.Stages) {
+		return t.Stages[stage].Base, len(t.References)
+	}
+	return t.Stages[stage].Base, t.Stages[stage+1].Base
 }

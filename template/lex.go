@@ -203,16 +203,11 @@ func (w word) quotedField(at int) (field word, end int, ok bool) {
 	return word{}, at, false
 }
 
-// values are variables for BuildKit's shell lexer. Nil has none.
-type values map[string]string
+// noValues are variables for BuildKit's shell lexer: none.
+type noValues struct{}
 
-func (v values) Get(name string) (string, bool) {
-	value, ok := v[name]
-	return value, ok
-}
-
-// Keys is part of the lexer's interface; it is used for suggestions only.
-func (v values) Keys() []string { return nil }
+func (noValues) Get(string) (string, bool) { return "", false }
+func (noValues) Keys() []string            { return nil }
 
 // isPlain tells whether a word holds nothing that BuildKit's lexers change.
 func isPlain(text string, escape byte) bool {

@@ -7,34 +7,16 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// workdir is an event on the way through the file: a stage begins (no path, no
-// copy), WORKDIR (path), or a COPY or ADD (index in Stage.Copies).
-type workdir struct {
-	stage int
-	path  string
-	copy  int
-}
-
-// resolveWorkdirs tells each Copy its directory, as far as the file alone
-// decides it. A stage begins in the directory that the stage before it ended in.
-func (t *Template) resolveWorkdirs(events []workdir) {
-	last := make([]string, len(t.Stages))
-	for _, e := range events {
-		dir := &last[e.stage]
-		switch {
-		case e.copy >= 0:
-			t.Stages[e.stage].Copies[e.copy].Workdir = *dir
-		case e.path != "":
-			*dir = t.enter(*dir, e.path)
-		default:
-			switch base := t.References[t.Stages[e.stage].Base]; base.Kind {
-			case StageKind:
-				*dir = last[base.Target]
-			case Scratch:
-				*dir = "/"
-			}
-		}
+// beginsIn is the directory that a stage on some base begins in, as far as the
+// file alone decides it: the one that the stage it starts from ended in.
+func (t *Template) beginsIn(base Reference) string {
+	switch base.Kind {
+	case StageKind:
+		return t.Stages[base.Target].workdir
+	case Scratch:
+		return "/"
 	}
+	return ""
 }
 
 // enter is the directory after WORKDIR; empty when it is not known.

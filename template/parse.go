@@ -40,7 +40,7 @@ type state struct {
 	nodes        []*parser.Node
 	// from lists the instructions that begin a stage.
 	from    []int
-	globals []instructions.ArgCommand
+	globals globals
 	// details has one element for each of References.
 	details []detail
 	// byName leads from a lower-case name to all stages that have it, in order.
@@ -68,11 +68,35 @@ type detail struct {
 // directive, written with #, with //, as JSON, or below a #! line; empty when
 // there is none. It works for files that Parse refuses, too.
 func Syntax(source []byte) string {
-	if text := bytes.TrimPrefix(source, []byte("\ufeff")); len(text) == 0 || text[0] >= 'A' && text[0] <= 'z' {
+	text := bytes.TrimPrefix(source, []byte("\ufeff"))
+	switch {
+	case len(text) == 0 || text[0] >= 'A' && text[0] <= 'z':
 		return "" // begins with an instruction, as most files do
+	case text[0] == '#' && !bytes.HasPrefix(text, []byte("#!")):
+		return usualSyntax(text)
 	}
 	reference, _, _, _ := parser.DetectSyntax(source)
 	return reference
+}
+
+// usualSyntax is Syntax for a file that begins with a comment: the other forms
+// are ruled out, and one line after the other can be looked at.
+func usualSyntax(text []byte) string {
+	var directives parser.DirectiveParser
+	for {
+		line, rest, _ := bytes.Cut(text, []byte("\n"))
+		if len(line) > maxLine {
+			return ""
+		}
+		switch d, err := directives.ParseLine(line); {
+		case err != nil || d == nil:
+			return ""
+		case d.Name == "syntax":
+			reference, _, _ := strings.Cut(d.Value, " ")
+			return reference
+		}
+		text = rest
+	}
 }
 
 // Parse reads a Dockerfile within the default limits. The errors are
@@ -139,7 +163,9 @@ func (t *Template) understand() (out tree, err error) {
 	if out.Result, err = parser.Parse(bytes.NewReader(t.Source)); err != nil {
 		return out, err
 	}
-	out.stages, t.globals, err = instructions.Parse(out.AST, linter.New(&linter.Config{}))
+	var args []instructions.ArgCommand
+	out.stages, args, err = instructions.Parse(out.AST, linter.New(&linter.Config{}))
+	t.globals = newGlobals(args)
 	if err == nil && len(out.stages) == 0 {
 		err = errNoStage
 	}
@@ -193,6 +219,7 @@ func (t *Template) build(source string, tree tree) error {
 		return err
 	}
 	t.nodes = tree.AST.Children
+	b.expect(len(tree.stages))
 	for i, node := range t.nodes {
 		b.at, b.node = i, node
 		if strings.EqualFold(node.Value, "from") {
@@ -216,8 +243,16 @@ func (t *Template) build(source string, tree tree) error {
 		}
 	}
 	t.resolveKinds()
-	t.resolveWorkdirs(b.workdirs)
 	return nil
+}
+
+// expect makes room for what most files hold.
+func (b *builder) expect(stages int) {
+	references := stages + min(strings.Count(b.source, "from="), len(b.nodes))
+	b.Stages = make([]Stage, 0, stages)
+	b.from = make([]int, 0, stages)
+	b.References = make([]Reference, 0, references)
+	b.details = make([]detail, 0, references)
 }
 
 // builder fills a Template.
@@ -228,7 +263,7 @@ type builder struct {
 	at       int // of the instruction in hand
 	node     *parser.Node
 	commands []instructions.Command // of the stage in hand, from here on
-	workdirs []workdir
+	want     []string               // memory for flags
 }
 
 // differ makes the error for the instruction in hand.
@@ -286,8 +321,8 @@ func (b *builder) stage(s *instructions.Stage) error {
 		}
 		b.byName[s.Name] = append(b.byName[s.Name], len(b.Stages)-1)
 	}
-	b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, copy: -1})
 	b.baseReference(in, from, to)
+	b.Stages[len(b.Stages)-1].workdir = b.beginsIn(b.References[len(b.References)-1])
 	return nil
 }
 

@@ -55,13 +55,16 @@ func isTag(text string) bool {
 }
 
 // simple replaces $NAME and ${NAME} in a word that holds nothing else to
-// replace, if all the names have values.
-func (a *arguments) simple(text string) (string, bool) {
+// replace, if get knows all the names.
+func simple(text string, escape byte, get func(string) (string, bool)) (string, bool) {
 	var b strings.Builder
 	for {
 		plain, rest, more := strings.Cut(text, "$")
-		if !isPlain(plain, byte(a.escape)) {
+		if !isPlain(plain, escape) {
 			return "", false
+		}
+		if !more && b.Len() == 0 {
+			return plain, true
 		}
 		b.WriteString(plain)
 		if !more {
@@ -79,12 +82,22 @@ func (a *arguments) simple(text string) (string, bool) {
 			}
 			text = text[1:]
 		}
-		value, ok := a.values[name]
+		value, ok := get(name)
 		if !ok || b.Len()+len(value) > longest {
 			return "", false
 		}
+		if text == "" && b.Len() == 0 {
+			return value, true
+		}
 		b.WriteString(value)
 	}
+}
+
+// onlyNames tells whether a word holds plain text, $NAME and ${NAME} alone, and
+// at least one of these two.
+func onlyNames(text string, escape byte) bool {
+	_, ok := simple(text, escape, func(name string) (string, bool) { return "", name != "" })
+	return ok && strings.Contains(text, "$")
 }
 
 // variableName is the name at the beginning of a text, of ASCII letters alone;

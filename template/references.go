@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,9 +37,15 @@ func (b *builder) baseReference(in *instruction, from, to int) {
 	}
 	d.gaps = in.gaps(b.source, from, to)
 	b.add(in, from, to, text, inFrom, d)
+	r := &b.References[len(b.References)-1]
+	if text, ok := b.literal(d.word); ok {
+		r.Kind, r.Target = b.base(text, r.Stage)
+	} else {
+		r.Kind = Variable
+	}
 }
 
-// add appends a reference. Its kind is found when all stages are known.
+// add appends a reference.
 func (b *builder) add(in *instruction, from, to int, text, where string, d detail) {
 	b.References = append(b.References, Reference{
 		Text:   text,
@@ -79,16 +86,16 @@ func (b *builder) command(cmd instructions.Command) error {
 	stage := &b.Stages[len(b.Stages)-1]
 	switch c := cmd.(type) {
 	case *instructions.WorkdirCommand:
-		b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, path: c.Path, copy: -1})
+		stage.workdir = b.enter(stage.workdir, c.Path)
 		return nil
 	case *instructions.RunCommand:
 		if stage.Run == 0 {
 			stage.Run = in.first
 		}
 	case *instructions.CopyCommand:
-		b.copy(stage, "COPY", c.From)
+		b.copy(stage, "COPY", c.From, c.SourcesAndDest)
 	case *instructions.AddCommand:
-		b.copy(stage, "ADD", "")
+		b.copy(stage, "ADD", "", c.SourcesAndDest)
 		return nil
 	case *instructions.OnbuildCommand:
 		return b.onbuild(in)
@@ -97,17 +104,20 @@ func (b *builder) command(cmd instructions.Command) error {
 }
 
 // copy notes a COPY or ADD.
-func (b *builder) copy(stage *Stage, name, from string) {
-	var args []string
-	for n := b.node.Next; n != nil; n = n.Next {
-		args = append(args, n.Value)
+func (b *builder) copy(stage *Stage, name, from string, args instructions.SourcesAndDest) {
+	sources := args.SourcePaths
+	if len(args.SourceContents) > 0 { // heredocs are not among the paths
+		sources = nil
+		for n := b.node.Next; n.Next != nil; n = n.Next {
+			sources = append(sources, n.Value)
+		}
 	}
-	b.workdirs = append(b.workdirs, workdir{stage: len(b.Stages) - 1, copy: len(stage.Copies)})
 	stage.Copies = append(stage.Copies, Copy{
 		Line:        b.instructions[b.at].first,
 		Instruction: name,
-		Sources:     args[:len(args)-1],
-		Dest:        args[len(args)-1],
+		Sources:     sources,
+		Dest:        args.DestPath,
+		Workdir:     stage.workdir,
 		From:        from,
 	})
 }
@@ -153,7 +163,7 @@ func (b *builder) flags(in *instruction, offset int, text string, cmd instructio
 		return err
 	}
 	before := len(b.References)
-	var want []string
+	want := b.want[:0]
 	switch cmd := cmd.(type) {
 	case *instructions.CopyCommand:
 		want = append(want, cmd.From)
@@ -174,6 +184,7 @@ func (b *builder) flags(in *instruction, offset int, text string, cmd instructio
 			}
 		}
 	}
+	b.want = want
 	return b.agreeReferences(before, want)
 }
 
@@ -215,28 +226,23 @@ func (t *Template) literal(text string) (string, bool) {
 	if isPlain(text, t.escape) {
 		return text, true
 	}
-	if tooDeep(text) {
+	if onlyNames(text, t.escape) || tooDeep(text) {
 		return "", false
 	}
-	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(readable(text), values{})
+	result, err := shell.NewLex(rune(t.escape)).ProcessWordWithMatches(readable(text), noValues{})
 	if err != nil || len(result.Unmatched) > 0 {
 		return "", false
 	}
 	return result.Result, true
 }
 
-// resolveKinds tells for every reference what it names, as far as that does
-// not depend on variables.
+// resolveKinds tells for the references of COPY and mounts what they name, for
+// which all stages have to be known.
 func (t *Template) resolveKinds() {
 	for i := range t.References {
 		r := &t.References[i]
 		switch {
 		case r.Where == inFrom:
-			if text, ok := t.literal(t.details[i].word); ok {
-				r.Kind, r.Target = t.base(text, r.Stage)
-			} else {
-				r.Kind = Variable
-			}
 		case strings.HasSuffix(r.Where, inCopy):
 			r.Kind, r.Target = t.source(r.Text)
 		default:
@@ -248,10 +254,8 @@ func (t *Template) resolveKinds() {
 // base tells what a FROM in a stage names: the latest stage before it.
 func (t *Template) base(text string, stage int) (Kind, int) {
 	list := t.byName[strings.ToLower(text)]
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i] < stage {
-			return StageKind, list[i]
-		}
+	if i, _ := slices.BinarySearch(list, stage); i > 0 {
+		return StageKind, list[i-1]
 	}
 	if text == "scratch" {
 		return Scratch, -1

@@ -104,6 +104,8 @@ type scanner struct {
 // found, or until something that BuildKit is certain to refuse.
 func scan(source string, limits Limits) *scanner {
 	s := &scanner{source: source, escape: '\\', mostLines: limits.Lines}
+	lines := strings.Count(source, "\n") - strings.Count(source, "\\\n")
+	s.found = make([]instruction, 0, min(lines, limits.Instructions)+1)
 	for len(s.found) <= limits.Instructions && s.tooLong == 0 {
 		start, line, ok := s.next()
 		if !ok {
@@ -237,7 +239,7 @@ func (s *scanner) heredocs(text string, first int) bool {
 	}
 	lex := shell.NewLex('\\')
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
-	words, _ := lex.ProcessWords(text, values{})
+	words, _ := lex.ProcessWords(text, noValues{})
 	for _, word := range words {
 		doc, err := parser.ParseHeredoc(word)
 		if err != nil {

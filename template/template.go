@@ -66,6 +66,8 @@ type Stage struct {
 	Copies []Copy
 	// onbuildRun is the line of the first ONBUILD RUN, or 0.
 	onbuildRun int
+	// workdir is the directory that it ends in, or empty like Copy.Workdir.
+	workdir string
 }
 
 // Copy is one COPY or ADD.
@@ -144,11 +146,6 @@ type Use struct {
 	Written string
 	// Rule says what made Image of Written, "Dockerfile:3 comment", or is empty.
 	Rule string
-	// Skip tells that an in-file rule (Rule) leaves this platform out.
-	Skip bool
-	// Guessed tells that a placeholder's value is a default that may be wrong: the
-	// architecture's name for a machine.
-	Guessed bool
 	// Kind is Variable only when Problem says why the reference cannot be told.
 	Kind Kind
 	// Target is the stage named, when Kind is StageKind, else -1.
@@ -160,6 +157,11 @@ type Use struct {
 	// Needed says whether building TargetStage comes past here at all. An ONBUILD
 	// of the target stage itself counts: it becomes part of the image's config.
 	Needed bool
+	// Skip tells that an in-file rule (Rule) leaves this platform out.
+	Skip bool
+	// Guessed tells that a placeholder's value is a default that may be wrong: the
+	// architecture's name for a machine.
+	Guessed bool
 	// Missing names the ARGs that have neither default nor value and without
 	// which the text is no image reference. ARGs whose empty value does no harm
 	// (FROM ${PREFIX}debian) are in Unset only.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/platform"
@@ -13,13 +14,15 @@ import (
 // Uses evaluates every reference for one platform; the result has one element
 // for each of References, in their order. What is wrong with a single
 // reference is its Problem; the error is about env itself (*TargetError).
-func (t *Template) Uses(env Env) ([]Use, error) {
+func (t *Template) Uses(env Env) ([]Use, error) { return t.UsesInto(nil, env) }
+
+// UsesInto is Uses in the memory of a former result, which is lost.
+func (t *Template) UsesInto(memory []Use, env Env) ([]Use, error) {
 	target, err := t.target(env.TargetStage)
 	if err != nil {
 		return nil, err
 	}
-	v := view{Template: t, env: env, uses: make([]Use, len(t.References)), platforms: make([]platform.Platform, len(t.Stages))}
-	v.args = t.arguments(env)
+	v := view{Template: t, env: env, uses: slices.Grow(memory[:0], len(t.References))[:len(t.References)], args: t.arguments(env)}
 	for i := range t.Stages {
 		v.base(i)
 	}
@@ -28,8 +31,7 @@ func (t *Template) Uses(env Env) ([]Use, error) {
 			v.source(i)
 		}
 	}
-	needed := v.reach(append([]int{target}, env.Also...))
-	fires := v.fires(needed)
+	needed, fires := v.reach(target, env.Also)
 	for i := range v.uses {
 		use := &v.uses[i]
 		r := &t.References[i]
@@ -46,11 +48,16 @@ func (t *Template) Uses(env Env) ([]Use, error) {
 // view is one evaluation of a template.
 type view struct {
 	*Template
-	env       Env
-	args      *arguments
-	uses      []Use
-	platforms []platform.Platform // of each stage
+	env  Env
+	args *arguments
+	uses []Use
+	// flag is the --platform that was read last: most files write but one.
+	flagText string
+	flag     platform.Platform
 }
+
+// platform of a stage.
+func (v *view) platform(stage int) platform.Platform { return v.uses[v.Stages[stage].Base].Platform }
 
 // problem makes the Problem of a reference.
 func (t *Template) problem(reference int, message, advice string) *Problem {
@@ -76,19 +83,18 @@ func (v *view) base(stage int) {
 	case use.Kind == External && !strings.Contains(use.Image, "%%"):
 		v.external(use, name.unset)
 	case use.Kind == StageKind:
-		use.Platform = v.platforms[use.Target]
+		use.Platform = v.platform(use.Target)
 		if lower := strings.ToLower(use.Image); lower != use.Image {
 			use.Problem = v.problem(s.Base, "FROM "+use.Image+": BuildKit finds a stage here by its lower-case name only", "write FROM "+lower)
 		}
 	}
 	if s.PlatformFlag != "" {
-		v.flag(stage, use)
+		v.platformFlag(stage, use)
 	}
 	if !v.ruled(use) && use.Kind == External && strings.Contains(use.Image, "%%") {
 		v.fill(use)
 		v.external(use, name.unset)
 	}
-	v.platforms[stage] = use.Platform
 }
 
 // external checks that a text names an image.
@@ -128,7 +134,7 @@ var templated = regexp.MustCompile(`^[%@{<]*[A-Z][A-Z0-9_]*[%@}>]*$|^\{\{.*\}\}$
 // advice says how to give values to ARGs.
 func (v *view) advice(unset []string) string {
 	for _, name := range unset {
-		if !v.args.declared[name] {
+		if _, declared := v.globals.number[name]; !declared {
 			return fmt.Sprintf("a FROM sees only ARGs before the first FROM: add the line ARG %s there, with a default or with --build-arg %s=VALUE", name, name)
 		}
 	}
@@ -138,9 +144,9 @@ func (v *view) advice(unset []string) string {
 	return fmt.Sprintf("add --build-arg %s=VALUE", strings.Join(unset, "=VALUE --build-arg "))
 }
 
-// flag evaluates --platform of a FROM. It has no say over scratch and stages,
+// platformFlag evaluates --platform of a FROM. It has no say over scratch and stages,
 // but BuildKit refuses a bad one there as well.
-func (v *view) flag(stage int, use *Use) {
+func (v *view) platformFlag(stage int, use *Use) {
 	s := &v.Stages[stage]
 	text := v.args.expand(s.PlatformFlag)
 	p, err := v.parsePlatform(text.text)
@@ -168,6 +174,9 @@ func (v *view) flag(stage int, use *Use) {
 // parsePlatform reads a platform as BuildKit on the node does: an architecture
 // alone means Linux, a system alone the node's architecture.
 func (v *view) parsePlatform(text string) (platform.Platform, error) {
+	if text != "" && text == v.flagText {
+		return v.flag, nil
+	}
 	switch os := strings.ToLower(text); os {
 	case "linux", "windows", "darwin", "freebsd":
 		return platform.Platform{OS: os, Arch: v.env.Build.Arch, Variant: v.env.Build.Variant}, nil
@@ -180,7 +189,8 @@ func (v *view) parsePlatform(text string) (platform.Platform, error) {
 	if err != nil {
 		return platform.Platform{}, err
 	}
-	return platform.FromOCI(p), nil
+	v.flagText, v.flag = text, platform.FromOCI(p)
+	return v.flag, nil
 }
 
 // source evaluates COPY --from or a mount.
@@ -190,7 +200,7 @@ func (v *view) source(i int) {
 	*use = Use{Reference: i, Image: r.Text, Kind: r.Kind, Target: r.Target, Platform: v.env.Target}
 	switch r.Kind {
 	case StageKind:
-		use.Platform = v.platforms[r.Target]
+		use.Platform = v.platform(r.Target)
 	case External:
 		v.fill(use)
 		v.external(use, nil)
