@@ -77,10 +77,12 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 			message, hint = "it may read the file in another way", "compare the result: --diff"
 		}
 		add(0, "syntax", syntax, "# syntax="+syntax+" is another frontend: "+message, hint)
+		list[0].harmless = w.ForceRewrite
 	}
 	for _, rule := range w.template.Rules {
 		if rule.Problem != nil {
 			add(rule.Line, "comment", rule.New, rule.Problem.Message, rule.Problem.Advice)
+			list[len(list)-1].harmless = rule.Source == template.FromDapper // a build passes over those, too
 		}
 	}
 	for _, left := range w.template.Placeholders {
