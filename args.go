@@ -84,8 +84,11 @@ func parseLabels(list []string) (map[string]string, error) {
 	return labels, nil
 }
 
+// imageScheme begins a named context that is an image.
+const imageScheme = "docker-image://"
+
 // fetched are the kinds of named contexts that BuildKit gets by itself.
-var fetched = []string{"docker-image://", "http://", "https://", "git://", "ssh://", "git@"}
+var fetched = []string{imageScheme, "http://", "https://", "git://", "ssh://", "git@"}
 
 // parseContexts reads --build-context and tells folders from what BuildKit fetches.
 func parseContexts(list []string) (folders, remote map[string]string, err error) {
@@ -102,6 +105,11 @@ func parseContexts(list []string) (folders, remote map[string]string, err error)
 		delete(folders, name) // the last one of a name counts
 		delete(remote, name)
 		if slices.ContainsFunc(fetched, func(scheme string) bool { return strings.HasPrefix(value, scheme) }) {
+			if image, ok := strings.CutPrefix(value, imageScheme); ok {
+				if _, err := plan.ContextName(image); err != nil {
+					return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: %w", key, value, err), "write docker-image://NAME:TAG"}
+				}
+			}
 			remote[name] = value
 			continue
 		}

@@ -27,7 +27,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	var warnings []resolve.Warning
 	var failed []error
 	for _, request := range r.requests(s, at) {
-		p, more, err := r.part(ctx, s, at, request, from)
+		p, more, err := r.part(ctx, s, request, from)
 		parts, warnings = append(parts, p), append(warnings, more...)
 		failed = append(failed, err)
 	}
@@ -48,8 +48,8 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 }
 
 // part plans the platforms that are built from one template.
-func (r run) part(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
-	answers, warnings, err := r.resolve(ctx, s, at, request, from)
+func (r run) part(ctx context.Context, s service, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
+	answers, warnings, err := r.resolve(ctx, s, request, from)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -78,8 +78,9 @@ func (r run) worthTelling(warnings []resolve.Warning, parts int) []string {
 }
 
 // resolve answers all questions of a request. Answers can raise more: what a
-// base brings along in ONBUILD instructions names images too.
-func (r run) resolve(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Answers, []resolve.Warning, error) {
+// base brings along in ONBUILD instructions names images too. With an error the
+// answers are those that were found.
+func (r run) resolve(ctx context.Context, s service, request plan.Request, from resolve.Registry) (plan.Answers, []resolve.Warning, error) {
 	all := plan.Answers{}
 	var warnings []resolve.Warning
 	for round := 0; ; round++ {
@@ -88,10 +89,10 @@ func (r run) resolve(ctx context.Context, s service, at place, request plan.Requ
 			return all, warnings, err
 		}
 		answers, more, err := resolve.All(ctx, from, r.rulesOf(s), questions)
-		if err != nil {
-			return nil, nil, locate(s, at, err)
-		}
 		maps.Copy(all, answers)
+		if err != nil {
+			return all, nil, locate(request, all, err)
+		}
 		if round == 0 {
 			warnings = more
 		}
@@ -103,6 +104,17 @@ func (r run) contextNames() []string {
 	names := append(slices.Collect(maps.Keys(r.folders)), slices.Collect(maps.Keys(r.remote))...)
 	slices.Sort(names)
 	return names
+}
+
+// contextImages are the named contexts that are images; scratch is none.
+func (r run) contextImages() map[string]string {
+	images := map[string]string{}
+	for name, address := range r.remote {
+		if image, ok := strings.CutPrefix(address, imageScheme); ok && image != "scratch" {
+			images[name] = image
+		}
+	}
+	return images
 }
 
 // rulesOf joins --base and the archbuild.yaml beside the template.
@@ -159,7 +171,7 @@ func (r run) hosts(p plan.Plan) []string {
 		found[host] = true
 	}
 	for _, job := range p.Jobs {
-		for _, base := range slices.Concat(job.Bases, job.Onbuild) {
+		for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
 			add(base.To)
 		}
 		if job.Frontend != "" {
@@ -167,7 +179,7 @@ func (r run) hosts(p plan.Plan) []string {
 		}
 	}
 	for _, address := range r.remote {
-		if image, ok := strings.CutPrefix(address, "docker-image://"); ok {
+		if image, ok := strings.CutPrefix(address, imageScheme); ok {
 			add(image)
 		}
 	}

@@ -139,7 +139,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry) (map[resolve.Question]resolve.Answer, error) {
 	all := map[resolve.Question]resolve.Answer{}
 	for _, request := range r.requests(s, at) {
-		answers, _, err := r.resolve(ctx, s, at, request, from)
+		answers, _, err := r.resolve(ctx, s, request, from)
 		if err != nil {
 			return nil, err
 		}

@@ -61,12 +61,13 @@ func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	return files, nil
 }
 
-// replacements are the edits of a job; pinned ones name digests as well.
+// replacements are the edits of a job; pinned ones name digests as well, but for
+// those of ONBUILD instructions, which the builder pins.
 func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 	var list []rewrite.Replacement
 	for _, base := range job.Bases {
 		to := base.To
-		if pinned {
+		if pinned && !base.Fires() {
 			to = base.Pinned()
 		}
 		if to != base.From {

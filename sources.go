@@ -101,7 +101,8 @@ func (r run) requests(s service, at place) []plan.Request {
 			i = len(list)
 			list = append(list, plan.Request{
 				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
-				Build: at.platform, Node: at.name, Contexts: r.contextNames(), Runs: at.runs, AllowForeign: r.AllowForeign,
+				Build: at.platform, Node: at.name, Contexts: r.contextNames(), ContextImages: r.contextImages(),
+				Runs: at.runs, AllowForeign: r.AllowForeign,
 			})
 		}
 		list[i].Targets = append(list[i].Targets, target)

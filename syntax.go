@@ -85,7 +85,7 @@ func ownSyntax() int {
 // is a Dockerfile all the same.
 func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from resolve.Registry) error {
 	var failed []error
-	for i, job := range p.Jobs {
+	for _, job := range p.Jobs {
 		if job.Frontend == "" {
 			continue
 		}
@@ -98,11 +98,13 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		if r.ForceRewrite {
 			continue
 		}
-		for j, base := range job.Bases {
-			if base.Mapped() {
-				failed = append(failed, &FrontendError{File: s.of(job.Platform).template.Name, Line: base.Line, Frontend: job.Frontend, Base: base})
+		for _, bases := range [][]plan.Base{job.Bases, job.Onbuild} {
+			for j, base := range bases {
+				if base.Mapped() {
+					failed = append(failed, &FrontendError{File: s.of(job.Platform).template.Name, Line: base.Line, Frontend: job.Frontend, Base: base})
+				}
+				bases[j].Digest = "" // goes to the node as it is written
 			}
-			p.Jobs[i].Bases[j].Digest = "" // goes to the node as it is written
 		}
 	}
 	return joinedOnce(failed)

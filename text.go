@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,20 +49,22 @@ func platformList(p plan.Plan) string {
 	return strings.Join(names, ", ")
 }
 
-// jobRows shows each stage a job needs, then the images that it copies from.
+// jobRows shows each stage a job needs, then the images that it copies from, then
+// what its bases bring along and what contexts stand for.
 func jobRows(job plan.Job) [][]string {
 	var rows [][]string
 	shown := map[int]bool{}
+	bases := slices.Concat(job.Bases, job.Contexts)
 	for _, stage := range job.Stages {
 		why := "as written"
-		for _, base := range job.Bases {
-			if base.Line == stage.Line && base.Where == "FROM" {
+		for _, base := range bases {
+			if base.Reference >= 0 && base.Line == stage.Line && base.Where == "FROM" {
 				why, shown[base.Reference] = baseReason(base), true
 			}
 		}
 		rows = append(rows, []string{job.Platform.String(), fmt.Sprint(stage.Line), stageName(stage), stage.Base, why, runs(stage, job)})
 	}
-	for _, base := range job.Bases {
+	for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
 		if !shown[base.Reference] {
 			rows = append(rows, []string{job.Platform.String(), fmt.Sprint(base.Line), base.Where, base.To, baseReason(base), ""})
 		}
@@ -70,10 +73,14 @@ func jobRows(job plan.Job) [][]string {
 }
 
 func baseReason(base plan.Base) string {
+	why := base.Rule
 	if base.Mapped() {
-		return fmt.Sprintf("for %s: %s", base.From, base.Rule)
+		why = fmt.Sprintf("for %s: %s", base.From, base.Rule)
 	}
-	return base.Rule
+	if base.BroughtBy != "" {
+		why += ", brought by " + base.BroughtBy
+	}
+	return why
 }
 
 func stageName(stage plan.Stage) string {

@@ -111,6 +111,9 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	for name, address := range opts.Remote {
 		attrs["context:"+name] = address
 	}
+	for _, base := range job.Contexts {
+		attrs["context:"+base.Context+"::"+contextPlatform(base.Platform)] = "docker-image://" + base.Pinned()
+	}
 	if opts.NoCache {
 		attrs["no-cache"] = ""
 	}
@@ -122,7 +125,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	}
 	return client.SolveOpt{
 		SharedSession: s.session, SessionPreInitialized: true,
-		Frontend: "dockerfile.v0", FrontendAttrs: attrs, Internal: s.node.Private,
+		Frontend: "dockerfile.v0", FrontendAttrs: attrs, Internal: s.node.Private, SourcePolicy: pins(job),
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
 	}
 }

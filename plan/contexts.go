@@ -26,23 +26,46 @@ func (req Request) hasContext(name string) bool {
 	return err == nil && slices.Contains(req.Contexts, form)
 }
 
+// contextImage gives the form of a context's name, and the image that it stands
+// for; both are empty when it stands for none.
+func (req Request) contextImage(text string) (name, image string) {
+	if !req.hasContext(text) {
+		return "", ""
+	}
+	form, err := ContextName(text)
+	if image = req.ContextImages[form]; err != nil || image == "" {
+		return "", ""
+	}
+	return form, image
+}
+
+// stageContext is the name by which a context stands for a whole stage.
+func stageContext(stage template.Stage) string { return strings.ToLower(stage.Name) }
+
 // replaced says whether a context stands for a whole stage: one of the stage's name.
 func (req Request) replaced(stage int) bool {
-	name := strings.ToLower(req.Template.Stages[stage].Name)
+	name := stageContext(req.Template.Stages[stage])
 	return name != "" && req.hasContext(name)
 }
 
-// replaceStages takes out what only a stage needs that a context stands for.
-func (req Request) replaceStages(target Target, also []int, uses []template.Use) {
+// replaceStages takes out what only a stage needs that a context stands for, and
+// lists the stages that are replaced and needed.
+func (req Request) replaceStages(target Target, also []int, uses []template.Use) (replaced []int) {
 	stages := req.Template.Stages
-	if !slices.ContainsFunc(stages, func(s template.Stage) bool { return s.Name != "" && req.hasContext(strings.ToLower(s.Name)) }) {
-		return
+	if !slices.ContainsFunc(stages, func(s template.Stage) bool { return s.Name != "" && req.hasContext(stageContext(s)) }) {
+		return nil
 	}
 	reached := make([]bool, len(stages))
 	for todo := append([]int{req.finalStage(target)}, also...); len(todo) > 0; {
 		stage := todo[0]
 		todo = todo[1:]
-		if reached[stage] || req.replaced(stage) {
+		if req.replaced(stage) {
+			if !slices.Contains(replaced, stage) {
+				replaced = append(replaced, stage)
+			}
+			continue
+		}
+		if reached[stage] {
 			continue
 		}
 		reached[stage] = true
@@ -56,4 +79,5 @@ func (req Request) replaceStages(target Target, also []int, uses []template.Use)
 	for i := range uses {
 		uses[i].Needed = uses[i].Needed && reached[req.Template.References[i].Stage]
 	}
+	return replaced
 }

@@ -49,28 +49,6 @@ func (e *CannotRunError) Hint() string {
 	return "see `archbuild detect` for the emulator that is missing, or build on a node of that platform with --node"
 }
 
-// OnbuildError says that an ONBUILD instruction of a base image names an image
-// which would have to be replaced by another one, and cannot be.
-type OnbuildError struct {
-	File string
-	Line int
-	// Base brings the instruction along; Where and Image are what it says.
-	Base, Where, Image string
-	// New is the image that would serve.
-	New      string
-	Platform platform.Platform
-}
-
-func (e *OnbuildError) Error() string {
-	return fmt.Sprintf("%s:%d: %s brings %s=%s along, which has nothing for %s; %s would serve, but what stands in a base image cannot be rewritten",
-		e.File, e.Line, e.Base, e.Where, e.Image, e.Platform, e.New)
-}
-
-// Hint puts the image in its place from outside.
-func (e *OnbuildError) Hint() string {
-	return fmt.Sprintf("give --build-context %s=docker-image://%s, or take a base without that ONBUILD", e.Image, e.New)
-}
-
 // SkippedError says that comments in the file leave out every platform asked for.
 type SkippedError struct {
 	File      string

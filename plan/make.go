@@ -52,9 +52,10 @@ func (req Request) env(target Target) template.Env {
 	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage}
 }
 
-// asks says whether a use is an image that a registry has to answer for.
+// asks says whether a use is an image that a registry has to answer for. What is
+// Written otherwise gets another text in the file, one that no context stands for.
 func (req Request) asks(use *template.Use) bool {
-	return use.Kind == template.External && !req.hasContext(use.Image)
+	return use.Kind == template.External && (use.Written != "" || !req.hasContext(use.Image))
 }
 
 // guesses are the values that a placeholder was given without anyone saying so.
@@ -104,6 +105,10 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 		if err != nil {
 			return job, err
 		}
+		if base.Context = seen.images[use.Reference]; base.Context != "" {
+			job.Contexts = append(job.Contexts, base)
+			continue
+		}
 		job.Bases = append(job.Bases, base)
 	}
 	failed := []error{req.foreign(target, seen.uses)}
@@ -120,19 +125,22 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 			job.How = stage.How
 		}
 	}
-	job.Final = req.final(target, seen.uses, job)
-	var err error
-	job.Onbuild, err = req.onbuild(seen.brought, answers)
-	return job, joinOnce(append(failed, err))
+	stages := req.besides(&job, seen, answers)
+	job.Final = req.final(target, seen.uses, job, stages)
+	return job, joinOnce(failed)
 }
 
 // base finds the one of a use, or nil. They are in the order of the references.
 func (j Job) base(use *template.Use) *Base {
 	i, ok := slices.BinarySearchFunc(j.Bases, use.Reference, func(b Base, reference int) int { return cmp.Compare(b.Reference, reference) })
-	if !ok {
+	if ok {
+		return &j.Bases[i]
+	}
+	i = slices.IndexFunc(j.Contexts, func(b Base) bool { return b.Reference == use.Reference })
+	if i < 0 {
 		return nil
 	}
-	return &j.Bases[i]
+	return &j.Contexts[i]
 }
 
 // base decides one reference.
@@ -153,32 +161,6 @@ func (req Request) base(target Target, use *template.Use, answers Answers) (Base
 		}
 	}
 	return base, nil
-}
-
-// onbuild decides what ONBUILD instructions of bases name, which can only be
-// taken as it is. What was not asked for is not looked at.
-func (req Request) onbuild(list []brought, answers Answers) ([]Base, error) {
-	var bases []Base
-	var failed []error
-	for _, b := range list {
-		answer, ok := answers[b.question]
-		if b.Kind != template.External || !ok {
-			continue
-		}
-		if answer.Use != b.Text {
-			failed = append(failed, &OnbuildError{
-				File: b.file, Line: b.line, Base: b.base, Where: b.Where, Image: b.Text, New: answer.Use, Platform: b.question.Platform,
-			})
-		}
-		base := Base{
-			Reference: -1, Line: b.line, Where: b.Where, Platform: b.question.Platform,
-			From: b.Text, To: answer.Use, Digest: answer.Digest, Layers: answer.Layers, Rule: answer.Rule,
-		}
-		if !slices.ContainsFunc(bases, func(o Base) bool { return o.Line == base.Line && o.Where == base.Where && o.From == base.From }) {
-			bases = append(bases, base)
-		}
-	}
-	return bases, joinOnce(failed)
 }
 
 // isFrom says whether the use is the base of the stage it stands in.
@@ -232,8 +214,9 @@ func (req Request) finalStage(target Target) int {
 	return len(req.Template.Stages) - 1
 }
 
-// final follows the FROM chain from the target stage down to an image.
-func (req Request) final(target Target, uses []template.Use, job Job) *Base {
+// final follows the FROM chain from the target stage down to an image: that of a
+// reference, or that of the context which stands for a stage.
+func (req Request) final(target Target, uses []template.Use, job Job, stages map[int]*Base) *Base {
 	index := req.finalStage(target)
 	for !req.replaced(index) {
 		use := &uses[req.Template.Stages[index].Base]
@@ -248,5 +231,5 @@ func (req Request) final(target Target, uses []template.Use, job Job) *Base {
 		final := *base
 		return &final
 	}
-	return nil
+	return stages[index]
 }

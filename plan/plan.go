@@ -49,9 +49,12 @@ type Request struct {
 	Build platform.Platform
 	// Node is how the plan calls the node: "engine" or an address.
 	Node string
-	// Contexts are the names given by --build-context, in ContextName's form. What
-	// they stand for, an image or a whole stage, is no registry's business.
+	// Contexts are the names given by --build-context, in ContextName's form. Each
+	// stands for an image or a whole stage.
 	Contexts []string
+	// ContextImages says of those among Contexts that are images (docker-image://)
+	// which: they are resolved as any image. What the others are is no registry's business.
+	ContextImages map[string]string
 	// AllowForeign are the stages, by name or number, whose programs may be of
 	// another platform than the image: --allow-foreign-stage.
 	AllowForeign []string
@@ -99,9 +102,14 @@ type Job struct {
 	Stages   []Stage           `json:"stages"`
 	Bases    []Base            `json:"bases"`
 	// Onbuild are the images that ONBUILD instructions of bases name. They stand
-	// in no Dockerfile, so they are never mapped and their Reference is -1.
+	// in no Dockerfile, so their Reference is -1, and the node is told by a source
+	// policy what to take in their place.
 	Onbuild []Base `json:"onbuild,omitempty"`
-	// Final is the base of the image itself, or nil when that is scratch or a named context.
+	// Contexts are the images that named contexts stand for. The Dockerfile keeps
+	// the name, and the node is told which image it is. Reference is -1 where the
+	// context stands for a whole stage, or where an ONBUILD names it.
+	Contexts []Base `json:"contexts,omitempty"`
+	// Final is the base of the image itself, or nil when that is scratch or a context that is no image.
 	Final *Base `json:"final,omitempty"`
 	// How is the slowest way in which any needed stage runs programs.
 	How How `json:"how"`
@@ -132,10 +140,18 @@ type Base struct {
 	Digest string   `json:"digest,omitempty"`
 	Layers []string `json:"-"`
 	Rule   string   `json:"rule"`
+	// BroughtBy is the base whose ONBUILD instruction names the image.
+	BroughtBy string `json:"broughtBy,omitempty"`
+	// Context is the named context that stands for the image.
+	Context string `json:"context,omitempty"`
 }
 
 // Mapped says whether another image takes the place of the one written.
 func (b Base) Mapped() bool { return b.From != b.To }
+
+// Fires says whether an ONBUILD instruction of the file names the base. Such a
+// text becomes part of an image's config, so it is not pinned there.
+func (b Base) Fires() bool { return strings.HasPrefix(b.Where, "ONBUILD ") }
 
 // Pinned is the base by name and digest, as the node gets it.
 func (b Base) Pinned() string {

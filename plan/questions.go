@@ -2,7 +2,6 @@ package plan
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/archbuild/archbuild/resolve"
@@ -44,10 +43,8 @@ func MoreQuestions(req Request, answers Answers) ([]resolve.Question, error) {
 				open.add(question(use))
 			}
 		}
-		for _, b := range seen.brought {
-			if b.Kind == template.External {
-				open.add(b.question)
-			}
+		for _, o := range seen.others {
+			open.add(o.Question)
 		}
 	}
 	return open.list, joinOnce(failed)
@@ -97,92 +94,6 @@ func count(uses []template.Use, sort func(*template.Use) bool) int {
 
 func question(use *template.Use) resolve.Question {
 	return resolve.Question{Image: use.Image, Platform: use.Platform}
-}
-
-// Whence tells who asks a question that no reference of the file asks: the
-// ONBUILD instruction of a base image. It is empty for all others.
-func Whence(req Request, answers Answers, q resolve.Question) string {
-	for _, target := range req.Targets {
-		seen, err := req.look(target, answers, nil)
-		if err != nil || count(seen.uses, func(u *template.Use) bool { return question(u) == q }) > 0 {
-			return ""
-		}
-		for _, b := range seen.brought {
-			if b.Kind == template.External && b.question == q {
-				return b.String()
-			}
-		}
-	}
-	return ""
-}
-
-// look is how one target sees the template.
-type look struct {
-	uses    []template.Use
-	brought []brought
-}
-
-// brought is a reference in an ONBUILD instruction of a base image.
-type brought struct {
-	template.Trigger
-	question resolve.Question
-	file     string
-	line     int
-	base     string
-}
-
-func (b brought) String() string {
-	return fmt.Sprintf("%s:%d: %s=%s, which %s brings along", b.file, b.line, b.Where, b.Text, b.base)
-}
-
-// look evaluates all references for a target. Stages that only the ONBUILD
-// instructions of base images name are needed as well. The memory is that of a
-// look at another target, which is over.
-func (req Request) look(target Target, answers Answers, memory []template.Use) (look, error) {
-	env := req.env(target)
-	for {
-		uses, err := req.Template.UsesInto(memory, env)
-		if err != nil {
-			return look{}, err
-		}
-		memory = uses
-		req.replaceStages(target, env.Also, uses)
-		seen := look{uses: uses, brought: req.brought(target, uses, answers)}
-		before := len(env.Also)
-		for _, b := range seen.brought {
-			if b.Kind == template.StageKind && !slices.Contains(env.Also, b.Target) {
-				env.Also = append(env.Also, b.Target)
-			}
-		}
-		if len(env.Also) == before {
-			return seen, nil
-		}
-	}
-}
-
-// brought lists what the ONBUILD instructions of the base images name.
-func (req Request) brought(target Target, uses []template.Use, answers Answers) []brought {
-	var list []brought
-	for i := range uses {
-		use := &uses[i]
-		if !use.Needed || !req.isFrom(use) || !req.asks(use) {
-			continue
-		}
-		triggers := answers[question(use)].Onbuild
-		if len(triggers) == 0 {
-			continue
-		}
-		for _, t := range req.Template.Triggers(triggers) {
-			if req.hasContext(t.Text) {
-				continue
-			}
-			list = append(list, brought{
-				Trigger: t, question: resolve.Question{Image: t.Text, Platform: target.Platform},
-				file: req.Template.Name, line: req.Template.References[use.Reference].Line, base: use.Image,
-			})
-		}
-	}
-	return list
 }
 
 // skipped finds a use by which an in-file rule leaves the target out.

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,26 +90,34 @@ func TestPlaceholdersAreFilledIn(t *testing.T) {
 	}
 }
 
-// asked goes on until nothing is left to ask; images have the ONBUILD instructions given.
+// asked goes on until nothing is left to ask; images have the ONBUILD instructions
+// given. It lists each question with the place that asks it.
 func asked(t *testing.T, r plan.Request, onbuild map[string][]string) (plan.Answers, []string) {
 	t.Helper()
 	answers := plan.Answers{}
-	var list []string
 	for {
 		questions, err := plan.MoreQuestions(r, answers)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(questions) == 0 {
-			return answers, list
+			break
 		}
 		for q, a := range answer(questions) {
 			a.Onbuild = onbuild[q.Image]
 			answers[q] = a
-			list = append(list, q.Image+" "+q.Platform.String()+" "+plan.Whence(r, answers, q))
 		}
-		slices.Sort(list)
 	}
+	origins, err := plan.Origins(r, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, o := range origins {
+		list = append(list, strings.TrimSpace(o.Image+" "+o.Platform.String()+" "+o.String()+" "+o.Rule))
+	}
+	slices.Sort(list)
+	return answers, list
 }
 
 func TestABaseBringsReferencesAlong(t *testing.T) {
@@ -118,32 +127,93 @@ func TestABaseBringsReferencesAlong(t *testing.T) {
 	onbuild := map[string][]string{"node:onbuild": {"COPY --from=nginx:1 a b", "RUN --mount=from=tools,target=/t x", "ADD . /"}, "golang": {"COPY --from=far a b"}}
 	answers, list := asked(t, r, onbuild)
 	want := []string{
-		"far linux/arm64 Dockerfile:1: ONBUILD COPY --from=far, which golang brings along",
-		"golang linux/arm64 ",
-		"nginx:1 linux/arm64 Dockerfile:2: ONBUILD COPY --from=nginx:1, which node:onbuild brings along",
-		"node:onbuild linux/amd64 ",
+		"far linux/arm64 Dockerfile:1: the base golang brings ONBUILD COPY --from=far",
+		"golang linux/arm64 Dockerfile:1",
+		"nginx:1 linux/arm64 Dockerfile:2: the base node:onbuild brings ONBUILD COPY --from=nginx:1",
+		"node:onbuild linux/amd64 Dockerfile:2",
 	}
 	if diff := cmp.Diff(want, list); diff != "" {
 		t.Error(diff)
 	}
+	q := resolve.Question{Image: "nginx:1", Platform: arm64}
+	a := answers[q]
+	a.Use, a.Rule = "arm64v8/nginx:1", "official prefix"
+	answers[q] = a
 	p, err := plan.Make(r, answers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if job := p.Jobs[0]; len(job.Stages) != 2 || len(job.Bases) != 2 || len(job.Onbuild) != 2 || job.Onbuild[0].Reference != -1 {
-		t.Errorf("%+v", p.Jobs[0])
+	if job := p.Jobs[0]; len(job.Stages) != 2 || len(job.Bases) != 2 {
+		t.Errorf("%+v", job)
 	}
-	q := resolve.Question{Image: "nginx:1", Platform: arm64}
-	a := answers[q]
-	a.Use = "arm64v8/nginx:1"
-	answers[q] = a
-	_, err = plan.Make(r, answers)
-	var brought *plan.OnbuildError
-	if !errors.As(err, &brought) || brought.Line != 2 || !strings.Contains(brought.Hint(), "--build-context nginx:1=docker-image://arm64v8/nginx:1") {
-		t.Errorf("%v", err)
+	brought := []plan.Base{
+		{Reference: -1, Line: 1, Where: "ONBUILD COPY --from", Platform: arm64, From: "far", To: "far", Digest: "sha256:arm64", Rule: "index holds it", BroughtBy: "golang"},
+		{Reference: -1, Line: 2, Where: "ONBUILD COPY --from", Platform: arm64, From: "nginx:1", To: "arm64v8/nginx:1", Digest: "sha256:arm64", Rule: "official prefix", BroughtBy: "node:onbuild"},
+	}
+	if diff := cmp.Diff(brought, p.Jobs[0].Onbuild); diff != "" {
+		t.Error(diff)
 	}
 	r.Contexts = []string{"nginx:1"}
-	if _, err := plan.Make(r, answers); err != nil {
-		t.Errorf("with the context: %v", err)
+	if p, err := plan.Make(r, answers); err != nil || len(p.Jobs[0].Onbuild) != 1 {
+		t.Errorf("with the context: %+v, %v", p.Jobs[0].Onbuild, err)
+	}
+}
+
+func TestAContextThatIsAnImageIsAskedFor(t *testing.T) {
+	for _, row := range []struct {
+		name, dockerfile string
+		asked            []string
+		contexts         []string
+		final            string
+	}{
+		{
+			"in FROM", "FROM base\n", []string{"vendor/base:1 linux/arm64 Dockerfile:1 --build-context base"},
+			[]string{"1 FROM base → vendor/base:1 (--build-context base)"}, "vendor/base:1",
+		},
+		{
+			"in FROM on the build platform", "FROM --platform=$BUILDPLATFORM base AS b\nFROM debian:12\nCOPY --from=b /x /\n",
+			[]string{"debian:12 linux/arm64 Dockerfile:2", "vendor/base:1 linux/amd64 Dockerfile:1 --build-context base"},
+			[]string{"1 FROM base → vendor/base:1 (--build-context base)"}, "debian:12",
+		},
+		{
+			"in COPY --from", "FROM debian:12\nCOPY --from=base:latest /x /\n",
+			[]string{"debian:12 linux/arm64 Dockerfile:1", "vendor/base:1 linux/arm64 Dockerfile:2 --build-context base"},
+			[]string{"2 COPY --from base:latest → vendor/base:1 (--build-context base)"}, "debian:12",
+		},
+		{
+			"in the place of a stage, whose FROM is not asked for", "FROM golang AS Base\nFROM base\n",
+			[]string{"vendor/base:1 linux/arm64 Dockerfile:1 --build-context base"},
+			[]string{"1 FROM Base → vendor/base:1 (--build-context base)"}, "vendor/base:1",
+		},
+		{
+			"in an ONBUILD of a base", "FROM onbuild\n",
+			[]string{"onbuild linux/arm64 Dockerfile:1", "vendor/base:1 linux/arm64 Dockerfile:1: the base onbuild brings ONBUILD COPY --from=base --build-context base"},
+			[]string{"1 ONBUILD COPY --from base → vendor/base:1 (--build-context base)"}, "onbuild",
+		},
+	} {
+		r := request(t, row.dockerfile, plan.Target{Platform: arm64})
+		r.Contexts, r.ContextImages = []string{"base"}, map[string]string{"base": "vendor/base:1"}
+		answers, list := asked(t, r, map[string][]string{"onbuild": {"COPY --from=base a b"}})
+		if diff := cmp.Diff(row.asked, list); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+		p, err := plan.Make(r, answers)
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		var contexts []string
+		for _, b := range p.Jobs[0].Contexts {
+			contexts = append(contexts, fmt.Sprintf("%d %s %s → %s (%s)", b.Line, b.Where, b.From, b.To, b.Rule))
+			if b.Context != "base" || b.Digest == "" {
+				t.Errorf("%s: %+v", row.name, b)
+			}
+		}
+		if diff := cmp.Diff(row.contexts, contexts); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+		if final := p.Jobs[0].Final; final == nil || final.To != row.final {
+			t.Errorf("%s: final %+v", row.name, final)
+		}
 	}
 }
