@@ -113,7 +113,7 @@ func (e entry) rank() []int {
 	if e.glob != nil {
 		letters = e.glob.letters
 	}
-	return []int{int(e.kind), letters, number[e.CommandLine], number[!e.Template], number[e.Platform != (platform.Platform{})]}
+	return []int{int(e.kind), letters, number[e.CommandLine], number[e.Platform != (platform.Platform{})]}
 }
 
 // table is Rules made ready for questions.
@@ -196,7 +196,7 @@ func (t table) find(n name, on platform.Platform) (choice, error) {
 	}
 	if _, err := parseName(c.use); err != nil || c.use == "scratch" {
 		return c, &RuleError{
-			Text: fmt.Sprintf("the rule %s (%s) makes %q of %s, which is no image reference", c.rule.Rule, c.rule.Source, c.use, n.written),
+			Text: fmt.Sprintf("the rule %s (%s) makes %q of %s, which is no image reference", c.rule.Rule, c.rule.writtenAt(), c.use, n.written),
 			hint: "correct the right side of the rule",
 		}
 	}
@@ -222,13 +222,13 @@ func (t table) unused(rules []Rule, questions []Question) []Rule {
 
 // place is what two rules must not both decide.
 type place struct {
-	repo, tag, digest     string
-	on                    platform.Platform
-	commandLine, template bool
+	repo, tag, digest string
+	on                platform.Platform
+	commandLine       bool
 }
 
 func (e entry) place() place {
-	p := place{repo: e.from.repo, tag: e.from.tag, digest: e.from.digest, on: e.Platform, commandLine: e.CommandLine, template: e.Template}
+	p := place{repo: e.from.repo, tag: e.from.tag, digest: e.from.digest, on: e.Platform, commandLine: e.CommandLine}
 	if e.expression != nil || e.glob != nil {
 		p.repo = e.Old
 	}

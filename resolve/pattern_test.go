@@ -100,7 +100,6 @@ func TestOfSeveralPatternsTheClosestWins(t *testing.T) {
 	line := func(old, to string) resolve.Rule {
 		return resolve.Rule{Old: old, New: to, Source: "--base", CommandLine: true}
 	}
-	comment := resolve.Rule{Old: "debian:12-slim", New: "x/comment:1", Source: "Dockerfile:1", Template: true}
 	on := func(r resolve.Rule) resolve.Rule { r.Platform = arm64; return r }
 	for _, c := range []struct {
 		why           string
@@ -114,8 +113,6 @@ func TestOfSeveralPatternsTheClosestWins(t *testing.T) {
 		{"the glob with more letters", file("debia*", "x/a:1"), line("deb*", "x/b:1"), "debian:12-slim", "x/a:1"},
 		{"the command line over the file", line("deb*", "x/a:1"), on(file("deb*", "x/b:1")), "debian:12-slim", "x/a:1"},
 		{"a platform's over one for all", on(file("deb*", "x/a:1")), file("deb*", "x/b:1"), "debian:12-slim", "x/a:1"},
-		{"the file over a comment in the Dockerfile", file("debian:12-slim", "x/a:1"), on(comment), "debian:12-slim", "x/a:1"},
-		{"a comment over the file's repository", comment, line("debian", "x/b:1"), "debian:12-slim", "x/comment:1"},
 	} {
 		for _, list := range [][]resolve.Rule{{c.strong, c.weak}, {c.weak, c.strong}} {
 			if got, err := offline(t, c.image, list...); err != nil || got != c.result {
@@ -136,6 +133,12 @@ func TestPatternsThatFightAreRefused(t *testing.T) {
 		if !errors.As(err, &fight) || fight.First.String() != c.one || fight.Second.String() != c.two {
 			t.Errorf("%s: %v", c.why, err)
 		}
+	}
+	one := resolve.Rule{Old: "deb*", New: "x/a:1", Source: "archbuild.yaml:3", Column: 9}
+	two := resolve.Rule{Old: "*ian", New: "x/b:1", Source: "archbuild.yaml:4", Column: 11}
+	_, err := offline(t, "debian:12", one, two)
+	if err == nil || !strings.Contains(err.Error(), "two rules fight: deb*=x/a:1 (archbuild.yaml:3:9) and *ian=x/b:1 (archbuild.yaml:4:11)") {
+		t.Error(err)
 	}
 	// Where they agree, or something stronger decides, there is peace.
 	if got, err := offline(t, "debian:12", rules(t, "", "~debian:(.*)=x/a:$1", "~(.*)bian:12=x/a:12").List...); err != nil || got != "x/a:12" {

@@ -53,8 +53,9 @@ type Rules struct {
 //	                          or else short form; New says $1, ${name}
 //
 // Of several that fit, the one named first here decides, of two globs the one
-// with more letters; then the command line before archbuild.yaml before the
-// Dockerfile; then a rule for this platform before one for all.
+// with more letters; then the command line before archbuild.yaml; then a rule for
+// this platform before one for all. Comments in the Dockerfile are no Rules: what
+// they say comes in as the reference, unless Rules.Overruling says otherwise.
 //
 // A digest says exactly which image is meant: a reference pinned by one is left
 // alone, but by a rule that names the digest, and by a regular expression that
@@ -67,8 +68,8 @@ type Rule struct {
 	Source string
 	// CommandLine rules win over those of a file.
 	CommandLine bool
-	// Template rules are comments in the Dockerfile; those of archbuild.yaml win over them.
-	Template bool
+	// Column in the line that Source names, or 0.
+	Column int
 }
 
 // Check tells whether both sides of the rule are references.
@@ -128,7 +129,15 @@ func (r Rules) Check() error {
 type FightError struct{ First, Second Rule }
 
 func (e *FightError) Error() string {
-	return fmt.Sprintf("two rules fight: %s (%s) and %s (%s)", e.First, e.First.Source, e.Second, e.Second.Source)
+	return fmt.Sprintf("two rules fight: %s (%s) and %s (%s)", e.First, e.First.writtenAt(), e.Second, e.Second.writtenAt())
+}
+
+// writtenAt is Source with the column.
+func (r Rule) writtenAt() string {
+	if r.Column == 0 {
+		return r.Source
+	}
+	return fmt.Sprintf("%s:%d", r.Source, r.Column)
 }
 
 // Hint is the one thing to do.

@@ -132,7 +132,7 @@ func (f File) Rules() []resolve.Rule {
 }
 
 func (b Base) rule(file string) resolve.Rule {
-	return resolve.Rule{Old: b.Old, New: b.New, Platform: b.Platform, Source: fmt.Sprintf("%s:%d", file, b.Line)}
+	return resolve.Rule{Old: b.Old, New: b.New, Platform: b.Platform, Source: fmt.Sprintf("%s:%d", file, b.Line), Column: b.Column}
 }
 
 // ArgsFor gives the build arguments of a platform; one that is given for the

@@ -64,7 +64,7 @@ func TestEverySectionIsRead(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	rule := resolve.Rule{Old: "vendor/tool", New: "vendor/tool-arm64:3", Platform: arm64, Source: "archbuild.yaml:7"}
+	rule := resolve.Rule{Old: "vendor/tool", New: "vendor/tool-arm64:3", Platform: arm64, Source: "archbuild.yaml:7", Column: 18}
 	if diff := cmp.Diff(rule, got.Rules()[1]); diff != "" {
 		t.Error(diff)
 	}
@@ -124,7 +124,7 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{"a bad reference", "bases:\n  debian:12: Not_A_Ref:", `a.yaml:2:14:`, ""},
 		{"a bad new reference", "bases:\n  debian:12: Registry/Debian", `a.yaml:2:14: "Registry/Debian" is no image reference`, "write [host/]name"},
 		{"a bad old reference", "bases:\n  Debian:12: debian:12", `a.yaml:2:3: "Debian:12" is no image reference`, "write [host/]name"},
-		{"one base in two spellings", "bases:\n  debian:12: a\n  docker.io/library/debian:12: b", `a.yaml:3:32: two rules fight: debian:12=a (a.yaml:2) and docker.io/library/debian:12=b (a.yaml:3)`, "keep one"},
+		{"one base in two spellings", "bases:\n  debian:12: a\n  docker.io/library/debian:12: b", `a.yaml:3:32: two rules fight: debian:12=a (a.yaml:2:14) and docker.io/library/debian:12=b (a.yaml:3:32)`, "keep one"},
 		{"a glob that is none", "bases:\n  deb***: x", `a.yaml:2:3: "deb***" is no glob`, "registry.example/*/base"},
 		{"more wildcards than there are", "bases:\n  deb*: x/*/*", `a.yaml:2:9: x/*/* has 2 wildcards, but deb* only 1`, "stands for"},
 		{"an expression that is none", "bases:\n  ~quay.io/(.*: x/$1", `a.yaml:2:3: "quay.io/(.*" is no regular expression`, "~quay.io/(.*)"},
