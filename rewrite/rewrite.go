@@ -6,8 +6,9 @@
 // error is one of the template. A header line would be an edit too: it could
 // switch off a `# syntax=` or `# escape=` directive below it.
 //
-// Every result is proven before it is returned: BuildKit's parser reads what was
-// edited again, and it must be the same Dockerfile but for the new references.
+// Every result is proven before it is returned: it must be the same Dockerfile but
+// for the new references. Where more than a plain name was put in place of another,
+// BuildKit's parser reads again what was edited.
 package rewrite
 
 import (
@@ -15,8 +16,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/distribution/reference"
 
 	"github.com/archbuild/archbuild/template"
 )
@@ -44,6 +43,7 @@ type Edit struct {
 
 // Output is a rewritten Dockerfile.
 type Output struct {
+	// Bytes may be the template's source itself: do not change them.
 	Bytes []byte
 	// Edits in the order of the file. A replacement that says what is there
 	// already makes none.
@@ -59,16 +59,18 @@ func Dockerfile(t *template.Template, replacements []Replacement) (Output, error
 		return Output{}, err
 	}
 	if len(chosen) == 0 {
-		return Output{Bytes: slices.Clone(t.Source)}, nil
+		return Output{Bytes: t.Source}, nil
 	}
-	var (
-		out     Output
-		at      int
-		changes []template.Change
-	)
-	out.Bytes = make([]byte, 0, len(t.Source)+64*len(chosen))
+	size := len(t.Source)
 	for _, r := range chosen {
-		ref := t.References[r.Reference]
+		span := t.References[r.Reference].Span
+		size += len(t.Spell(r.Reference, r.New)) - (span.End - span.Start)
+	}
+	var at int
+	out := Output{Bytes: make([]byte, 0, size), Edits: make([]Edit, 0, len(chosen))}
+	changes := make([]template.Change, 0, len(chosen))
+	for _, r := range chosen {
+		ref := &t.References[r.Reference]
 		out.Bytes = append(out.Bytes, t.Source[at:ref.Span.Start]...)
 		out.Bytes = append(out.Bytes, t.Spell(r.Reference, r.New)...)
 		at = ref.Span.End
@@ -85,7 +87,7 @@ func Dockerfile(t *template.Template, replacements []Replacement) (Output, error
 // choose checks the replacements, drops those that change nothing, and orders
 // the rest by their place in the file.
 func choose(t *template.Template, replacements []Replacement) ([]Replacement, error) {
-	var chosen []Replacement
+	chosen := make([]Replacement, 0, len(replacements))
 	for _, r := range replacements {
 		if err := check(t, r); err != nil {
 			return nil, err
@@ -120,7 +122,7 @@ func check(t *template.Template, r Replacement) error {
 	if r.New == "scratch" {
 		return nil
 	}
-	if _, err := reference.ParseNormalizedNamed(r.New); err != nil {
+	if err := template.CheckName(r.New); err != nil {
 		return refuse(t, r, err.Error())
 	}
 	return nil

@@ -13,13 +13,17 @@ func (t *Template) Stage(name string) (int, bool) {
 	if list := t.byName[strings.ToLower(name)]; len(list) > 0 {
 		return list[len(list)-1], true
 	}
-	n, err := strconv.Atoi(name)
-	return n, err == nil && n >= 0 && n < len(t.Stages)
+	n, ok := number(name)
+	return n, ok && n >= 0 && n < len(t.Stages)
 }
 
-func isNumber(text string) bool {
-	_, err := strconv.Atoi(text)
-	return err == nil
+// number reads a text as the number of a stage.
+func number(text string) (int, bool) {
+	if text == "" || text[0] > '9' { // most are names, and an error costs memory
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil
 }
 
 // target finds the stage that --target names; none means the last.

@@ -10,8 +10,8 @@ import (
 // BuildKit's lexer and without expressions means the same; whatever is not
 // simple goes the long way.
 
-// checkName tells what is wrong with the name of an image.
-func checkName(text string) error {
+// CheckName tells what is wrong with the name of an image, or returns nil.
+func CheckName(text string) error {
 	if isSimpleName(text) {
 		return nil
 	}
@@ -41,6 +41,19 @@ func isSimpleName(text string) bool {
 		}
 	}
 	return inside
+}
+
+// isNameText tells whether a text has nothing but the letters, digits and signs
+// of image names, and begins with none of the signs.
+func isNameText(text string) bool {
+	for i := range len(text) {
+		ch := text[i]
+		letter := ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch >= '0' && ch <= '9'
+		if !letter && (i == 0 || strings.IndexByte("._-/:@", ch) < 0) {
+			return false
+		}
+	}
+	return text != ""
 }
 
 func isTag(text string) bool {

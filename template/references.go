@@ -2,7 +2,6 @@ package template
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -269,7 +268,7 @@ func (t *Template) source(text string) (Kind, int) {
 	if literal, ok := t.literal(text); !ok || literal != text {
 		return Variable, -1
 	}
-	if n, err := strconv.Atoi(text); err == nil {
+	if n, ok := number(text); ok {
 		if n < 0 || n >= len(t.Stages) {
 			return Variable, -1
 		}

@@ -99,7 +99,7 @@ func (v *view) base(stage int) {
 
 // external checks that a text names an image.
 func (v *view) external(use *Use, unset []string) {
-	err := checkName(use.Image)
+	err := CheckName(use.Image)
 	if err == nil || use.Problem != nil {
 		return
 	}
@@ -207,7 +207,7 @@ func (v *view) source(i int) {
 	case Variable:
 		message := r.Where + "=" + r.Text + ": BuildKit expands no variables here"
 		advice := "add a stage, FROM " + r.Text + " AS NAME, and name that stage"
-		if isNumber(r.Text) {
+		if _, ok := number(r.Text); ok {
 			message = fmt.Sprintf("%s=%s: the file has %d stages, counted from 0", r.Where, r.Text, len(v.Stages))
 			advice = "name the stage instead of counting"
 		}
