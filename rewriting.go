@@ -22,8 +22,8 @@ type RewriteOptions struct {
 	// Pin writes digests.
 	Pin bool
 	// Strict makes a failure of what is otherwise left as it is with a warning. It
-	// says nothing of images that the target does not need, nor of those that
-	// Offline leaves unproven, unless they are pinned by digest.
+	// says nothing of images that Target, if there is one, does not need, nor of
+	// those that Offline leaves unproven, unless they are pinned by digest.
 	Strict bool
 	// Diff, JSON and Check write no file, at most one of them is set; only JSON
 	// together with Out does. Check fails with a *StaleError for every file that is
@@ -99,10 +99,8 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if result.Platforms, result.Skipped, err = withoutSkipped(done); err != nil {
 		return Rewriting{}, err
 	}
-	if opts.Strict {
-		if err := refused(result.Warnings); err != nil {
-			return Rewriting{}, err
-		}
+	if err := refused(result.Warnings, opts.Strict); err != nil {
+		return Rewriting{}, err
 	}
 	result.Files, err = opts.deliver(r, s, result.Platforms)
 	return result, err

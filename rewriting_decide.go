@@ -24,8 +24,8 @@ type rewriter struct {
 	service
 	build platform.Platform
 	pin   bool
-	// dockerfile is the name of the result.
-	dockerfile string
+	// dockerfile is the name of the result, stage the one that is to be built.
+	dockerfile, stage string
 }
 
 // at is the rewriter of one platform, which may have a Dockerfile of its own.
@@ -63,7 +63,9 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 			done = append(done, Rewritten{File: w.of(target.Platform).file, Platform: target.Platform, skipped: uses[i][at].Rule})
 			continue
 		}
-		one, err := w.at(target.Platform).one(target.Platform, uses[i], known)
+		at := w.at(target.Platform)
+		at.stage = target.Stage
+		one, err := at.one(target.Platform, uses[i], known)
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", target.Platform, err)
 		}
@@ -105,6 +107,8 @@ type doubt struct {
 	unproven bool
 	// harmless ones are no failure under --strict.
 	harmless bool
+	// missing says that --locked finds the image in no lock.
+	missing bool
 }
 
 // ask takes the answers that there are; what has none is a doubt.
@@ -132,7 +136,9 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 			return knowledge{}, e
 		}
 		for _, p := range failed.Platforms {
-			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{text: failed.Err.Error(), hint: hintOf(failed.Err)}
+			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{
+				text: failed.Err.Error(), hint: hintOf(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
+			}
 		}
 	}
 	if w.Offline {

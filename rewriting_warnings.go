@@ -27,8 +27,8 @@ type RewriteWarning struct {
 	// Platforms for which it holds.
 	Platforms []platform.Platform `json:"-"`
 	file      string
-	// harmless ones are no failure under --strict.
-	harmless bool
+	// harmless ones are no failure under --strict, fatal ones are one without it.
+	harmless, fatal bool
 }
 
 // String is the warning as one line.
@@ -47,17 +47,19 @@ func (w RewriteWarning) String() string {
 	return ui.Line(fmt.Sprintf("%s: %s (%s)", file, w.Message, strings.Join(names, ", ")))
 }
 
-// warning is a doubt about one use. What the target does not need is no failure,
-// unless BuildKit refuses it all the same.
+// warning is a doubt about one use. What the stage that was asked for does not
+// need is no failure, unless BuildKit refuses it all the same; a lock holds no more
+// than what is needed.
 func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 	ref := w.template.References[use.Reference]
 	message := d.text
 	if !strings.HasPrefix(message, ref.Where) {
 		message = fmt.Sprintf("%s %s: %s", ref.Where, ref.Text, message)
 	}
+	unneeded := !use.Needed && (w.stage != "" || d.missing) && !w.template.Refused(use)
 	return RewriteWarning{
 		Line: ref.Line, Where: ref.Where, Reference: ref.Text, Message: message, Hint: d.hint,
-		file: w.file, harmless: d.harmless || !use.Needed && !w.template.Refused(use),
+		file: w.file, harmless: d.harmless || unneeded, fatal: d.missing && !unneeded,
 	}
 }
 
@@ -140,18 +142,18 @@ func mergeWarnings(done []Rewritten) []RewriteWarning {
 	return merged
 }
 
-// refused are the warnings that --strict does not let pass.
-func refused(warnings []RewriteWarning) error {
+// refused are the warnings that do not pass, or not with --strict.
+func refused(warnings []RewriteWarning, strict bool) error {
 	var failed []error
 	for _, w := range warnings {
-		if !w.harmless {
+		if w.fatal || strict && !w.harmless {
 			failed = append(failed, &UndecidedError{w})
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// UndecidedError is a reference that could not be decided, under --strict.
+// UndecidedError is a reference that could not be decided, under --strict or --locked.
 type UndecidedError struct{ RewriteWarning }
 
 func (e *UndecidedError) Error() string { return e.String() }

@@ -36,7 +36,7 @@ A file that says the same already is not touched.`,
 	f.StringVarP(&opts.Out, "output", "o", "", "`FOLDER` to write to, or - for standard output (default beside the template)")
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules count without proof")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
-	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone")
+	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	f.BoolVar(&opts.Pin, "pin", false, "write the digest of every image")
 	f.BoolVar(&opts.Strict, "strict", false, "fail when a reference cannot be decided")
 	f.BoolVar(&opts.Diff, "diff", false, "print unified diffs, write nothing")
