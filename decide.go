@@ -95,8 +95,20 @@ func (r run) resolve(ctx context.Context, s service, request plan.Request, from 
 		}
 		if round == 0 {
 			warnings = more
+		} else {
+			warnings = joinWarnings(warnings, more)
 		}
 	}
+}
+
+// joinWarnings adds those of another round of questions. A rule is unused only
+// if no round has a use for it.
+func joinWarnings(list, more []resolve.Warning) []resolve.Warning {
+	unused := func(w resolve.Warning) bool { return w.Kind == resolve.UnusedRule }
+	list = slices.DeleteFunc(list, func(w resolve.Warning) bool {
+		return unused(w) && !slices.ContainsFunc(more, func(o resolve.Warning) bool { return unused(o) && o.Rule == w.Rule })
+	})
+	return append(list, slices.DeleteFunc(slices.Clone(more), unused)...)
 }
 
 // contextNames are the names of all --build-context, sorted.
@@ -122,6 +134,20 @@ func (r run) rulesOf(s service) resolve.Rules {
 	return resolve.Rules{
 		Default: s.config.Default, Mode: r.mode, Offline: r.Offline,
 		List: append(slices.Clone(r.rules), s.config.Rules()...),
+	}
+}
+
+// overruled tells that a comment in the Dockerfile has no say: --base or
+// --build-context names its image.
+func (r run) overruled(s service) func(image string, on platform.Platform, skip bool) bool {
+	rules := r.rulesOf(s).Overruling()
+	names := r.contextNames()
+	return func(image string, on platform.Platform, skip bool) bool {
+		if rules(image, on, skip) {
+			return true
+		}
+		name, err := plan.ContextName(image)
+		return err == nil && !skip && slices.Contains(names, name)
 	}
 }
 

@@ -43,12 +43,15 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 			return nil, err
 		}
 		for _, request := range r.requests(s, at) {
-			questions, err := plan.Questions(request)
+			answers, _, failed := r.resolve(ctx, s, request, from)
+			if err := unrelated(failed); err != nil {
+				return nil, err
+			}
+			origins, err := plan.Origins(request, answers)
 			if err != nil {
 				return nil, err
 			}
-			answers, _, err := resolve.All(ctx, from, r.rulesOf(s), questions)
-			list = append(list, explanations(ref, questions, answers, err)...)
+			list = append(list, explanations(ref, origins, answers, failed)...)
 		}
 	}
 	if len(list) == 0 {
@@ -57,7 +60,20 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 	return list, nil
 }
 
-func explanations(ref string, questions []resolve.Question, answers map[resolve.Question]resolve.Answer, failed error) []Explanation {
+// unrelated is what went wrong that is about no image.
+func unrelated(failed error) error {
+	var list []error
+	for _, err := range leaves(failed) {
+		if !errors.As(err, new(*resolve.Error)) {
+			list = append(list, err)
+		}
+	}
+	return errors.Join(list...)
+}
+
+// explanations are those of the questions that a reference asks, or is the
+// answer of, each once.
+func explanations(ref string, origins []plan.Origin, answers plan.Answers, failed error) []Explanation {
 	want, err := plan.ContextName(ref)
 	if err != nil {
 		want = ref
@@ -67,22 +83,52 @@ func explanations(ref string, questions []resolve.Question, answers map[resolve.
 		return image == ref || err == nil && name == want
 	}
 	var list []Explanation
-	for _, q := range questions {
-		answer, ok := answers[q]
-		if ok && (same(q.Image) || same(answer.Use)) {
-			list = append(list, Explanation{Image: q.Image, Platform: q.Platform, Use: answer.Use, Rule: answer.Rule, Tried: answer.Trail})
-		}
-		if ok || !same(q.Image) {
+	for _, o := range origins {
+		answer, ok := answers[o.Question]
+		if !same(o.Written) && !same(o.Image) && !(ok && same(answer.Use)) {
 			continue
 		}
-		for _, err := range leaves(failed) {
-			var e *resolve.Error
-			if errors.As(err, &e) && e.Image == q.Image && slices.Contains(e.Platforms, q.Platform) {
-				list = append(list, Explanation{Image: q.Image, Platform: q.Platform, Tried: e.Trail, Error: e.Err.Error()})
-			}
+		e := Explanation{Image: o.Image, Platform: o.Platform, Use: answer.Use, Rule: answer.Rule}
+		e.Tried = append(before(o), answer.Trail...)
+		if !ok && !e.blame(failed) {
+			continue
+		}
+		if !slices.ContainsFunc(list, e.equal) {
+			list = append(list, e)
 		}
 	}
 	return list
+}
+
+// before are the steps from what is written to what is asked for.
+func before(o plan.Origin) []resolve.Step {
+	var steps []resolve.Step
+	if o.Base != "" {
+		steps = append(steps, resolve.Step{Image: o.Written, Rule: "as written", Outcome: fmt.Sprintf("%s of %s, at %s:%d", o.Where, o.Base, o.File, o.Line)})
+	}
+	if o.Overruled != "" {
+		steps = append(steps, resolve.Step{Image: o.Written, Rule: o.Overruled, Outcome: "passed over: the command line names the image"})
+	}
+	if o.Rule != "" && o.Written != o.Image {
+		steps = append(steps, resolve.Step{Image: o.Written, Rule: o.Rule, Outcome: "becomes " + o.Image})
+	}
+	return steps
+}
+
+// blame finds the error about an image, and what was tried for it.
+func (e *Explanation) blame(failed error) bool {
+	for _, err := range leaves(failed) {
+		var about *resolve.Error
+		if errors.As(err, &about) && about.Image == e.Image && slices.Contains(about.Platforms, e.Platform) {
+			e.Tried, e.Error = append(e.Tried, about.Trail...), about.Err.Error()
+			return true
+		}
+	}
+	return false
+}
+
+func (e Explanation) equal(o Explanation) bool {
+	return e.Image == o.Image && e.Platform == o.Platform && slices.Equal(e.Tried, o.Tried)
 }
 
 // WriteExplanations prints them, a paragraph each.

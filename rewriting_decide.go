@@ -39,9 +39,10 @@ func (w rewriter) at(p platform.Platform) rewriter {
 func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	var uses [][]template.Use
 	var questions []resolve.Question
+	overruled := w.overruled(w.service)
 	for _, target := range w.targets {
 		list, err := w.at(target.Platform).template.Uses(template.Env{
-			Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage,
+			Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage, Overruled: overruled,
 		})
 		if err != nil {
 			return nil, err
@@ -80,7 +81,7 @@ func (w rewriter) asks(use template.Use) bool {
 	if use.Kind != template.External || use.Problem != nil {
 		return false
 	}
-	if len(w.folders) == 0 && len(w.remote) == 0 {
+	if len(w.folders) == 0 && len(w.remote) == 0 || use.Written != "" {
 		return true
 	}
 	form, err := plan.ContextName(use.Image)

@@ -102,7 +102,7 @@ func (r run) requests(s service, at place) []plan.Request {
 			list = append(list, plan.Request{
 				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
 				Build: at.platform, Node: at.name, Contexts: r.contextNames(), ContextImages: r.contextImages(),
-				Runs: at.runs, AllowForeign: r.AllowForeign,
+				Runs: at.runs, Overruled: r.overruled(s), AllowForeign: r.AllowForeign,
 			})
 		}
 		list[i].Targets = append(list[i].Targets, target)

@@ -49,7 +49,7 @@ func Make(req Request, answers Answers) (Plan, error) {
 }
 
 func (req Request) env(target Target) template.Env {
-	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage}
+	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage, Overruled: req.Overruled}
 }
 
 // asks says whether a use is an image that a registry has to answer for. What is

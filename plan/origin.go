@@ -43,6 +43,9 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 		if err != nil {
 			return nil, err
 		}
+		if seen.skipped() != nil {
+			continue
+		}
 		for i := range seen.uses {
 			use := &seen.uses[i]
 			if !use.Needed || !req.asks(use) {
@@ -55,6 +58,9 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 			}
 			if use.Written != "" {
 				o.Written = use.Written
+			}
+			if rule, ok := req.Template.RuleFor(use.Reference, use.Platform); ok && use.Rule == "" && (rule.Skip || rule.New != use.Image) {
+				o.Overruled = fmt.Sprintf("%s:%d comment", o.File, rule.Line)
 			}
 			list = append(list, o)
 		}

@@ -58,6 +58,8 @@ type Request struct {
 	// AllowForeign are the stages, by name or number, whose programs may be of
 	// another platform than the image: --allow-foreign-stage.
 	AllowForeign []string
+	// Overruled is template.Env's; nil means never.
+	Overruled func(image string, on platform.Platform, skip bool) bool
 	// Runs tells how the node runs programs of a platform.
 	Runs func(platform.Platform) Ability
 }

@@ -45,6 +45,34 @@ func TestACommentInTheFileDecides(t *testing.T) {
 	}
 }
 
+func TestWhoeverSaysOtherwiseForThisRunOverrulesAComment(t *testing.T) {
+	armv7 := platform.MustParse("linux/arm/v7")
+	for _, row := range []struct {
+		name      string
+		overruled bool
+		want      []string
+	}{
+		{"nobody", false, []string{"linux/arm64 arm64v8/ubuntu:bionic (Dockerfile:2 comment, not )"}},
+		{"the user", true, []string{"linux/arm64 ubuntu:bionic (, not Dockerfile:2 comment)", "linux/arm/v7 ubuntu:bionic (, not Dockerfile:3 comment)"}},
+	} {
+		r := request(t, "FROM ubuntu:bionic\n# FROM arm64=arm64v8/ubuntu:bionic\n# FROM arm=skip\n", plan.Target{Platform: arm64}, plan.Target{Platform: armv7})
+		r.Overruled = func(image string, on platform.Platform, skip bool) bool {
+			return row.overruled && image == "ubuntu:bionic" && skip == (on == armv7)
+		}
+		origins, err := plan.Origins(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range origins {
+			got = append(got, fmt.Sprintf("%s %s (%s, not %s)", o.Platform, o.Image, o.Rule, o.Overruled))
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+	}
+}
+
 func TestThereMustBeAPlatformLeft(t *testing.T) {
 	r := request(t, "FROM ubuntu:bionic\n# FROM arm64=skip\n", plan.Target{Platform: arm64})
 	if questions, err := plan.Questions(r); err != nil || len(questions) > 0 {

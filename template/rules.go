@@ -77,7 +77,7 @@ func (v *view) ruled(use *Use) bool {
 		return false
 	}
 	rule, ok := v.RuleFor(use.Reference, use.Platform)
-	if !ok {
+	if !ok || v.env.Overruled != nil && v.env.Overruled(use.Image, use.Platform, rule.Skip) {
 		return false
 	}
 	use.Rule = fmt.Sprintf("%s:%d comment", v.Name, rule.Line)

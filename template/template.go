@@ -132,6 +132,10 @@ type Env struct {
 	// Also are further stages (indexes) that the build needs: those that the
 	// ONBUILD instructions of base images name.
 	Also []int
+	// Overruled tells that the in-file rule about an image on a platform has no say,
+	// because the user said otherwise for this run; skip is a rule that leaves the
+	// platform out. Nil means never.
+	Overruled func(image string, on platform.Platform, skip bool) bool
 }
 
 // Use is a reference as one platform sees it, its ARGs evaluated.
