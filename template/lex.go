@@ -56,8 +56,9 @@ func (w word) cut(from, to int) word {
 
 const blanks = "\t\v\f\r "
 
-// splitCommand separates name, flags and arguments of a joined line.
-func splitCommand(text string, escape byte) command {
+// splitCommand separates name, flags and arguments of a joined line. The flags
+// are put into memory, as far as there is some.
+func splitCommand(text string, escape byte, memory []flag) command {
 	begin := len(text) - len(strings.TrimLeftFunc(text, unicode.IsSpace))
 	end := len(strings.TrimRightFunc(text, unicode.IsSpace))
 	if begin > end {
@@ -67,7 +68,7 @@ func splitCommand(text string, escape byte) command {
 	if i < 0 {
 		return command{name: text[begin:end], from: end, to: end}
 	}
-	c := command{name: text[begin : begin+i], to: end}
+	c := command{name: text[begin : begin+i], flags: memory[:0], to: end}
 	at := begin + i
 	for at < end && strings.IndexByte(blanks, text[at]) >= 0 {
 		at++

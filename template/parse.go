@@ -263,7 +263,7 @@ type builder struct {
 	at       int // of the instruction in hand
 	node     *parser.Node
 	commands []instructions.Command // of the stage in hand, from here on
-	want     []string               // memory for flags
+	memory   []flag                 // for split
 }
 
 // differ makes the error for the instruction in hand.
@@ -301,7 +301,7 @@ func (b *builder) agree(result *parser.Result) error {
 // stage begins one at the FROM in hand.
 func (b *builder) stage(s *instructions.Stage) error {
 	in := &b.instructions[b.at]
-	c := splitCommand(in.text, b.escape)
+	c := b.split(in.text, b.node)
 	if err := b.sameFlags(c, b.node); err != nil {
 		return err
 	}
@@ -324,6 +324,14 @@ func (b *builder) stage(s *instructions.Stage) error {
 	b.baseReference(in, from, to)
 	b.Stages[len(b.Stages)-1].workdir = b.beginsIn(b.References[len(b.References)-1])
 	return nil
+}
+
+// split is splitCommand for an instruction that BuildKit has read, in the memory
+// of the one before it.
+func (b *builder) split(text string, node *parser.Node) command {
+	c := splitCommand(text, b.escape, slices.Grow(b.memory[:0], len(node.Flags)))
+	b.memory = c.flags
+	return c
 }
 
 // stageName finds the name as written; BuildKit keeps it in lower case.

@@ -124,7 +124,7 @@ func (b *builder) copy(stage *Stage, name, from string, args instructions.Source
 // onbuild looks into the instruction that an ONBUILD holds. BuildKit reads it
 // only when it fires, so one that is no valid instruction is left alone.
 func (b *builder) onbuild(in *instruction) error {
-	outer := splitCommand(in.text, b.escape)
+	outer := b.split(in.text, b.node)
 	if b.node.Next == nil || len(b.node.Next.Children) != 1 {
 		return nil
 	}
@@ -157,34 +157,38 @@ func (b *builder) flags(in *instruction, offset int, text string, cmd instructio
 	default:
 		return nil
 	}
-	c := splitCommand(text, b.escape)
+	c := b.split(text, node)
 	if err := b.sameFlags(c, node); err != nil {
 		return err
 	}
 	before := len(b.References)
-	want := b.want[:0]
 	switch cmd := cmd.(type) {
 	case *instructions.CopyCommand:
-		want = append(want, cmd.From)
 		for i, f := range c.flags {
 			if strings.HasPrefix(f.text, "--from=") && f.text != "--from=" {
 				w := f.word(text, b.escape)
 				b.flagReference(in, offset, w.cut(len("--from="), len(w.text)), prefix+inCopy, i)
 			}
 		}
+		return b.agreeReferences(before, cmd.From)
 	case *instructions.RunCommand:
-		for _, m := range instructions.GetMounts(cmd) {
-			want = append(want, m.From)
+		mounts := instructions.GetMounts(cmd)
+		froms := make([]string, 0, len(mounts))
+		for _, m := range mounts {
+			if m.From != "" {
+				froms = append(froms, m.From)
+			}
 		}
+		b.References, b.details = slices.Grow(b.References, len(froms)), slices.Grow(b.details, len(froms))
 		for i, f := range c.flags {
 			if strings.HasPrefix(f.text, "--mount=") {
 				w := f.word(text, b.escape)
 				b.mount(in, offset, w.cut(len("--mount="), len(w.text)), prefix+inMount, i)
 			}
 		}
+		return b.agreeReferences(before, froms...)
 	}
-	b.want = want
-	return b.agreeReferences(before, want)
+	return nil
 }
 
 // mount finds from= among the fields of a mount; the last one counts.
@@ -202,7 +206,7 @@ func (b *builder) mount(in *instruction, offset int, w word, where string, flag 
 }
 
 // agreeReferences holds the references found since before against BuildKit's.
-func (b *builder) agreeReferences(before int, want []string) error {
+func (b *builder) agreeReferences(before int, want ...string) error {
 	found := b.References[before:]
 	for _, text := range want {
 		if text == "" {

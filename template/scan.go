@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -195,7 +196,7 @@ func (s *scanner) instruction(begin, start int, text string, more bool) bool {
 	at := len(s.pieces)
 	s.pieces = append(s.pieces, newPiece(0, start, len(text), s.number))
 	if in.text = text; more {
-		in.text = s.join(text, at)
+		in.text = s.join(at)
 	}
 	if !s.heredocs(in.text, in.first) {
 		return false
@@ -206,10 +207,10 @@ func (s *scanner) instruction(begin, start int, text string, more bool) bool {
 	return true
 }
 
-// join appends the continuation lines to text, whose piece is the one at.
-func (s *scanner) join(text string, at int) string {
-	var b strings.Builder
-	b.WriteString(text)
+// join adds the pieces of the continuation lines to the one at an index and
+// returns the joined line.
+func (s *scanner) join(at int) string {
+	size := int(s.pieces[at].size)
 	for more := true; more; {
 		start, line, ok := s.next()
 		if !ok {
@@ -222,11 +223,19 @@ func (s *scanner) join(text string, at int) string {
 		if line == "" {
 			continue
 		}
-		if b.Len() == 0 {
+		if size == 0 {
 			s.pieces = s.pieces[:at]
 		}
-		s.pieces = append(s.pieces, newPiece(b.Len(), start, len(line), s.number))
-		b.WriteString(line)
+		if len(s.pieces) == cap(s.pieces) {
+			s.pieces = slices.Grow(s.pieces, len(s.pieces)-at+32)
+		}
+		s.pieces = append(s.pieces, newPiece(size, start, len(line), s.number))
+		size += len(line)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for _, p := range s.pieces[at:] {
+		b.WriteString(s.source[p.source : p.source+p.size])
 	}
 	return b.String()
 }
@@ -272,10 +281,10 @@ func (s *scanner) body(doc *parser.Heredoc) bool {
 // takesHeredoc tells whether `<<` can begin a heredoc: in ADD, COPY and RUN,
 // also under ONBUILD, but not in their JSON forms.
 func takesHeredoc(text string, escape byte) bool {
-	c := splitCommand(text, escape)
+	c := splitCommand(text, escape, nil)
 	if strings.EqualFold(c.name, "onbuild") {
 		if rest := text[c.from:c.to]; rest != "" {
-			c, text = splitCommand(rest, escape), rest
+			c, text = splitCommand(rest, escape, nil), rest
 		}
 	}
 	switch strings.ToLower(c.name) {
