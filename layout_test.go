@@ -28,22 +28,24 @@ var arrows = map[string][]string{
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/registry"},
 	"manifest":       {"internal/ocistore", "internal/registry"},
-	"detect":         {"internal/run"},
-	"internal/run":   {},
-	"internal/ui":    {},
+	// A reader of files and flags; only the facade joins it with manifest.
+	"manifest/spec": {},
+	"detect":        {"internal/run"},
+	"internal/run":  {},
+	"internal/ui":   {},
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "detect",
+	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "detect",
 		"internal/config", "internal/registry", "internal/ocistore", "internal/run", "internal/ui"},
 	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "rewrite"}
+var pure = []string{"platform", "template", "plan", "rewrite", "manifest/spec"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 
