@@ -239,7 +239,7 @@ func TestUnknownKeysNameTheRightOne(t *testing.T) {
 		{"a hyphen", platform("os-version: 1"), "5:5", "os-version", "did you mean osversion?"},
 		{"features with a dot", platform("os.features: [x]"), "5:5", "os.features", "did you mean osfeatures?"},
 		{"a short form", platform("arch: arm64"), "5:5", "arch", "did you mean architecture?"},
-		{"a slip", platform("varaint: v8"), "5:5", "varaint", "did you mean variant?"},
+		{"a slip", platform("vriant: v8"), "5:5", "vriant", "did you mean variant?"},
 		{"capitals", platform("OS: linux"), "5:5", "OS", "did you mean os?"},
 		{"no key at all", platform("memory: 5"), "5:5", "memory", "known keys: os, architecture, variant, osversion, osfeatures"},
 		{"a platform's key outside of it", "image: a:1\nmanifests:\n- image: b\n  os: linux\n", "4:3", "os", "os belongs under platform:"},
