@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -23,9 +22,12 @@ import (
 type Client struct {
 	opts  Options
 	cache cache
+	// backoff is between repetitions, of requests as of what consists of several.
+	backoff backoff
 
 	mu        sync.Mutex
 	endpoints map[string]*endpoint
+	limits    map[string]*limiter // by host
 
 	tags      flight[ocispecs.Descriptor]
 	manifests flight[[]byte]
@@ -40,7 +42,19 @@ func New(opts Options) *Client {
 	if opts.Backoff <= 0 {
 		opts.Backoff = 200 * time.Millisecond
 	}
-	return &Client{opts: opts, cache: cache{dir: opts.CacheDir}, endpoints: map[string]*endpoint{}}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = maxAtOnce
+	}
+	if opts.Stall <= 0 {
+		opts.Stall = 30 * time.Second
+	}
+	if opts.MinRate <= 0 {
+		opts.MinRate = 1 << 10
+	}
+	return &Client{
+		opts: opts, cache: cache{dir: opts.CacheDir}, backoff: backoff{first: opts.Backoff, random: opts.Random},
+		endpoints: map[string]*endpoint{}, limits: map[string]*limiter{},
+	}
 }
 
 // Descriptor resolves a reference: what it names, by which digest. A tag is
@@ -72,7 +86,7 @@ func (c *Client) descriptor(ctx context.Context, at address) (ocispecs.Descripto
 	if at.digest == "" {
 		return c.tags.do(ctx, at.String(), func() (desc ocispecs.Descriptor, err error) {
 			err = c.each(ctx, at, func(e *endpoint) error {
-				desc, err = e.head(ctx, e.tag(at))
+				desc, err = e.head(ctx, at, e.tag(at))
 				return err
 			})
 			return desc, err
@@ -93,10 +107,7 @@ func (c *Client) manifest(ctx context.Context, at address, dgst digest.Digest) (
 			return data, nil
 		}
 		err = c.each(ctx, at, func(e *endpoint) error {
-			desc, err := e.puller.Get(ctx, e.digest(at, dgst))
-			if err == nil {
-				data = desc.Manifest
-			}
+			_, data, err = e.fetch(ctx, at, e.digest(at, dgst.String()))
 			return err
 		})
 		if err == nil {
@@ -149,7 +160,7 @@ func (c *Client) Head(ctx context.Context, ref string) (ocispecs.Descriptor, err
 	if err != nil {
 		return ocispecs.Descriptor{}, err
 	}
-	desc, err := e.head(ctx, e.reference(at))
+	desc, err := e.head(ctx, at, e.reference(at))
 	if err != nil {
 		return ocispecs.Descriptor{}, failure(ctx, at.written, at.domain, err)
 	}
@@ -200,8 +211,12 @@ func (c *Client) open(ctx context.Context, ref string) (*remote.Descriptor, addr
 		return nil, at, err
 	}
 	var desc *remote.Descriptor
-	err = c.each(ctx, at, func(e *endpoint) (err error) {
-		desc, err = e.puller.Get(ctx, e.digest(at, resolved.Digest))
+	err = c.each(ctx, at, func(e *endpoint) error {
+		s, err := e.session(ctx, e.repo(at), transport.PullScope, "")
+		if err != nil {
+			return err
+		}
+		desc, err = s.puller.Get(ctx, e.digest(at, resolved.Digest.String()))
 		return err
 	})
 	return desc, at, err
@@ -250,14 +265,6 @@ func (a address) String() string {
 	return s
 }
 
-// endpoint is one place that is asked: a registry, or one of its mirrors.
-type endpoint struct {
-	registry name.Registry
-	path     string // before each repository, on a mirror
-	puller   *remote.Puller
-	pusher   *remote.Pusher
-}
-
 func (c *Client) origin(domain string) (*endpoint, error) {
 	return c.endpoint(domain, "", domain)
 }
@@ -283,6 +290,8 @@ func (c *Client) endpoint(host, path, origin string) (*endpoint, error) {
 	return e, nil
 }
 
+// connect makes an endpoint out of layers: each request is greeted, repeated,
+// held within the host's limits, marked for a mirror, and watched, in this order.
 func (c *Client) connect(host, path, origin string) (*endpoint, error) {
 	settings := c.opts.Hosts[host]
 	var options []name.Option
@@ -300,77 +309,15 @@ func (c *Client) connect(host, path, origin string) (*endpoint, error) {
 	if host != origin {
 		wire = &namespace{next: wire, host: reg.RegistryStr(), origin: origin}
 	}
-	wire = &greeting{next: &repeat{next: wire, pause: c.opts.Backoff}, host: reg.RegistryStr()}
-	e := &endpoint{registry: reg, path: path}
-	// The default of 4 blobs at once would make configs, which are tiny, wait in a queue.
-	if e.puller, err = remote.NewPuller(append(c.remoteOptions(wire), remote.WithJobs(maxConns))...); err != nil {
-		return nil, err
+	limit := c.limits[reg.RegistryStr()]
+	if limit == nil {
+		limit = newLimiter(c.opts)
+		c.limits[reg.RegistryStr()] = limit
 	}
-	e.pusher, err = remote.NewPusher(c.remoteOptions(wire)...)
-	return e, err
-}
-
-// remoteOptions leave repetition to repeat, which knows Retry-After; only whole
-// uploads, whose bodies cannot be rewound, are go-containerregistry's to repeat.
-func (c *Client) remoteOptions(wire http.RoundTripper) []remote.Option {
-	options := []remote.Option{
-		remote.WithTransport(wire), remote.WithAuthFromKeychain(c.opts.Keychain),
-		remote.WithRetryStatusCodes(), remote.WithRetryPredicate(again),
-		remote.WithRetryBackoff(remote.Backoff{Duration: 5 * c.opts.Backoff, Factor: 3, Steps: 3}),
-	}
+	wire = &limited{next: wire, host: reg.RegistryStr(), limit: limit}
+	wire = &greeting{next: &repeat{next: wire, backoff: c.backoff}, host: reg.RegistryStr()}
 	if c.opts.UserAgent != "" {
-		options = append(options, remote.WithUserAgent(c.opts.UserAgent))
+		wire = transport.NewUserAgent(wire, c.opts.UserAgent)
 	}
-	return options
-}
-
-// again tells whether an upload is worth another try.
-func again(err error) bool {
-	if errors.As(err, new(gaveUp)) {
-		return false
-	}
-	var status *transport.Error
-	if errors.As(err, &status) {
-		return status.Temporary()
-	}
-	return transient(err)
-}
-
-func (e *endpoint) repo(at address) name.Repository {
-	if e.path == "" {
-		return e.registry.Repo(at.path)
-	}
-	return e.registry.Repo(e.path, at.path)
-}
-
-func (e *endpoint) tag(at address) name.Reference { return e.repo(at).Tag(at.tag) }
-
-func (e *endpoint) digest(at address, dgst digest.Digest) name.Digest {
-	return e.repo(at).Digest(dgst.String())
-}
-
-// reference is what at names: by digest if it has one.
-func (e *endpoint) reference(at address) name.Reference {
-	if at.digest != "" {
-		return e.digest(at, at.digest)
-	}
-	return e.tag(at)
-}
-
-// head asks for a descriptor. Registries that answer a HEAD badly get a GET.
-func (e *endpoint) head(ctx context.Context, ref name.Reference) (ocispecs.Descriptor, error) {
-	desc, err := e.puller.Head(ctx, ref)
-	if err != nil {
-		if kind := kindOf(err); kind != Invalid || ctx.Err() != nil {
-			return ocispecs.Descriptor{}, err
-		}
-		got, err := e.puller.Get(ctx, ref)
-		if err != nil {
-			return ocispecs.Descriptor{}, err
-		}
-		desc = &got.Descriptor
-	}
-	return ocispecs.Descriptor{
-		MediaType: string(desc.MediaType), Digest: digest.Digest(desc.Digest.String()), Size: desc.Size,
-	}, nil
+	return &endpoint{registry: reg, path: path, keychain: c.opts.Keychain, wire: wire, limit: limit, backoff: c.backoff}, nil
 }

@@ -29,6 +29,10 @@ const (
 	Limited Kind = "limited"
 	// Invalid means that the reference or the answer breaks the rules.
 	Invalid Kind = "invalid"
+	// Damaged means that what came is not what its digest or its size says, also when asked for again.
+	Damaged Kind = "damaged"
+	// Unsupported means that the registry does not offer what was asked for.
+	Unsupported Kind = "unsupported"
 )
 
 // Error is every error of this package but a cancelled context's.
@@ -42,6 +46,8 @@ type Error struct {
 	Mirrors []string
 	// plain: the other side seems to speak http, which is not allowed.
 	plain bool
+	// hint replaces what Kind has to say.
+	hint string
 	// pushing: mirrors are no way out, since they are only read.
 	pushing bool
 }
@@ -84,7 +90,14 @@ func (e *Error) Unreachable() bool { return e.Kind == Unreachable }
 
 // Hint is the one thing to do.
 func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	switch e.Kind {
+	case Damaged:
+		return fmt.Sprintf("try again; if it stays so, %s or something on the way to it changes or cuts what it delivers", e.Host)
+	case Unsupported:
+		return fmt.Sprintf("%s has to allow it in its settings", e.Host)
 	case NotFound:
 		return "check the name and the tag"
 	case Unauthorized:
@@ -121,7 +134,11 @@ func failure(ctx context.Context, ref, host string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("asking %s for %s: %w", host, ref, context.Cause(ctx))
 	}
-	return &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err)}
+	made := &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err)}
+	if hinted := new(forbidden); errors.As(err, &hinted) {
+		made.hint = hinted.Hint()
+	}
+	return made
 }
 
 // whilePushing marks an error of a push.
@@ -152,6 +169,10 @@ func speaksHTTP(err error) bool {
 }
 
 func kindOf(err error) Kind {
+	var known *Error
+	if errors.As(err, &known) {
+		return known.Kind
+	}
 	var status *transport.Error
 	if errors.As(err, &status) {
 		switch code := status.StatusCode; {
@@ -165,6 +186,12 @@ func kindOf(err error) Kind {
 			return Unreachable
 		}
 		return Invalid
+	}
+	if errors.As(err, new(*forbidden)) || errors.Is(err, errTooLarge) {
+		return Invalid
+	}
+	if errors.As(err, new(*damage)) {
+		return Damaged
 	}
 	var gave gaveUp
 	var netErr net.Error

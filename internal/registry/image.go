@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
@@ -185,7 +184,7 @@ func (c *Client) blob(ctx context.Context, at address, desc ocispecs.Descriptor)
 			return data, nil
 		}
 		err = c.each(ctx, at, func(e *endpoint) error {
-			data, err = e.blob(ctx, at, desc.Digest)
+			data, err = e.blob(ctx, at, desc)
 			return err
 		})
 		if err == nil {
@@ -193,20 +192,6 @@ func (c *Client) blob(ctx context.Context, at address, desc ocispecs.Descriptor)
 		}
 		return data, err
 	})
-}
-
-func (e *endpoint) blob(ctx context.Context, at address, dgst digest.Digest) ([]byte, error) {
-	layer, err := e.puller.Layer(ctx, e.digest(at, dgst))
-	if err != nil {
-		return nil, err
-	}
-	body, err := layer.Compressed()
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	// The reader compares the digest when it comes to the end.
-	return io.ReadAll(&bounded{ReadCloser: body, left: maxManifest})
 }
 
 func (a address) invalid(err error) *Error {

@@ -31,8 +31,20 @@ type Options struct {
 	// UserAgent is sent along, for example "archbuild/1.2".
 	UserAgent string
 	// Backoff is the pause before a failed request is first repeated; it triples
-	// each time. Zero means 200 ms.
+	// each time, give or take a half. Zero means 200 ms.
 	Backoff time.Duration
+	// Random gives numbers in [0, 1) for the pauses, from many goroutines; nil means math/rand.
+	Random func() float64
+	// Concurrency is how many requests a host gets at once and, apart from that,
+	// how many blobs are read from it at once. Zero means 50.
+	Concurrency int
+	// Rate is how many requests a host gets in a second. Zero means any number.
+	Rate float64
+	// Stall is how long a transfer may stand still, or move less than MinRate, and
+	// how long a question may wait for its answer. Zero means 30 s.
+	Stall time.Duration
+	// MinRate is how many bytes a second a transfer moves at least. Zero means 1024.
+	MinRate int64
 	// Dial makes connections; nil means the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }

@@ -1,0 +1,160 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// endpoint is one place that is asked: a registry, or one of its mirrors.
+type endpoint struct {
+	registry name.Registry
+	path     string // before each repository, on a mirror
+	keychain authn.Keychain
+	wire     http.RoundTripper
+	limit    *limiter
+	backoff  backoff
+	sessions flight[*session]
+}
+
+func (e *endpoint) repo(at address) name.Repository {
+	if e.path == "" {
+		return e.registry.Repo(at.path)
+	}
+	return e.registry.Repo(e.path, at.path)
+}
+
+func (e *endpoint) tag(at address) name.Reference { return e.repo(at).Tag(at.tag) }
+
+func (e *endpoint) digest(at address, dgst string) name.Digest { return e.repo(at).Digest(dgst) }
+
+// reference is what at names: by digest if it has one.
+func (e *endpoint) reference(at address) name.Reference {
+	if at.digest != "" {
+		return e.digest(at, at.digest.String())
+	}
+	return e.tag(at)
+}
+
+// session is the way to one repository for one purpose: credentials are found
+// and, where the registry wants that, changed into a token, which is renewed
+// whenever it expires. They go to the registry alone, whoever redirects where.
+type session struct {
+	client *http.Client
+	base   url.URL // up to and with the repository
+	puller *remote.Puller
+	pusher *remote.Pusher
+}
+
+// session gives the way to a repository; action is one of transport's scopes.
+// With from, blobs of that repository can be mounted.
+func (e *endpoint) session(ctx context.Context, repo name.Repository, action, from string) (*session, error) {
+	return e.sessions.do(ctx, repo.String()+" "+action+" "+from, func() (s *session, err error) {
+		err = e.backoff.again(ctx, func() error {
+			s, err = e.connect(ctx, repo, action, from)
+			return err
+		})
+		return s, err
+	})
+}
+
+func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, from string) (*session, error) {
+	auth, err := authn.Resolve(ctx, e.keychain, repo)
+	if err != nil {
+		return nil, fmt.Errorf("finding credentials: %w", err)
+	}
+	scopes := []string{repo.Scope(action)}
+	if from != "" {
+		scopes = append(scopes, e.registry.Repo(from).Scope(transport.PullScope))
+	}
+	wire, err := transport.NewWithContext(ctx, repo.Registry, auth, e.wire, scopes)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		client: &http.Client{Transport: wire, CheckRedirect: follow},
+		base:   url.URL{Scheme: repo.Scheme(), Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/"},
+	}
+	// Failures are repeated below; here only where a whole layer has to be opened anew.
+	options := []remote.Option{
+		remote.WithTransport(wire), remote.WithRetryPredicate(retried), remote.WithJobs(maxAtOnce),
+		remote.WithRetryBackoff(remote.Backoff{Duration: 5 * e.backoff.first, Factor: 3, Jitter: 0.5, Steps: 3}),
+	}
+	if s.puller, err = remote.NewPuller(options...); err != nil {
+		return nil, err
+	}
+	s.pusher, err = remote.NewPusher(options...)
+	return s, err
+}
+
+// url is an address below the repository: "manifests/latest".
+func (s *session) url(path string) *url.URL {
+	u := s.base
+	u.Path += path
+	return &u
+}
+
+// request is one question to a registry.
+type request struct {
+	method string
+	url    *url.URL
+	header http.Header
+	// body of a PUT or PATCH: opened again whenever the request is made again.
+	body func() (io.ReadCloser, error)
+	size int64
+}
+
+// do asks, and gives the answer if its status is one of those wanted. The
+// caller closes its body.
+func (s *session) do(ctx context.Context, r request, wanted ...int) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.header != nil {
+		req.Header = r.header
+	}
+	if r.body != nil && r.size > 0 {
+		req.ContentLength, req.GetBody = r.size, r.body
+		if req.Body, err = r.body(); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := transport.CheckError(resp, wanted...); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// finish is do for answers whose body says nothing.
+func (s *session) finish(ctx context.Context, r request, wanted ...int) (*http.Response, error) {
+	resp, err := s.do(ctx, r, wanted...)
+	if err == nil {
+		discard(resp)
+	}
+	return resp, err
+}
+
+func memory(data []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+}
+
+// mediaType is the type in a header, without parameters.
+func mediaType(header http.Header) string {
+	text, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return strings.TrimSpace(text)
+}
