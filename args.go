@@ -41,7 +41,7 @@ func (o Options) parseBuildArgs() (buildArgs, error) {
 		key, value, given := strings.Cut(text, "=")
 		p, key, err := splitPlatform(key)
 		if err != nil {
-			return nil, &UsageError{fmt.Errorf("--build-arg %s: %w", key, err), "write PLATFORM:KEY=VALUE, such as linux/arm64:URL=…"}
+			return nil, &UsageError{fmt.Errorf("--build-arg %s: %w", key, err), hintOf(err)}
 		}
 		if key == "" {
 			return nil, &UsageError{errors.New("--build-arg: an argument has no name"), "write --build-arg KEY=VALUE"}

@@ -73,13 +73,13 @@ func free(folder string) uint64 {
 func writeWhole(path string, content []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		if err := os.WriteFile(path, content, 0o644); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
+			return &WriteError{Path: path, Err: err}
 		}
 		return nil
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return &WriteError{Path: path, Err: err}
 	}
 	defer os.Remove(temporary.Name())
 	_, err = temporary.Write(content)
@@ -88,7 +88,7 @@ func writeWhole(path string, content []byte) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return &WriteError{Path: path, Err: err}
 	}
 	return nil
 }

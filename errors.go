@@ -3,6 +3,7 @@ package archbuild
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,7 @@ func (e *NoFolderError) Hint() string {
 	if e.isVerb() {
 		return fmt.Sprintf("a verb comes first: archbuild %s PATH", e.Path)
 	}
-	return "archbuild PATH builds the Dockerfile in a folder; see `archbuild --help` for the verbs"
+	return "PATH is the folder of a Dockerfile; see `archbuild --help` for the verbs"
 }
 
 // ExitStatus is 2, as for every wrong usage.
@@ -94,14 +95,60 @@ func (e *ReadError) Unwrap() error { return e.Err }
 // Hint is about permissions: what is not there is another error.
 func (e *ReadError) Hint() string { return "look whether this user may read it" }
 
+// WriteError says that a file or a folder cannot be made.
+type WriteError struct {
+	Path string
+	Err  error
+}
+
+// Error leaves out the names of files that are there for a moment only.
+func (e *WriteError) Error() string {
+	cause := e.Err
+	if at := new(fs.PathError); errors.As(cause, &at) {
+		cause = at.Err
+	}
+	return fmt.Sprintf("writing %s: %v", e.Path, cause)
+}
+
+// Unwrap gives the cause.
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Hint is about the place: what is written there is fine.
+func (e *WriteError) Hint() string {
+	return "look whether this user may write in " + filepath.Dir(e.Path) + ", or write elsewhere"
+}
+
 // NoDockerfileError says that there is no template where one was looked for.
 type NoDockerfileError struct{ Path string }
 
-func (e *NoDockerfileError) Error() string { return fmt.Sprintf("%s: no such file", e.Path) }
+func (e *NoDockerfileError) Error() string {
+	if info, err := os.Stat(e.Path); err == nil && info.IsDir() {
+		return fmt.Sprintf("%s is a folder, not a Dockerfile", e.Path)
+	}
+	return fmt.Sprintf("%s: no such file", e.Path)
+}
 
-// Hint names the flag.
+// Hint names the flag, and the file beside it that may be meant.
 func (e *NoDockerfileError) Hint() string {
+	if near := e.near(); near != "" {
+		return "name the Dockerfile with -f: -f " + near
+	}
 	return "name the Dockerfile with -f FILE, or give the folder that holds it"
+}
+
+// near is a file in the same folder whose name says that it is a Dockerfile too.
+func (e *NoDockerfileError) near() string {
+	entries, err := os.ReadDir(filepath.Dir(e.Path))
+	if err != nil {
+		return ""
+	}
+	for _, entry := range entries {
+		name := strings.ToLower(entry.Name())
+		if entry.Type().IsRegular() && (strings.HasPrefix(name, "dockerfile") || strings.HasPrefix(name, "containerfile")) && !strings.HasSuffix(name, ".dockerignore") {
+			return filepath.Join(filepath.Dir(e.Path), entry.Name())
+		}
+	}
+	return ""
 }
 
 // NoStageError says that a target names no stage.

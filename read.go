@@ -96,6 +96,8 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 	s.platformsFrom = from
 	if missing == nil {
 		s.source, err = r.readSource(file)
+	} else if r.File != "" {
+		err = missing // a name that was given stands for nothing else
 	} else if s.own, err = r.withoutTemplate(path, platforms, missing); err == nil {
 		s.source = s.own[platforms[0]]
 	}
@@ -135,7 +137,7 @@ func contextFolder(path string) (string, error) {
 	case err != nil:
 		return "", &ReadError{What: "the context", Err: err}
 	case !info.IsDir():
-		return "", &UsageError{fmt.Errorf("%s is a file, not a folder", path), fmt.Sprintf("give the folder: archbuild %s -f %s", filepath.Dir(path), path)}
+		return "", &UsageError{fmt.Errorf("%s is a file, not a folder", path), fmt.Sprintf("give the folder, and the file with -f: %s -f %s", filepath.Dir(path), path)}
 	}
 	return filepath.Abs(path)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/rewrite"
@@ -28,6 +29,8 @@ type namedFile struct {
 	name    string
 	content []byte
 	from    string
+	// open says that a reference in it could not be decided.
+	open bool
 }
 
 // isSource says whether a path is the Dockerfile itself.
@@ -44,9 +47,10 @@ func (f namedFile) isSource(path string) bool {
 func rewrittenFiles(s service, done []Rewritten) []namedFile {
 	var files []namedFile
 	for _, one := range done {
-		files = append(files, namedFile{one.Dockerfile, one.Content, one.File})
+		open := slices.ContainsFunc(one.Warnings, func(w RewriteWarning) bool { return !w.harmless })
+		files = append(files, namedFile{one.Dockerfile, one.Content, one.File, open})
 		if ignore := s.of(one.Platform).ignore; ignore != nil {
-			files = append(files, namedFile{rewrite.DockerignoreName(one.Dockerfile), ignore, one.File})
+			files = append(files, namedFile{name: rewrite.DockerignoreName(one.Dockerfile), content: ignore, from: one.File})
 		}
 	}
 	return files
@@ -55,7 +59,7 @@ func rewrittenFiles(s service, done []Rewritten) []namedFile {
 // writeFiles writes into a folder, which is made if it is not there.
 func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, fmt.Errorf("making the folder: %w", err)
+		return nil, &WriteError{Path: folder, Err: err}
 	}
 	var written []RewrittenFile
 	for _, file := range files {
@@ -97,7 +101,7 @@ func checkFresh(files []namedFile, folder string) error {
 		case err != nil:
 			failed = append(failed, &ReadError{What: path, Err: err})
 		case !bytes.Equal(found, file.content) && !file.isSource(path):
-			failed = append(failed, &StaleError{Path: path})
+			failed = append(failed, &StaleError{Path: path, Open: file.open})
 		}
 	}
 	return errors.Join(failed...)
@@ -107,17 +111,27 @@ func checkFresh(files []namedFile, folder string) error {
 type StaleError struct {
 	Path    string
 	Missing bool
+	// Open says that a reference could not be decided: the file may well be fine.
+	Open bool
 }
 
 func (e *StaleError) Error() string {
-	if e.Missing {
+	switch {
+	case e.Missing:
 		return e.Path + " is missing"
+	case e.Open:
+		return e.Path + " differs, but not every reference could be decided"
 	}
 	return e.Path + " is stale"
 }
 
 // Hint says how it is written.
-func (e *StaleError) Hint() string { return "write it: the same command without --check" }
+func (e *StaleError) Hint() string {
+	if e.Open {
+		return "see to the warnings above, then write it: the same command without --check"
+	}
+	return "write it: the same command without --check"
+}
 
 // WriteFiles names the files, a line each.
 func (r Rewriting) WriteFiles(w io.Writer) error {

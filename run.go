@@ -117,7 +117,7 @@ func (o Options) checkWords() error {
 		{"--progress", o.progressMode(), []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
-			return &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
+			return &UsageError{fmt.Errorf("%s %s: no such mode", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
 		}
 	}
 	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {

@@ -24,7 +24,7 @@ const (
 // run is the whole program without the process: arguments and streams in, exit status out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	system := archbuild.System{
-		Environ: os.Environ(), Stdin: stdin, Stdout: stdout, Stderr: stderr, Version: versionString(),
+		Environ: os.Environ(), Stdin: interruptible{ctx, stdin}, Stdout: stdout, Stderr: stderr, Version: versionString(),
 	}
 	root := newRoot(system)
 	root.SetArgs(args)
@@ -40,6 +40,31 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	return report(stderr, err)
+}
+
+// interruptible is a stream that a reader does not wait for any longer when the
+// context has ended: somebody who types sees ^C obeyed. What is read after that is lost.
+type interruptible struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	buffer, done := make([]byte, len(p)), make(chan result, 1)
+	go func() {
+		n, err := r.from.Read(buffer)
+		done <- result{n, err}
+	}()
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case got := <-done:
+		return copy(p, buffer[:got.n]), got.err
+	}
 }
 
 // report prints every error with its hint and tells the exit status of the worst.
@@ -104,7 +129,7 @@ func newRoot(system archbuild.System) *cobra.Command {
 // newHelp is what a stranger types first: help, help VERB.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [VERB]", Hidden: true, Args: cobra.ArbitraryArgs,
+		Use: "help [VERB]", Short: "Show what a verb does, and its flags", Hidden: true, Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
@@ -119,10 +144,20 @@ func newHelp(root *cobra.Command) *cobra.Command {
 func usageStatus(c *cobra.Command) {
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError{err, c.CommandPath()}
+		if check(c, args) == nil {
+			return nil
 		}
-		return nil
+		_, wants, _ := strings.Cut(c.Use, " ")
+		wants, _, _ = strings.Cut(wants, "...")
+		switch {
+		case len(args) == 0:
+			return usageError{fmt.Errorf("%s needs %s", c.CommandPath(), wants), c.CommandPath()}
+		case c.HasAvailableSubCommands():
+			return usageError{fmt.Errorf("%s has no verb %s", c.CommandPath(), args[0]), c.CommandPath()}
+		case wants == "":
+			return usageError{fmt.Errorf("%s takes no arguments, and %s is one", c.CommandPath(), args[0]), c.CommandPath()}
+		}
+		return usageError{fmt.Errorf("%s takes one %s, and %d are given", c.CommandPath(), wants, len(args)), c.CommandPath()}
 	}
 	for _, verb := range c.Commands() {
 		usageStatus(verb)
