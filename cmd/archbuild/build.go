@@ -27,7 +27,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
-			if len(args) == 0 && c.Parent() == nil {
+			if len(args) == 0 && c.Flags().NFlag() == 0 && c.Parent() == nil {
 				return c.Help()
 			}
 			switch {
