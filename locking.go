@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/template"
 )
 
 // lockName is the file beside the template that pins what bases were resolved to.
@@ -44,6 +47,22 @@ func (r run) sources(s service) (resolve.Registry, error) {
 	return r.registry, nil
 }
 
+// lockNote tells that a lock decided, for it may be an old one.
+func lockNote(s service, p plan.Plan) []string {
+	lock, _, err := readLock(filepath.Dir(s.file))
+	if err != nil {
+		return nil
+	}
+	for _, job := range p.Jobs {
+		for _, base := range job.Bases {
+			if _, held := lock.Find(base.To); held {
+				return []string{"bases are what archbuild.lock says they were; archbuild lock PATH --update takes what they are now"}
+			}
+		}
+	}
+	return nil
+}
+
 // NoLockError says that --locked has nothing to go by.
 type NoLockError struct{ File string }
 
@@ -66,11 +85,47 @@ func (e *OfflineError) Hint() string {
 func undecided(warnings []resolve.Warning) error {
 	var failed []error
 	for _, w := range warnings {
-		if w.Kind == resolve.Undecided || w.Kind == resolve.UndecidedPin {
+		if leftOpen(w) {
 			failed = append(failed, &OfflineError{w.Text})
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// leftOpen says that a warning is about an image that nobody was asked about.
+func leftOpen(w resolve.Warning) bool {
+	return w.Kind == resolve.Undecided || w.Kind == resolve.UndecidedPin
+}
+
+// withoutRuled drops what is said of images that a rule in the Dockerfile names:
+// it needs no more proof than one beside it.
+func withoutRuled(request plan.Request, warnings []resolve.Warning) []resolve.Warning {
+	return slices.DeleteFunc(warnings, func(w resolve.Warning) bool {
+		return leftOpen(w) && ruledInFile(request, w.Question.Image)
+	})
+}
+
+// ruledInFile says whether an image is there only because comments in the
+// Dockerfile say so.
+func ruledInFile(request plan.Request, image string) bool {
+	if len(request.Template.Rules) == 0 {
+		return false
+	}
+	for _, target := range request.Targets {
+		uses, err := request.Template.Uses(template.Env{Target: target.Platform, Build: request.Build, Args: target.Args, TargetStage: target.Stage})
+		if err != nil {
+			return false
+		}
+		for _, use := range uses {
+			if use.Image != image || !use.Needed {
+				continue
+			}
+			if rule, ok := request.Template.RuleFor(use.Reference, use.Platform); !ok || rule.New != image {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Locked is what Lock did for one template.
@@ -108,13 +163,8 @@ func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) 
 
 func (r run) lock(ctx context.Context, s service, at place, update []string) (Locked, error) {
 	file := filepath.Join(filepath.Dir(s.file), lockName)
-	before, _, err := readLock(filepath.Dir(s.file))
+	before, err := r.keptLock(s, update)
 	if err != nil {
-		return Locked{}, err
-	}
-	if slices.Contains(update, "*") {
-		before = resolve.Lock{}
-	} else if before, err = before.Without(update...); err != nil {
 		return Locked{}, err
 	}
 	from := before.Over(r.registry)
@@ -134,6 +184,47 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 	done.Changed = true
 	return done, writeWhole(file, content)
 }
+
+// keptLock is what the lock of a service holds but for the references in update.
+// With "*" among them it is not even read, so that a broken one can be replaced.
+func (r run) keptLock(s service, update []string) (resolve.Lock, error) {
+	if slices.Contains(update, "*") {
+		return resolve.Lock{}, nil
+	}
+	lock, _, err := readLock(filepath.Dir(s.file))
+	if err != nil {
+		return lock, err
+	}
+	kept, err := lock.Without(update...)
+	if missing := new(resolve.NotLockedError); errors.As(err, &missing) {
+		held := make([]string, len(lock.Images))
+		for i, image := range lock.Images {
+			held[i] = image.Ref
+		}
+		return lock, &NotInLockError{Ref: missing.Ref, Held: held}
+	}
+	return kept, err
+}
+
+// NotInLockError says that there is nothing to update.
+type NotInLockError struct {
+	Ref string
+	// Held are the references that the lock has.
+	Held []string
+}
+
+func (e *NotInLockError) Error() string { return "--update " + e.Ref + ": it is not in archbuild.lock" }
+
+// Hint lists what can be updated.
+func (e *NotInLockError) Hint() string {
+	if len(e.Held) == 0 {
+		return "leave --update out: archbuild lock PATH writes the file"
+	}
+	return "name one that is, or none to update all: " + strings.Join(e.Held, ", ")
+}
+
+// ExitStatus is 2: a flag that names nothing.
+func (e *NotInLockError) ExitStatus() int { return 2 }
 
 // answers resolves the bases of every platform of a service.
 func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry) (map[resolve.Question]resolve.Answer, error) {
@@ -155,7 +246,7 @@ func WriteLocked(w io.Writer, list []Locked) error {
 		if l.Changed {
 			state = "wrote"
 		}
-		if _, err := fmt.Fprintf(w, "%s %s (%d images)\n", state, l.File, l.Images); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s (%d image%s)\n", state, l.File, l.Images, plural(l.Images)); err != nil {
 			return err
 		}
 	}

@@ -198,7 +198,7 @@ func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to
 		return "", ""
 	}
 	if use.Guessed {
-		done.warn(w.warning(use, doubt{text: use.Image + " is a guess: a platform says no machine's name", hint: "give the value with --build-arg", harmless: true}))
+		done.warn(w.warning(use, doubt{text: use.Image + " is a guess: a platform does not name the machine", hint: "name it with --build-arg PLATFORM:BALENA_MACHINE_NAME=NAME", harmless: true}))
 	}
 	if !w.asks(use) {
 		return "", ""

@@ -162,7 +162,7 @@ func stale(s service, p plan.Plan) []string {
 			continue
 		}
 		out, err := rewrite.Dockerfile(s.template, replacements(job, false))
-		if err == nil && !bytes.Equal(out.Bytes, there) {
+		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) {
 			names = append(names, filepath.Base(path))
 		}
 	}
@@ -170,4 +170,30 @@ func stale(s service, p plan.Plan) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: not used, and not what archbuild would write; name it under dockerfiles: in archbuild.yaml to build from it", strings.Join(names, ", "))}
+}
+
+// isRewrite says whether a file differs from what a build takes only where
+// `archbuild rewrite` says more: in images of stages that the job does not need,
+// and in digests.
+func isRewrite(job plan.Job, built, there []byte) bool {
+	want, err := template.Parse("Dockerfile", built)
+	if err != nil {
+		return false
+	}
+	found, err := template.Parse("Dockerfile", there)
+	if err != nil || len(found.References) != len(want.References) {
+		return false
+	}
+	a, b := 0, 0
+	for i, ref := range want.References {
+		other := found.References[i]
+		decided := ref.Kind == template.StageKind || slices.ContainsFunc(job.Bases, func(base plan.Base) bool { return base.Reference == i })
+		name, _, _ := strings.Cut(ref.Text, "@")
+		otherName, _, _ := strings.Cut(other.Text, "@")
+		if decided && name != otherName || !bytes.Equal(built[a:ref.Span.Start], there[b:other.Span.Start]) {
+			return false
+		}
+		a, b = ref.Span.End, other.Span.End
+	}
+	return bytes.Equal(built[a:], there[b:])
 }
