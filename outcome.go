@@ -1,6 +1,8 @@
 package archbuild
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/archbuild/archbuild/builder"
@@ -34,7 +36,7 @@ type Built struct {
 	Base       string   `json:"base,omitempty"`
 	BaseDigest string   `json:"baseDigest,omitempty"`
 	How        plan.How `json:"how"`
-	// State is built, failed, or refused by verification.
+	// State is built, failed, interrupted, or refused by verification.
 	State    string           `json:"state"`
 	Seconds  float64          `json:"seconds"`
 	Steps    int              `json:"steps"`
@@ -46,9 +48,10 @@ type Built struct {
 
 // The states of a platform.
 const (
-	stateBuilt   = "built"
-	stateFailed  = "failed"
-	stateRefused = "refused"
+	stateBuilt       = "built"
+	stateFailed      = "failed"
+	stateInterrupted = "interrupted"
+	stateRefused     = "refused"
 )
 
 func newImage(s service, p plan.Plan) Image {
@@ -69,8 +72,11 @@ func (i *Image) note(results []builder.Result) {
 		b := &i.Platforms[n]
 		b.Steps, b.Cached = result.Steps, result.Cached
 		b.Seconds = result.Elapsed.Round(time.Millisecond).Seconds()
-		if result.Err == nil {
+		switch {
+		case result.Err == nil:
 			b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
+		case errors.Is(result.Err, context.Canceled):
+			b.State = stateInterrupted
 		}
 	}
 }

@@ -62,11 +62,11 @@ func jobRows(job plan.Job) [][]string {
 				why, shown[base.Reference] = baseReason(base), true
 			}
 		}
-		rows = append(rows, []string{job.Platform.String(), fmt.Sprint(stage.Line), stageName(stage), stage.Base, why, runs(stage, job)})
+		rows = append(rows, []string{job.Platform.String(), fmt.Sprint(stage.Line), stageName(stage), shortPin(stage.Base), why, runs(stage, job)})
 	}
 	for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
 		if !shown[base.Reference] {
-			rows = append(rows, []string{job.Platform.String(), fmt.Sprint(base.Line), base.Where, base.To, baseReason(base), ""})
+			rows = append(rows, []string{job.Platform.String(), fmt.Sprint(base.Line), base.Where, shortPin(base.To), baseReason(base), ""})
 		}
 	}
 	return rows
@@ -75,12 +75,21 @@ func jobRows(job plan.Job) [][]string {
 func baseReason(base plan.Base) string {
 	why := base.Rule
 	if base.Mapped() {
-		why = fmt.Sprintf("for %s: %s", base.From, base.Rule)
+		why = fmt.Sprintf("for %s: %s", shortPin(base.From), base.Rule)
 	}
 	if base.BroughtBy != "" {
 		why += ", brought by " + base.BroughtBy
 	}
 	return why
+}
+
+// shortPin writes a digest in a reference as short as the summary does.
+func shortPin(ref string) string {
+	name, digest, pinned := strings.Cut(ref, "@sha256:")
+	if !pinned {
+		return ref
+	}
+	return name + " @" + strings.TrimPrefix(ui.Digest("sha256:"+digest), "sha256:")
 }
 
 func stageName(stage plan.Stage) string {
@@ -91,7 +100,7 @@ func stageName(stage plan.Stage) string {
 }
 
 func howText(how plan.How) string {
-	if how == plan.None {
+	if how == plan.None || how == "" {
 		return "-"
 	}
 	return string(how)
@@ -99,13 +108,11 @@ func howText(how plan.How) string {
 
 // runs says how a stage's programs run, and where that is not the job's own platform.
 func runs(stage plan.Stage, job plan.Job) string {
-	if stage.How == "" {
-		return "-"
-	}
+	how := howText(stage.How)
 	if stage.Platform != job.Platform {
-		return fmt.Sprintf("%s (%s)", stage.How, stage.Platform)
+		return fmt.Sprintf("%s (%s)", how, stage.Platform)
 	}
-	return string(stage.How)
+	return how
 }
 
 // WriteText prints the closing summary: per platform what it stands on, how it
@@ -153,6 +160,10 @@ func (i Image) writeText(w io.Writer) error {
 		if out.Dest == "" {
 			continue
 		}
+		if out.Dest == "-" {
+			fmt.Fprintln(w, "  on standard output")
+			continue
+		}
 		fmt.Fprintf(w, "  in %s\n", ui.Line(out.Dest))
 		for _, use := range uses(out, i) {
 			fmt.Fprintf(w, "     %s\n", ui.Line(use))
@@ -172,7 +183,7 @@ func (i Image) writeText(w io.Writer) error {
 
 // uses are commands that do something with an output.
 func uses(out manifest.Written, i Image) []string {
-	if out.Type != manifest.TypeOCI || out.Dest == "-" {
+	if out.Type != manifest.TypeOCI {
 		return nil
 	}
 	if info, err := os.Stat(out.Dest); err != nil || !info.IsDir() {
