@@ -18,7 +18,8 @@ or - for standard input.
 Image references are edited, those of all stages, and nothing else: every other
 byte stays. A reference that cannot be decided stays as well, and a line on
 standard error says why; with --strict it is an error, and nothing is written.
-A file that says the same already is not touched.`,
+Offline, --strict lets names without a digest stay: only a registry could tell.
+A file that says the same already is not touched, any other is written over.`,
 		Example: `  archbuild rewrite ./service --platform linux/arm64
   archbuild rewrite ./service --platform linux/arm64 --diff
   archbuild rewrite ./service --check
