@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,8 +21,18 @@ var three = []plan.Target{
 	{Platform: platform.MustParse("linux/amd64")}, {Platform: platform.MustParse("linux/arm64")}, {Platform: platform.MustParse("linux/arm/v7")},
 }
 
-// mapped answers without a registry: foreign platforms get a prefix.
-func mapped(questions []resolve.Question) plan.Answers {
+// mapped answers what a Dockerfile asks without a registry: foreign platforms get
+// a prefix. Answers are package resolve's work and no part of what is measured.
+func mapped(t testing.TB, source []byte) plan.Answers {
+	t.Helper()
+	parsed, err := template.Parse("Dockerfile", source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	questions, err := plan.Questions(request(parsed))
+	if err != nil {
+		t.Fatal(err)
+	}
 	answers := plan.Answers{}
 	for _, q := range questions {
 		use := q.Image
@@ -33,25 +44,29 @@ func mapped(questions []resolve.Question) plan.Answers {
 	return answers
 }
 
-// whole reads a Dockerfile, plans it and rewrites it for three platforms.
-func whole(source []byte) error {
+func request(parsed *template.Template) plan.Request {
+	return plan.Request{Name: "app", Template: parsed, Targets: three, Build: three[0].Platform, Node: "engine", Runs: func(platform.Platform) plan.Ability {
+		return plan.Ability{How: plan.Native}
+	}}
+}
+
+// whole reads a Dockerfile, asks the questions it raises, plans it and rewrites it
+// for three platforms.
+func whole(source []byte, answers plan.Answers) error {
 	parsed, err := template.Parse("Dockerfile", source)
 	if err != nil {
 		return err
 	}
-	request := plan.Request{Name: "app", Template: parsed, Targets: three, Build: three[0].Platform, Node: "engine", Runs: func(platform.Platform) plan.Ability {
-		return plan.Ability{How: plan.Native}
-	}}
-	questions, err := plan.Questions(request)
-	if err != nil {
+	request := request(parsed)
+	if _, err := plan.Questions(request); err != nil {
 		return err
 	}
-	p, err := plan.Make(request, mapped(questions))
+	p, err := plan.Make(request, answers)
 	if err != nil {
 		return err
 	}
 	for _, job := range p.Jobs {
-		var list []rewrite.Replacement
+		list := make([]rewrite.Replacement, 0, len(job.Bases))
 		for _, b := range job.Bases {
 			if b.Mapped() {
 				list = append(list, rewrite.Replacement{Reference: b.Reference, New: b.To, Rule: b.Rule})
@@ -70,6 +85,24 @@ type cost struct {
 	bytes uint64
 }
 
+func (c cost) times(own cost) float64  { return float64(c.time) / float64(own.time) }
+func (c cost) memory(own cost) float64 { return float64(c.bytes) / float64(own.bytes) }
+
+func (c cost) against(own cost) string {
+	return fmt.Sprintf("%v (%.2f × BuildKit), %d bytes allocated (%.2f ×)", c.time, c.times(own), c.bytes, c.memory(own))
+}
+
+// processor is the time that this process has spent on processors, which tells
+// more than a clock when others use them, too.
+func processor(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // measure takes the median time of each function over interleaved rounds of
 // at least some milliseconds each, and what it allocates.
 func measure(t *testing.T, rounds int, functions ...func() error) []cost {
@@ -81,14 +114,14 @@ func measure(t *testing.T, rounds int, functions ...func() error) []cost {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			start, calls := time.Now(), 0
-			for calls == 0 || time.Since(start) < 30*time.Millisecond {
+			start, calls := processor(t), 0
+			for calls == 0 || processor(t)-start < 50*time.Millisecond {
 				if err := f(); err != nil {
 					t.Fatal(err)
 				}
 				calls++
 			}
-			times[i] = append(times[i], time.Since(start)/time.Duration(calls))
+			times[i] = append(times[i], (processor(t)-start)/time.Duration(calls))
 			runtime.ReadMemStats(&after)
 			costs[i].bytes = (after.TotalAlloc - before.TotalAlloc) / uint64(calls)
 		}
@@ -112,9 +145,10 @@ func buildkitReads(source []byte) func() error {
 // BenchmarkWhole is one Dockerfile of the usual size, read, planned and
 // rewritten for three platforms.
 func BenchmarkWhole(b *testing.B) {
+	answers := mapped(b, []byte(typical))
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := whole([]byte(typical)); err != nil {
+		if err := whole([]byte(typical), answers); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -123,9 +157,9 @@ func BenchmarkWhole(b *testing.B) {
 
 // TestSpeed prints how many typical Dockerfiles are done each second (3,000 on
 // one core are promised; a busy machine does fewer, so that is not asserted), and
-// compares costs with those of BuildKit's own parsers in the same minute. Reading
-// is to cost at most half as much again, whatever the size: memory is held to
-// that, time to twice as much.
+// compares costs with those of BuildKit's own parsers in the same minute. All that
+// is done for three platforms is to cost at most half as much again, up to the
+// largest file. Memory is held to that; time, which is noisy, to twice as much.
 func TestSpeed(t *testing.T) {
 	if testing.CoverMode() != "" {
 		if os.Getenv("CI") == "true" {
@@ -134,26 +168,23 @@ func TestSpeed(t *testing.T) {
 		t.Skip("coverage counters cost time")
 	}
 	head, body, _ := strings.Cut(typical, "\nFROM ")
-	for _, copies := range []int{1, 30, 300} {
-		source := []byte(head + strings.Repeat("\nFROM "+strings.TrimSuffix(body, "\n")+"\n", copies))
-		if copies == 300 {
-			source = append(source, strings.Repeat("RUN true\n", 2)...)
-		}
-		costs := measure(t, 7,
+	for _, row := range []struct{ copies, longRuns int }{{1, 0}, {30, 0}, {300, 0}, {300, 2900}} {
+		source := []byte(head + strings.Repeat("\nFROM "+strings.TrimSuffix(body, "\n")+"\n", row.copies))
+		source = append(source, strings.Repeat("RUN true"+strings.Repeat(" && \\\n  echo one of many lines", 44)+"\n", row.longRuns)...)
+		answers := mapped(t, source)
+		costs := measure(t, 5,
 			func() error { _, err := template.Parse("Dockerfile", source); return err },
-			func() error { return whole(source) },
+			func() error { return whole(source, answers) },
 			buildkitReads(source),
 		)
 		read, all, own := costs[0], costs[1], costs[2]
-		times := float64(read.time) / float64(own.time)
-		memory := float64(read.bytes) / float64(own.bytes)
-		t.Logf("%d bytes: read in %v (%.2f × BuildKit), %d bytes allocated (%.2f ×); read, planned and rewritten for three platforms in %v (%.2f ×), %d bytes (%.2f ×): %.0f a second",
-			len(source), read.time, times, read.bytes, memory, all.time, float64(all.time)/float64(own.time), all.bytes, float64(all.bytes)/float64(own.bytes), float64(time.Second)/float64(all.time))
-		if times > 2 || memory > 1.5 {
-			t.Errorf("reading %d bytes takes %.2f times the time and %.2f times the memory of BuildKit", len(source), times, memory)
+		t.Logf("%d bytes: %s; read, planned and rewritten for three platforms: %s, %.0f a second",
+			len(source), read.against(own), all.against(own), float64(time.Second)/float64(all.time))
+		if read.times(own) > 2 || read.memory(own) > 1.3 {
+			t.Errorf("reading %d bytes: %s", len(source), read.against(own))
 		}
-		if whole := float64(all.time) / float64(own.time); whole > 4 {
-			t.Errorf("reading, planning and rewriting %d bytes takes %.2f times the time that BuildKit takes to read", len(source), whole)
+		if all.times(own) > 2 || all.memory(own) > 1.5 {
+			t.Errorf("reading, planning and rewriting %d bytes: %s", len(source), all.against(own))
 		}
 	}
 }

@@ -91,6 +91,7 @@ type scanner struct {
 	escape       byte
 	found        []instruction
 	pieces       []piece // memory for those of many instructions
+	joined       []piece // of the instruction in hand
 	directives   parser.DirectiveParser
 	past         bool // no directive can follow
 	directiveBad int  // line of a directive that BuildKit refuses, or 0
@@ -189,28 +190,33 @@ func (s *scanner) directive(line string) bool {
 // instruction reads the lines that belong to the one that has begun. It
 // reports false where BuildKit refuses the file.
 func (s *scanner) instruction(begin, start int, text string, more bool) bool {
-	in := instruction{first: s.number, begin: begin}
-	if len(s.pieces) == cap(s.pieces) {
-		s.pieces = make([]piece, 0, max(32, min(2*cap(s.pieces), 4096)))
-	}
-	at := len(s.pieces)
-	s.pieces = append(s.pieces, newPiece(0, start, len(text), s.number))
-	if in.text = text; more {
-		in.text = s.join(at)
+	in := instruction{text: text, first: s.number, begin: begin}
+	s.joined = append(s.joined[:0], newPiece(0, start, len(text), s.number))
+	if more {
+		in.text = s.join(len(text))
 	}
 	if !s.heredocs(in.text, in.first) {
 		return false
 	}
-	in.pieces = s.pieces[at:len(s.pieces):len(s.pieces)]
+	in.pieces = s.keep()
 	in.last, in.end = s.number, s.at
 	s.found = append(s.found, in)
 	return true
 }
 
-// join adds the pieces of the continuation lines to the one at an index and
+// keep moves the joined pieces to where they can stay.
+func (s *scanner) keep() []piece {
+	if n := len(s.joined); cap(s.pieces)-len(s.pieces) < n {
+		s.pieces = make([]piece, 0, max(n, 32, min(2*cap(s.pieces), 4096)))
+	}
+	at := len(s.pieces)
+	s.pieces = append(s.pieces, s.joined...)
+	return s.pieces[at:len(s.pieces):len(s.pieces)]
+}
+
+// join adds the pieces of the continuation lines to the first, of some size, and
 // returns the joined line.
-func (s *scanner) join(at int) string {
-	size := int(s.pieces[at].size)
+func (s *scanner) join(size int) string {
 	for more := true; more; {
 		start, line, ok := s.next()
 		if !ok {
@@ -224,17 +230,17 @@ func (s *scanner) join(at int) string {
 			continue
 		}
 		if size == 0 {
-			s.pieces = s.pieces[:at]
+			s.joined = s.joined[:0]
 		}
-		if len(s.pieces) == cap(s.pieces) {
-			s.pieces = slices.Grow(s.pieces, len(s.pieces)-at+32)
+		if len(s.joined) == cap(s.joined) {
+			s.joined = slices.Grow(s.joined, len(s.joined))
 		}
-		s.pieces = append(s.pieces, newPiece(size, start, len(line), s.number))
+		s.joined = append(s.joined, newPiece(size, start, len(line), s.number))
 		size += len(line)
 	}
 	var b strings.Builder
 	b.Grow(size)
-	for _, p := range s.pieces[at:] {
+	for _, p := range s.joined {
 		b.WriteString(s.source[p.source : p.source+p.size])
 	}
 	return b.String()
