@@ -45,6 +45,9 @@ func New(opts Options) *Client {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = maxAtOnce
 	}
+	if opts.Chunk <= 0 {
+		opts.Chunk = 64 << 20
+	}
 	if opts.Stall <= 0 {
 		opts.Stall = 30 * time.Second
 	}

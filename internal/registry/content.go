@@ -119,7 +119,7 @@ func (c *content) open(ctx context.Context, at int64) error {
 		return err
 	}
 	c.body, c.next, c.hash = body, at, nil
-	if at == 0 {
+	if _, itself := body.(*blobReader); at == 0 && !itself { // Which does it itself.
 		c.hash = c.blob.Digest.Verifier()
 	}
 	return nil

@@ -36,6 +36,7 @@ func (c *Client) OpenBlob(ctx context.Context, ref string, desc ocispecs.Descrip
 	if desc.Size < 0 || offset < 0 || offset > desc.Size {
 		return nil, at.invalid(fmt.Errorf("no blob has %d bytes from %d on", desc.Size, offset))
 	}
+	at.written = at.repo() + "@" + desc.Digest.String()
 	ctx = withPlace(ctx)
 	if offset == 0 && desc.Size <= small {
 		return c.smallBlob(ctx, at, desc)
@@ -44,9 +45,12 @@ func (c *Client) OpenBlob(ctx context.Context, ref string, desc ocispecs.Descrip
 	if offset == 0 {
 		b.hash = desc.Digest.Verifier()
 	}
-	if offset < desc.Size {
+	for offset < desc.Size && b.body == nil {
 		if err := b.open(); err != nil {
-			return nil, b.fail(err)
+			b.failed(err)
+		}
+		if b.err != nil {
+			return nil, b.err
 		}
 	}
 	return b, nil
@@ -257,7 +261,7 @@ func (b *blobReader) drop() {
 }
 
 func (b *blobReader) fail(err error) error {
-	return failure(b.ctx, b.at.repo()+"@"+b.desc.Digest.String(), b.at.domain, err)
+	return failure(b.ctx, b.at.written, b.at.domain, err)
 }
 
 func (b *blobReader) Close() error {

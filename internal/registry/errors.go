@@ -173,6 +173,9 @@ func kindOf(err error) Kind {
 	if errors.As(err, &known) {
 		return known.Kind
 	}
+	if errors.As(err, new(*damage)) {
+		return Damaged
+	}
 	var status *transport.Error
 	if errors.As(err, &status) {
 		switch code := status.StatusCode; {
@@ -189,9 +192,6 @@ func kindOf(err error) Kind {
 	}
 	if errors.As(err, new(*forbidden)) || errors.Is(err, errTooLarge) {
 		return Invalid
-	}
-	if errors.As(err, new(*damage)) {
-		return Damaged
 	}
 	var gave gaveUp
 	var netErr net.Error

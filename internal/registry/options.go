@@ -40,6 +40,9 @@ type Options struct {
 	Concurrency int
 	// Rate is how many requests a host gets in a second. Zero means any number.
 	Rate float64
+	// Chunk is how much of a blob is sent in one request; a blob that is no larger is
+	// streamed in one, as docker does, which every registry takes. Zero means 64 MiB.
+	Chunk int64
 	// Stall is how long a transfer may stand still, or move less than MinRate, and
 	// how long a question may wait for its answer. Zero means 30 s.
 	Stall time.Duration

@@ -21,7 +21,7 @@ const (
 	// maxWait is the longest pause a registry can ask for by Retry-After.
 	maxWait = 30 * time.Second
 	// attempts is how often something is tried at most without getting further.
-	attempts = 4
+	attempts = 5
 )
 
 // passingStatus are answers that may be others a moment later.
@@ -51,7 +51,7 @@ func (b backoff) pause(failures int) time.Duration {
 	return min(d/2+time.Duration(random()*float64(d)), maxWait)
 }
 
-// again does something up to four times while it fails in a way that may pass.
+// again does something several times while it fails in a way that may pass.
 func (b backoff) again(ctx context.Context, do func() error) error {
 	for failures := 1; ; failures++ {
 		err := do()

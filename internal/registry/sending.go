@@ -33,6 +33,9 @@ type upload struct {
 	content  *content
 	// disagreed: the registry and we were of two minds about the offset.
 	disagreed bool
+	// distrusted: what came of an attempt that went on was not the blob. Some registries tell
+	// how much they have while they are still writing.
+	distrusted bool
 }
 
 // part marks the context of the requests that carry a part of an upload.
@@ -75,6 +78,7 @@ func (u *upload) send(ctx context.Context) error {
 // goesOn tells whether another attempt makes sense, and prepares it.
 func (u *upload) goesOn(err error) bool {
 	if errors.Is(err, errGone) {
+		u.distrusted = u.distrusted || kindOf(err) == Damaged
 		u.forget()
 		u.restarts++
 		return u.restarts < restarts
@@ -93,6 +97,9 @@ func (u *upload) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(withPlace(ctx))
 	defer u.content.close()
 	defer cancel()
+	if u.distrusted && u.unsure {
+		u.forget()
+	}
 	if u.location != nil && u.unsure {
 		if err := u.status(ctx); err != nil {
 			if kind := kindOf(err); kind == Unreachable || kind == Limited || ctx.Err() != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -81,7 +82,7 @@ func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, fr
 		return nil, err
 	}
 	s := &session{
-		client: &http.Client{Transport: wire, CheckRedirect: follow},
+		client: &http.Client{Transport: &renewed{next: wire, backoff: e.backoff}, CheckRedirect: follow},
 		base:   url.URL{Scheme: repo.Scheme(), Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/"},
 	}
 	// Failures are repeated below; here only where a whole layer has to be opened anew.
@@ -94,6 +95,35 @@ func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, fr
 	}
 	s.pusher, err = remote.NewPusher(options...)
 	return s, err
+}
+
+// renewed asks again when a token is refused that is hardly a moment old: one
+// server of several may not know it yet, or have lost it. Where nothing was ever
+// allowed, a refusal is meant.
+type renewed struct {
+	next    http.RoundTripper
+	backoff backoff
+	worked  atomic.Bool
+}
+
+func (r *renewed) RoundTrip(req *http.Request) (*http.Response, error) {
+	for try := 1; ; try++ {
+		resp, err := r.next.RoundTrip(req)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode != http.StatusUnauthorized {
+			r.worked.Store(true)
+			return resp, nil
+		}
+		if try == 3 || !r.worked.Load() || !rewindable(req) {
+			return resp, nil
+		}
+		discard(resp)
+		if err := sleep(req.Context(), r.backoff.pause(try)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // url is an address below the repository: "manifests/latest".

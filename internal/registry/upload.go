@@ -14,15 +14,13 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// chunk is how much of a blob is sent in one request. Smaller blobs are streamed
-// as docker does, which every registry takes.
-const chunk = 64 << 20
-
 // Blob is content to bring into a repository.
 type Blob struct {
 	Digest digest.Digest
 	Size   int64
 	// From is a repository of the same registry that holds the blob, for mounting; empty if none is known.
+	// It may be the very repository that the blob is for, where a registry is known to have it: some answer
+	// a HEAD wrongly for a while, but mount what they have.
 	From string
 	// Open opens the content at an offset; called again when an upload goes on
 	// after a failure. It must hand on the context that it gets.
@@ -75,7 +73,7 @@ func (c *Client) Upload(ctx context.Context, repo string, b Blob) (Uploaded, err
 	if err != nil {
 		return Uploaded{}, err
 	}
-	u := &upload{blob: b, repo: at.repo(), endpoint: e, at: at, chunk: chunk}
+	u := &upload{blob: b, repo: at.repo(), endpoint: e, at: at, chunk: c.opts.Chunk}
 	if err = u.run(ctx); err != nil {
 		err = whilePushing(failure(ctx, at.repo()+"@"+b.Digest.String(), at.domain, err))
 	}
@@ -121,10 +119,14 @@ func (u *upload) mount(ctx context.Context) (mounted bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if from.domain != u.at.domain || from.path == u.at.path {
+	if from.domain != u.at.domain {
 		return false, nil
 	}
-	s, err := u.endpoint.session(ctx, u.endpoint.repo(u.at), transport.PushScope, from.path)
+	scope := from.path
+	if scope == u.at.path {
+		scope = ""
+	}
+	s, err := u.endpoint.session(ctx, u.endpoint.repo(u.at), transport.PushScope, scope)
 	if err != nil {
 		if kindOf(err) == Unauthorized { // Perhaps only for the other repository.
 			return false, nil
