@@ -117,6 +117,18 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+func TestALineMayNotGetTooLongForBuildKit(t *testing.T) {
+	mount := "RUN --mount=from=b,target=/x "
+	parsed := parse(t, "FROM a\n"+mount+strings.Repeat("x", 65535-len(mount))+"\n")
+	if _, err := rewrite.Dockerfile(parsed, []rewrite.Replacement{{Reference: 1, New: "c"}}); err != nil {
+		t.Error(err)
+	}
+	var proof *rewrite.ProofError
+	if _, err := rewrite.Dockerfile(parsed, []rewrite.Replacement{{Reference: 1, New: "cc"}}); !errors.As(err, &proof) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	if got := rewrite.DockerignoreName(rewrite.Name("build/Dockerfile", "arm-v7")); got != "build/Dockerfile.arm-v7.dockerignore" {
 		t.Error(got)

@@ -172,7 +172,7 @@ func TestSpeed(t *testing.T) {
 		source := []byte(head + strings.Repeat("\nFROM "+strings.TrimSuffix(body, "\n")+"\n", row.copies))
 		source = append(source, strings.Repeat("RUN true"+strings.Repeat(" && \\\n  echo one of many lines", 44)+"\n", row.longRuns)...)
 		answers := mapped(t, source)
-		costs := measure(t, 5,
+		costs := measure(t, 3,
 			func() error { _, err := template.Parse("Dockerfile", source); return err },
 			func() error { return whole(source, answers) },
 			buildkitReads(source),

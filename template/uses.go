@@ -177,6 +177,9 @@ func (v *view) parsePlatform(text string) (platform.Platform, error) {
 	if text != "" && text == v.flagText {
 		return v.flag, nil
 	}
+	if own := v.env.Build; text == own.String() && own == platform.FromOCI(own.OCI()) && own.OSVersion == "" {
+		return own, nil // $BUILDPLATFORM, in the form that reading it gives
+	}
 	switch os := strings.ToLower(text); os {
 	case "linux", "windows", "darwin", "freebsd":
 		return platform.Platform{OS: os, Arch: v.env.Build.Arch, Variant: v.env.Build.Variant}, nil
