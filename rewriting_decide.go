@@ -50,7 +50,7 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 		uses = append(uses, list)
 		for _, use := range list {
 			if w.asks(use) {
-				questions = append(questions, resolve.Question{Image: use.Image, Platform: use.Platform})
+				questions = append(questions, question(use))
 			}
 		}
 	}
@@ -91,6 +91,10 @@ func (w rewriter) asks(use template.Use) bool {
 	_, folder := w.folders[form]
 	_, remote := w.remote[form]
 	return !folder && !remote
+}
+
+func question(use template.Use) resolve.Question {
+	return resolve.Question{Image: use.Image, Platform: use.Platform, Chosen: use.Chosen()}
 }
 
 // knowledge is what was found out about the questions. One may have an answer
@@ -136,9 +140,15 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 		if !errors.As(e, &failed) {
 			return knowledge{}, e
 		}
+		why := doubt{
+			text: failed.Err.Error(), hint: hintOf(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
+		}
 		for _, p := range failed.Platforms {
-			known.doubts[resolve.Question{Image: failed.Image, Platform: p}] = doubt{
-				text: failed.Err.Error(), hint: hintOf(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
+			for _, chosen := range []bool{false, true} {
+				q := resolve.Question{Image: failed.Image, Platform: p, Chosen: chosen}
+				if _, ok := known.answers[q]; !ok {
+					known.doubts[q] = why
+				}
 			}
 		}
 	}
@@ -203,7 +213,7 @@ func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to
 	if !w.asks(use) {
 		return "", ""
 	}
-	q := resolve.Question{Image: use.Image, Platform: use.Platform}
+	q := question(use)
 	doubtful, doubted := known.doubts[q]
 	if doubted && !(doubtful.unproven && use.Rule != "") { // a rule in the file needs no proof either
 		done.warn(w.warning(use, doubtful))

@@ -93,7 +93,7 @@ func count(uses []template.Use, sort func(*template.Use) bool) int {
 }
 
 func question(use *template.Use) resolve.Question {
-	return resolve.Question{Image: use.Image, Platform: use.Platform}
+	return resolve.Question{Image: use.Image, Platform: use.Platform, Chosen: use.Chosen()}
 }
 
 // skipped finds a use by which an in-file rule leaves the target out.

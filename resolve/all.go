@@ -95,7 +95,9 @@ func undecided(questions []Question, answers map[Question]Answer) []Warning {
 		if open[q.Image] == nil {
 			first = append(first, q)
 		}
-		open[q.Image] = append(open[q.Image], q.Platform)
+		if !slices.Contains(open[q.Image], q.Platform) {
+			open[q.Image] = append(open[q.Image], q.Platform)
+		}
 	}
 	var warnings []Warning
 	for _, q := range first {
@@ -128,7 +130,14 @@ func distinct(questions []Question) []Question {
 }
 
 func compareQuestions(a, b Question) int {
-	return cmp.Or(cmp.Compare(a.Image, b.Image), a.Platform.Compare(b.Platform))
+	chosen := 0
+	switch {
+	case a.Chosen && !b.Chosen:
+		chosen = 1
+	case b.Chosen && !a.Chosen:
+		chosen = -1
+	}
+	return cmp.Or(cmp.Compare(a.Image, b.Image), a.Platform.Compare(b.Platform), chosen)
 }
 
 // join makes one error for each reference and cause, however many platforms it touches.
@@ -139,7 +148,9 @@ func join(failures []failure) error {
 	for _, f := range failures {
 		at := cause{f.question.Image, f.err.Error()}
 		if e := seen[at]; e != nil {
-			e.Platforms = append(e.Platforms, f.question.Platform)
+			if !slices.Contains(e.Platforms, f.question.Platform) {
+				e.Platforms = append(e.Platforms, f.question.Platform)
+			}
 			continue
 		}
 		seen[at] = &Error{Image: f.question.Image, Platforms: []platform.Platform{f.question.Platform}, Err: f.err, Trail: f.trail}

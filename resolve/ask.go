@@ -29,7 +29,7 @@ func ask(ctx context.Context, reg Registry, rules table, q Question) (r result) 
 	case chosen.rule != nil:
 		a.because = fmt.Sprintf("rule %s (%s)", chosen.rule.Rule, chosen.rule.Source)
 		r.answer, r.err = a.trust(ctx, chosen.use, chosen.rule.Source)
-	case rules.mode == Keep:
+	case rules.mode == Keep || rules.mode == Prefix && q.Chosen:
 		r.answer, r.err = a.trust(ctx, q.Image, "kept")
 	case rules.mode == Prefix && q.Platform != rules.home:
 		if n.official() && n.pinned() {

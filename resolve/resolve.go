@@ -11,6 +11,9 @@ type Question struct {
 	// Image is the reference as the Dockerfile names it, ARGs evaluated.
 	Image    string
 	Platform platform.Platform
+	// Chosen says that a comment in the Dockerfile names the image for this very
+	// platform. Mode Prefix gives it no prefix.
+	Chosen bool
 }
 
 // Answer says which image serves it, and why.

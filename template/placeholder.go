@@ -16,6 +16,9 @@ import (
 //
 // Which names there are: https://docs.balena.io/learn/develop/dockerfile/#dockerfile-templates
 
+// byPlaceholder is what Use.Rule says of them.
+const byPlaceholder = "placeholder"
+
 // placeholder matches %%NAME%%.
 var placeholder = regexp.MustCompile(`%%[A-Z][A-Z0-9_]*%%`)
 
@@ -83,7 +86,7 @@ func (v *view) fill(use *Use) {
 		return
 	}
 	if filled != use.Image {
-		use.Written, use.Image, use.Rule = use.Image, filled, "placeholder"
+		use.Written, use.Image, use.Rule = use.Image, filled, byPlaceholder
 	}
 }
 

@@ -71,6 +71,9 @@ func (t *Template) RuleFor(ref int, p platform.Platform) (InFileRule, bool) {
 	return *general, true
 }
 
+// Chosen tells that an in-file rule names the image for the platform.
+func (u Use) Chosen() bool { return u.Rule != "" && u.Rule != byPlaceholder && !u.Skip }
+
 // ruled applies the in-file rule for a use, if there is one.
 func (v *view) ruled(use *Use) bool {
 	if len(v.Rules) == 0 {
