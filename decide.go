@@ -51,7 +51,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 func (r run) part(ctx context.Context, s service, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
 	answers, warnings, err := r.resolve(ctx, s, request, from)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return plan.Plan{}, nil, ofLock(s, err)
 	}
 	warnings = withoutRuled(request, warnings)
 	if err := undecided(warnings); err != nil {

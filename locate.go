@@ -3,6 +3,7 @@ package archbuild
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ type BaseError struct {
 	plan.Origin
 	// Stages are the names of the file's stages.
 	Stages []string
+	// Locked says that archbuild.lock names the image that was asked for.
+	Locked bool
 	Err    error
 }
 
@@ -32,11 +35,25 @@ func (e *BaseError) Hint() string {
 		}
 		return hint
 	}
-	var hinted interface{ Hint() string }
-	if errors.As(e.Err, &hinted) {
-		return hinted.Hint()
+	if e.Locked {
+		return fmt.Sprintf("what archbuild.lock names may be gone: archbuild lock PATH --update %s; else %s", e.Image, hintOf(e.Err))
 	}
-	return ""
+	return hintOf(e.Err)
+}
+
+// ofLock notes of failures which images archbuild.lock names: an old lock may be
+// to blame.
+func ofLock(s service, err error) error {
+	lock, found, broken := readLock(filepath.Dir(s.file))
+	if broken != nil || !found {
+		return err
+	}
+	for _, e := range leaves(err) {
+		if base := new(BaseError); errors.As(e, &base) {
+			_, base.Locked = lock.Find(base.Image)
+		}
+	}
+	return err
 }
 
 // locate gives each failure of resolve the place that asked.

@@ -57,7 +57,7 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 	}
 	s := service{name: serviceName(context), context: context, source: source{file: filepath.Join(folder, stdinName)}}
 	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {
-		return s, err
+		return s, ofStdin(err)
 	}
 	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
@@ -68,4 +68,16 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 	}
 	s.platformsFrom = from
 	return s, r.target(&s, platforms)
+}
+
+// ofStdin says of an error about a template that it came from standard input.
+func ofStdin(err error) error {
+	const name = "standard input"
+	if e := new(template.SyntaxError); errors.As(err, &e) {
+		e.File = name
+	}
+	if e := new(template.LimitError); errors.As(err, &e) {
+		e.File = name
+	}
+	return err
 }
