@@ -54,7 +54,14 @@ func (e *LimitError) Hint() string {
 	if e.What == lineBytes {
 		return "break the line with continuations: BuildKit reads no longer ones"
 	}
-	return "a Dockerfile of this size is most likely generated: split it, or raise the limit"
+	const generated = "a Dockerfile of this size is most likely generated: split it"
+	switch e.What {
+	case "bytes":
+		return generated + ", or raise the limit: --max-bytes"
+	case "instructions":
+		return generated + ", or raise the limit: --max-instructions"
+	}
+	return generated
 }
 
 // MismatchError says that archbuild's scanner and BuildKit's parser read the
