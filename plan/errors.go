@@ -13,6 +13,8 @@ type MissingArgError struct {
 	Line      int
 	Reference string
 	Names     []string
+	// Advice says how it gets one: a FROM sees no ARG after the first FROM.
+	Advice string
 }
 
 func (e *MissingArgError) Error() string {
@@ -20,9 +22,7 @@ func (e *MissingArgError) Error() string {
 }
 
 // Hint names the flag that gives the value.
-func (e *MissingArgError) Hint() string {
-	return fmt.Sprintf("give --build-arg %s=…, or a default: ARG %s=… before the first FROM", e.Names[0], e.Names[0])
-}
+func (e *MissingArgError) Hint() string { return e.Advice }
 
 // CannotRunError says that a RUN needs programs of a platform which the node cannot run.
 type CannotRunError struct {

@@ -152,6 +152,21 @@ func TestARunThatABaseBringsAlongNeedsAnEmulatorToo(t *testing.T) {
 	}
 }
 
+func TestTheHintForAMissingArgumentIsWhatHelps(t *testing.T) {
+	for _, row := range []struct{ name, dockerfile, want string }{
+		{"one that is declared", "ARG V\nFROM debian:$V\n", "add --build-arg V=VALUE"},
+		{"one that no FROM can see", "FROM a\nARG V=1\nFROM debian:$V\n", "add the line ARG V there"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := plan.Questions(request(t, row.dockerfile, plan.Target{Platform: arm64}))
+			var missing *plan.MissingArgError
+			if !errors.As(err, &missing) || !strings.Contains(missing.Hint(), row.want) {
+				t.Errorf("got %v, want the hint %s", err, row.want)
+			}
+		})
+	}
+}
+
 func TestWhatBuildKitRefusesInAnyStageIsAnErrorInAnyStage(t *testing.T) {
 	for _, row := range []struct{ name, dockerfile, want string }{
 		{"a missing argument", "ARG V\nFROM ${V} AS unused\nFROM debian\n", "Dockerfile:2: ${V} needs a value for V"},
