@@ -59,7 +59,7 @@ func Dockerfile(t *template.Template, replacements []Replacement) (Output, error
 		return Output{}, err
 	}
 	if len(chosen) == 0 {
-		return Output{Bytes: t.Source}, nil
+		return Output{Bytes: slices.Clip(t.Source)}, nil
 	}
 	size := len(t.Source)
 	for _, r := range chosen {
