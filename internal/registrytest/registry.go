@@ -1,11 +1,13 @@
 package registrytest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -63,9 +65,23 @@ func Start(t testing.TB, kind Kind) *Registry {
 }
 
 func startMemory(t testing.TB) *Registry {
-	web := httptest.NewServer(memory.New(memory.Logger(log.New(io.Discard, "", 0)), memory.WithReferrersSupport(true)))
+	web := httptest.NewServer(buffered(memory.New(memory.Logger(log.New(io.Discard, "", 0)), memory.WithReferrersSupport(true))))
 	t.Cleanup(web.Close)
 	return &Registry{Kind: Memory, Addr: web.Listener.Addr().String()}
+}
+
+// buffered hands requests on when their bodies are there: the registry of go-containerregistry reads them under a lock, so that one
+// slow client would stop all others, which no real registry does.
+func buffered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		body := io.Reader(bytes.NewReader(data))
+		if err != nil {
+			body = io.MultiReader(body, broken{})
+		}
+		r.Body = io.NopCloser(body)
+		next.ServeHTTP(w, r)
+	})
 }
 
 func missing(t testing.TB, err error) {
