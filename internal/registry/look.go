@@ -47,6 +47,16 @@ func (c *Client) Size(ctx context.Context, repo string, desc ocispecs.Descriptor
 	return size, err
 }
 
+// Document reads a small blob, such as a config, whole; mirrors and the disk may
+// give it, and it is asked for once in the life of the client.
+func (c *Client) Document(ctx context.Context, repo string, desc ocispecs.Descriptor) ([]byte, error) {
+	at, err := parse(repo + "@" + desc.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.blob(ctx, at, desc)
+}
+
 // Referrers lists what says of itself that it speaks of the manifest that dgst
 // names: signatures, statements. A registry without the referrers interface is
 // asked for the tag that stands in for it; none is an empty list.
