@@ -26,6 +26,10 @@ type rewriter struct {
 	pin   bool
 	// dockerfile is the name of the result, stage the one that is to be built.
 	dockerfile, stage string
+	// env is what references and placeholders are evaluated for, fillings the values
+	// of those outside of references.
+	env      template.Env
+	fillings []template.Filling
 }
 
 // at is the rewriter of one platform, which may have a Dockerfile of its own.
@@ -40,10 +44,11 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	var uses [][]template.Use
 	var questions []resolve.Question
 	overruled := w.overruled(w.service)
+	env := func(target plan.Target) template.Env {
+		return template.Env{Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage, Overruled: overruled}
+	}
 	for _, target := range w.targets {
-		list, err := w.at(target.Platform).template.Uses(template.Env{
-			Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage, Overruled: overruled,
-		})
+		list, err := w.at(target.Platform).template.Uses(env(target))
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +70,10 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 			continue
 		}
 		at := w.at(target.Platform)
-		at.stage = target.Stage
+		at.stage, at.env = target.Stage, env(target)
+		if !at.leftAlone() {
+			at.fillings = at.template.Fillings(at.env)
+		}
 		one, err := at.one(target.Platform, uses[i], known)
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", target.Platform, err)
@@ -256,7 +264,7 @@ func pin(answer resolve.Answer) (to string, pinned bool) {
 // Dockerfile (an image has the name of a stage), those that are to blame are
 // left out, image by image.
 func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.Replacement) (rewrite.Output, error) {
-	out, err := rewrite.Dockerfile(w.template, list)
+	out, err := rewrite.Template(w.template, w.fillings, list)
 	if err == nil {
 		return out, nil
 	}
@@ -269,9 +277,9 @@ func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.R
 		return out, err
 	}
 	var kept []rewrite.Replacement
-	out, _ = rewrite.Dockerfile(w.template, nil)
+	out, _ = rewrite.Template(w.template, w.fillings, nil)
 	for _, image := range slices.Sorted(maps.Keys(byImage)) {
-		next, err := rewrite.Dockerfile(w.template, slices.Concat(kept, byImage[image]))
+		next, err := rewrite.Template(w.template, w.fillings, slices.Concat(kept, byImage[image]))
 		if err == nil {
 			kept, out = append(kept, byImage[image]...), next
 			continue

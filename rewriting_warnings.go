@@ -88,7 +88,18 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 		}
 	}
 	for _, left := range w.template.Placeholders {
-		add(left.Line, "placeholder", left.Name, "%%"+left.Name+"%% stays: placeholders are filled in where they name an image", "")
+		f, ok := w.template.Filling(left, w.env)
+		sign, hint := "%%"+left.Name+"%%", "give the value: --build-arg "+left.Name+"=VALUE"
+		switch {
+		case w.leftAlone():
+		case ok && f.Guessed:
+			add(left.Line, left.Where, left.Name, fmt.Sprintf("%s is taken to be %s: a platform says no machine's name", sign, f.Value), hint)
+		case ok:
+		case w.template.Filled():
+			add(left.Line, left.Where, left.Name, sign+" stays: nothing says what it is", hint)
+		default:
+			add(left.Line, left.Where, left.Name, sign+" stays: placeholders are filled in in a Dockerfile.template, or where a FROM has one", "")
+		}
 	}
 	for _, note := range known.notes[resolve.Question{}] {
 		if note.Kind == resolve.UnusedRule {

@@ -11,13 +11,14 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/template"
 )
 
 // service takes one plan through rewrite, builder, verify and manifest.
 func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.Plan) (Image, error) {
 	image := newImage(s, p)
 	image.Tags = r.tagsOf(s)
-	dockerfiles, err := rewritten(s, p)
+	dockerfiles, err := r.rewritten(s, p)
 	if err != nil {
 		return image, err
 	}
@@ -45,11 +46,11 @@ func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.
 
 // rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
 // The bases in them are pinned: what was proven is what the node gets.
-func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
+func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, job := range p.Jobs {
 		from := s.of(job.Platform)
-		out, err := rewrite.Dockerfile(from.template, replacements(job, true))
+		out, err := rewrite.Template(from.template, r.fillings(from, p, job), replacements(job, true))
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
 		}
@@ -59,6 +60,15 @@ func rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
+}
+
+// fillings are the values of placeholders. A file that another frontend reads is
+// left alone.
+func (r run) fillings(from source, p plan.Plan, job plan.Job) []template.Filling {
+	if job.Frontend != "" && !r.ForceRewrite {
+		return nil
+	}
+	return from.template.Fillings(template.Env{Target: job.Platform, Build: p.BuildPlatform, Args: job.Args})
 }
 
 // replacements are the edits of a job; pinned ones name digests as well, but for

@@ -150,7 +150,7 @@ func rewrites(s service, p plan.Plan) []string {
 
 // stale names the files beside the template that look like rewrites of it and
 // say something else: they are not used.
-func stale(s service, p plan.Plan) []string {
+func (r run) stale(s service, p plan.Plan) []string {
 	var names []string
 	for _, job := range p.Jobs {
 		if _, own := s.own[job.Platform]; own {
@@ -161,7 +161,7 @@ func stale(s service, p plan.Plan) []string {
 		if err != nil {
 			continue
 		}
-		out, err := rewrite.Dockerfile(s.template, replacements(job, false))
+		out, err := rewrite.Template(s.template, r.fillings(s.source, p, job), replacements(job, false))
 		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) {
 			names = append(names, filepath.Base(path))
 		}

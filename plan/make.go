@@ -60,12 +60,43 @@ func (req Request) asks(use *template.Use) bool {
 
 // guesses are the values that a placeholder was given without anyone saying so.
 func (req Request) guesses(target Target, seen look) []string {
-	var notes []string
+	notes := req.fillings(target)
 	for i := range seen.uses {
 		if use := &seen.uses[i]; use.Needed && use.Guessed {
 			line := req.Template.References[use.Reference].Line
 			notes = append(notes, fmt.Sprintf("%s:%d: %s is taken for %s on %s; name the machine with --build-arg %s:BALENA_MACHINE_NAME=NAME",
 				req.Template.Name, line, use.Image, use.Written, target.Platform, target.Platform))
+		}
+	}
+	return notes
+}
+
+// fillings tells of placeholders outside of references, those that stay and those
+// whose value is a guess.
+func (req Request) fillings(target Target) []string {
+	if len(req.Template.Placeholders) == 0 {
+		return nil
+	}
+	env := req.env(target)
+	var notes []string
+	said := map[string]bool{}
+	for _, p := range req.Template.Placeholders {
+		f, ok := req.Template.Filling(p, env)
+		at := fmt.Sprintf("%s:%d: %%%%%s%%%%", req.Template.Name, p.Line, p.Name)
+		var note string
+		switch {
+		case ok && f.Guessed:
+			note = fmt.Sprintf("%s is taken to be %s on %s; name the machine with --build-arg %s:%s=NAME", at, f.Value, target.Platform, target.Platform, p.Name)
+		case ok:
+			continue
+		case req.Template.Filled():
+			note = fmt.Sprintf("%s stays on %s: nothing says what it is; give --build-arg %s=VALUE", at, target.Platform, p.Name)
+		default:
+			note = at + " stays: placeholders are filled in in a Dockerfile.template, or where a FROM has one"
+		}
+		if !said[note] {
+			said[note] = true
+			notes = append(notes, note)
 		}
 	}
 	return notes
@@ -78,9 +109,6 @@ func (req Request) remarks() []string {
 		if r.Problem != nil && r.Source == template.FromDapper {
 			notes = append(notes, fmt.Sprintf("%s:%d: the comment has no effect: %s", req.Template.Name, r.Line, r.Problem.Message))
 		}
-	}
-	for _, h := range req.Template.Placeholders {
-		notes = append(notes, fmt.Sprintf("%s:%d: %%%%%s%%%% stays as it is: only references are filled in; ARG TARGETARCH tells an instruction the platform", req.Template.Name, h.Line, h.Name))
 	}
 	slices.Sort(notes)
 	return slices.Compact(notes)

@@ -101,7 +101,7 @@ func TestABadCommentOfArchbuildIsAnErrorAndOneOfDapperANote(t *testing.T) {
 }
 
 func TestPlaceholdersAreFilledIn(t *testing.T) {
-	r := request(t, "FROM balenalib/%%BALENA_MACHINE_NAME%%-debian\nENV A=%%BALENA_ARCH%%\n", plan.Target{Platform: arm64})
+	r := request(t, "FROM balenalib/%%BALENA_MACHINE_NAME%%-debian\nENV A=%%BALENA_ARCH%% B=%%OTHER%%\n", plan.Target{Platform: arm64})
 	questions, err := plan.Questions(r)
 	if err != nil {
 		t.Fatal(err)
@@ -113,8 +113,12 @@ func TestPlaceholdersAreFilledIn(t *testing.T) {
 	if b := p.Jobs[0].Bases[0]; b.From != "balenalib/%%BALENA_MACHINE_NAME%%-debian" || b.To != "balenalib/aarch64-debian" {
 		t.Errorf("%+v", b)
 	}
-	if len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "--build-arg linux/arm64:BALENA_MACHINE_NAME=NAME") || !strings.HasPrefix(p.Notes[1], "Dockerfile:2: %%BALENA_ARCH%% stays") {
-		t.Errorf("%q", p.Notes)
+	want := []string{
+		"Dockerfile:2: %%OTHER%% stays on linux/arm64: nothing says what it is; give --build-arg OTHER=VALUE",
+		"Dockerfile:1: balenalib/aarch64-debian is taken for balenalib/%%BALENA_MACHINE_NAME%%-debian on linux/arm64; name the machine with --build-arg linux/arm64:BALENA_MACHINE_NAME=NAME",
+	}
+	if diff := cmp.Diff(want, p.Notes); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -47,6 +47,8 @@ type state struct {
 	byName map[string][]int
 	// rulesOf leads from a reference to its rules that have an effect.
 	rulesOf map[int][]int
+	// filled tells that placeholders outside of references are filled in.
+	filled bool
 	// remark is the comment that readRules is at.
 	remark string
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/platform"
@@ -11,8 +12,8 @@ import (
 
 // balena's Dockerfile.template holds placeholders that balena's tools fill in
 // before they build. In a reference they are evaluated for the platform that
-// the image has to serve; elsewhere they stay, because nothing but references is
-// changed in a file (Template.Placeholders lists them).
+// the image has to serve; elsewhere (Template.Placeholders) they are filled in, as
+// balena does, for the platform that is built: see Fillings.
 //
 // Which names there are: https://docs.balena.io/learn/develop/dockerfile/#dockerfile-templates
 
@@ -35,10 +36,24 @@ var balenaArchitectures = map[platform.Platform]string{
 type Placeholder struct {
 	Name string
 	Line int
+	// Where is the instruction it stands in: "RUN".
+	Where string
 }
 
-// findPlaceholders lists those outside of references, the comments left out.
+// findPlaceholders lists those outside of references, the comments left out: of
+// several equal ones in a row that stand in one line, the first.
 func (t *Template) findPlaceholders() {
+	for p := range t.placeholders {
+		if n := len(t.Placeholders); n == 0 || t.Placeholders[n-1] != p {
+			t.Placeholders = append(t.Placeholders, p)
+		}
+	}
+	t.filled = len(t.Placeholders) > 0 && (strings.HasSuffix(t.Name, ".template") ||
+		slices.ContainsFunc(t.References, func(r Reference) bool { return placeholder.MatchString(r.Text) }))
+}
+
+// placeholders gives each with its span.
+func (t *Template) placeholders(yield func(Placeholder, Span) bool) {
 	if !bytes.Contains(t.Source, []byte("%%")) {
 		return
 	}
@@ -56,9 +71,9 @@ func (t *Template) findPlaceholders() {
 			}
 			line += bytes.Count(t.Source[counted:start], []byte("\n"))
 			counted = start
-			found := Placeholder{Name: string(t.Source[start+2 : end-2]), Line: line}
-			if n := len(t.Placeholders); n == 0 || t.Placeholders[n-1] != found {
-				t.Placeholders = append(t.Placeholders, found)
+			found := Placeholder{Name: string(t.Source[start+2 : end-2]), Line: line, Where: strings.ToUpper(t.nodes[i].Value)}
+			if !yield(found, Span{start, end}) {
+				return
 			}
 		}
 	}

@@ -160,9 +160,54 @@ COPY --from=x/%%BALENA_ARCH%% a \
 	if uses, _ := parsed.Uses(env); uses[2].Problem == nil || uses[2].Problem.Line != 5 {
 		t.Errorf("%+v", uses[2])
 	}
-	want := []template.Placeholder{{Name: "BALENA_ARCH", Line: 2}, {Name: "OTHER", Line: 2}, {Name: "LAST", Line: 6}}
-	if diff := cmp.Diff(want, parsed.Placeholders); diff != "" {
+	var got []string
+	for _, p := range parsed.Placeholders {
+		got = append(got, fmt.Sprintf("%d %s %s", p.Line, p.Where, p.Name))
+	}
+	want := []string{"2 RUN BALENA_ARCH", "2 RUN OTHER", "6 COPY LAST"}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestPlaceholdersOutsideOfReferencesAreFilledIn(t *testing.T) {
+	const base = "FROM balenalib/%%BALENA_ARCH%%-debian\n"
+	for _, row := range []struct{ name, file, arg, source, want string }{
+		{"in an instruction, of a file that has one in FROM", "Dockerfile", "", base + "RUN get-%%BALENA_ARCH%%\n", base + "RUN get-aarch64\n"},
+		{"in a file of that name", "Dockerfile.template", "", "FROM a\nENV M=%%RESIN_MACHINE_NAME%% \\\n  A=\"%%RESIN_ARCH%%\"\n", "FROM a\nENV M=aarch64 \\\n  A=\"aarch64\"\n"},
+		{"in a heredoc, its name as well", "x.template", "", "FROM a\nRUN <<%%BALENA_ARCH%%\n%%BALENA_ARCH%%x\n%%BALENA_ARCH%%\n", "FROM a\nRUN <<aarch64\naarch64x\naarch64\n"},
+		{"with the value of a build argument", "x.template", "pi", "FROM a\nCMD [\"%%OTHER%%\"]\n", "FROM a\nCMD [\"pi\"]\n"},
+		{"not in another file, where it may be meant", "Dockerfile", "", "FROM a\nRUN sed s/%%BALENA_ARCH%%/x/\n", "FROM a\nRUN sed s/%%BALENA_ARCH%%/x/\n"},
+		{"not in comments", "x.template", "", "# %%BALENA_ARCH%%\nFROM a\n", "# %%BALENA_ARCH%%\nFROM a\n"},
+		{"not without a value", "x.template", "", "FROM a\nRUN %%OTHER%%\n", "FROM a\nRUN %%OTHER%%\n"},
+		{"not with a value that is no word", "x.template", "a b", "FROM a\nRUN %%OTHER%%\n", "FROM a\nRUN %%OTHER%%\n"},
+	} {
+		parsed, err := template.Parse(row.file, []byte(row.source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := template.Env{Target: platform.MustParse("arm64"), Build: platform.MustParse("amd64")}
+		if row.arg != "" {
+			env.Args = map[string]string{"OTHER": row.arg}
+		}
+		filled, err := parsed.Fill(parsed.Fillings(env))
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		if diff := cmp.Diff(row.want, string(filled.Source)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", row.name, diff)
+		}
+	}
+}
+
+func TestAValueThatChangesMoreThanWordsIsRefused(t *testing.T) {
+	for _, value := range []string{"a\nRUN b", "a b", "a\\\n", ""} {
+		parsed := mustParse(t, "FROM a\nCOPY %%V%% b\n")
+		f := template.Filling{Placeholder: template.Placeholder{Name: "V", Line: 2}, Span: template.Span{Start: 12, End: 17}, Value: value}
+		if filled, err := parsed.Fill([]template.Filling{f}); err == nil {
+			t.Errorf("%q gives %q", value, filled.Source)
+		}
 	}
 }
 

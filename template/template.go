@@ -44,7 +44,7 @@ type Template struct {
 	References []Reference
 	// Rules are the comments that say what a FROM stands for on a platform.
 	Rules []InFileRule
-	// Placeholders are balena's %%NAME%% that stand outside of references and stay.
+	// Placeholders are balena's %%NAME%% that stand outside of references.
 	Placeholders []Placeholder
 	// globals are the ARGs before the first FROM, unexported state for evaluation, and so on.
 	state
