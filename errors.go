@@ -13,7 +13,7 @@ import (
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "engine", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "manifest", "engine", "version"}
 
 // NoFolderError says that a word is neither a verb nor a folder.
 type NoFolderError struct{ Path string }

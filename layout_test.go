@@ -26,20 +26,23 @@ var arrows = map[string][]string{
 	// It starts itself, detached, which the process door is not for.
 	"builder/engine": {},
 	"builder":        {"plan", "builder/engine"},
-	"verify":         {"internal/ocistore", "internal/registry"},
+	"verify":         {"internal/ocistore", "internal/imagetree"},
 	"manifest":       {"internal/ocistore", "internal/registry"},
 	// A reader of files and flags; only the facade joins it with manifest.
-	"manifest/spec": {},
-	"detect":        {"internal/run"},
-	"internal/run":  {},
-	"internal/ui":   {},
+	"manifest/spec":    {},
+	"manifest/inspect": {"internal/imagetree"},
+	"detect":           {"internal/run"},
+	"internal/run":     {},
+	"internal/ui":      {},
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
+	// What stands under a name, wherever it lies: verify and manifest/inspect read the same tree.
+	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "detect",
-		"internal/config", "internal/registry", "internal/ocistore", "internal/run", "internal/ui"},
+	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+		"internal/config", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui"},
 	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
 }
 

@@ -74,7 +74,7 @@ func newSubject(img v1.Image, o Options) (*subject, error) {
 	if s.base < 0 || s.base > len(s.layers) {
 		return nil, fmt.Errorf("%d layers cannot belong to the base, the image has %d", s.base, len(s.layers))
 	}
-	s.scanner = &scanner{wantARM: s.want.Arch == "arm", windows: s.want.OS == "windows", maxBytes: o.MaxBytes}
+	s.scanner = &scanner{wantARM: s.want.Arch == "arm", windows: s.want.OS == "windows", maxBytes: o.MaxBytes, shared: o.shared}
 	if s.scanner.maxBytes <= 0 {
 		s.scanner.maxBytes = maxUnpacked
 	}
@@ -85,13 +85,13 @@ func newSubject(img v1.Image, o Options) (*subject, error) {
 func (s *subject) label() []Finding {
 	c := s.config
 	if c.OS == "" || c.Architecture == "" {
-		return []Finding{{Severity: SeverityError, Found: "no platform in the image config", Wanted: s.want.String()}}
+		return []Finding{{Severity: SeverityError, Kind: KindPlatform, Found: "no platform in the image config", Wanted: s.want.String()}}
 	}
 	is := platform.FromOCI(ocispecs.Platform{OS: c.OS, Architecture: c.Architecture, Variant: c.Variant, OSVersion: c.OSVersion})
 	if is.Serves(s.want) {
 		return nil
 	}
-	f := Finding{Severity: SeverityError, Found: is.String() + " in the image config", Wanted: s.want.String()}
+	f := Finding{Severity: SeverityError, Kind: KindPlatform, Found: is.String() + " in the image config", Wanted: s.want.String()}
 	if c.Variant == "" && is.OS == s.want.OS && is.Arch == s.want.Arch {
 		// Many builders leave the variant out: it may be meant for this one.
 		f.Severity, f.Why = SeverityWarning, "the config names no variant, so it counts as "+is.String()
@@ -105,7 +105,7 @@ func (s *subject) readable() (open []v1.Layer, findings []Finding) {
 	for i := s.base; i < len(s.layers); i++ {
 		if desc := s.manifest.Layers[i]; isForeign(desc) {
 			findings = append(findings, Finding{
-				Severity: SeverityError, Found: "layer " + desc.Digest.String() + ", kept outside the image",
+				Severity: SeverityError, Kind: KindForeign, Digest: desc.Digest.String(), Found: "layer " + desc.Digest.String() + ", kept outside the image",
 				Wanted: "a layer that can be read", Why: "foreign layers are not fetched",
 			})
 			continue
@@ -166,7 +166,7 @@ func (s *subject) isUsed(name string, n *node, role string) bool {
 }
 
 func (s *subject) finding(name string, p *program, a answer, why, place string) Finding {
-	f := Finding{Severity: SeverityWarning, Path: name, Found: p.describe(s.want), Wanted: s.want.String(), Why: place}
+	f := Finding{Severity: SeverityWarning, Kind: KindProgram, Path: name, Found: p.describe(s.want), Wanted: s.want.String(), Why: place}
 	if a == cannot && place != "" {
 		f.Severity = SeverityError
 	}

@@ -17,6 +17,34 @@ const (
 	SeverityError Severity = "error"
 	// SeverityWarning is worth a look.
 	SeverityWarning Severity = "warning"
+	// SeverityNote is how things are, and works.
+	SeverityNote Severity = "note"
+)
+
+// Kind says what a finding is about.
+type Kind string
+
+// The kinds of findings.
+const (
+	// KindProgram is a program that the platform cannot run.
+	KindProgram Kind = "program"
+	// KindPlatform is a label that the image's config does not bear out.
+	KindPlatform Kind = "platform"
+	// KindForeign is a layer that lies outside the image.
+	KindForeign Kind = "foreign-layer"
+	// KindMissing, KindSize, KindDigest, KindMediaType and KindInvalid are about a
+	// manifest or blob that is not what its descriptor says.
+	KindMissing   Kind = "missing"
+	KindSize      Kind = "size"
+	KindDigest    Kind = "digest"
+	KindMediaType Kind = "media-type"
+	KindInvalid   Kind = "invalid"
+	// KindDuplicate is a platform that an index has twice, KindShadowed one that
+	// some clients do not find because of another one, KindAttestation an attestation
+	// that speaks of nothing in the index.
+	KindDuplicate   Kind = "duplicate-platform"
+	KindShadowed    Kind = "shadowed-platform"
+	KindAttestation Kind = "dangling-attestation"
 )
 
 // Report is what was found in one image. Findings are sorted: errors first,
@@ -32,20 +60,26 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Finding is one thing that does not fit the platform.
+// Finding is one thing that is not as it should be.
 type Finding struct {
 	Severity Severity `json:"severity"`
-	// Path in the image; empty when the finding is about the image itself.
+	Kind     Kind     `json:"kind"`
+	// Path in the image; empty when the finding is not about a file.
 	Path string `json:"path,omitempty"`
+	// Platform of the image, and Digest of the manifest or blob, that it is about.
+	Platform string `json:"platform,omitempty"`
+	Digest   string `json:"digest,omitempty"`
 	// Found and Wanted: "linux/amd64 (ELF x86-64)", "linux/arm64".
-	Found  string `json:"found"`
-	Wanted string `json:"wanted"`
+	Found  string `json:"found,omitempty"`
+	Wanted string `json:"wanted,omitempty"`
 	// Why says what makes it serious, or uncertain: "the entrypoint", "in PATH".
 	Why string `json:"why,omitempty"`
 	// Origin is the instruction that put the file there, when that is known.
 	Origin string `json:"origin,omitempty"`
 	// Message is the finding as one sentence.
 	Message string `json:"message"`
+	// Hint is the one thing to do about it.
+	Hint string `json:"hint,omitempty"`
 }
 
 func (r *Report) finish(allow []glob, origin func(string) (string, bool)) {
@@ -56,6 +90,8 @@ func (r *Report) finish(allow []glob, origin func(string) (string, bool)) {
 			continue
 		}
 		f.explain(origin)
+		f.Platform = r.Platform.String()
+		f.Hint = f.todo()
 		kept = append(kept, f)
 	}
 	slices.SortFunc(kept, func(a, b Finding) int {
@@ -87,6 +123,19 @@ func (f *Finding) explain(origin func(string) (string, bool)) {
 		f.Origin = from
 		f.Message += ", perhaps from " + from
 	}
+}
+
+// todo is the one thing to do about a finding in an image.
+func (f *Finding) todo() string {
+	switch {
+	case f.Path != "":
+		return "build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow " + quoted(printable(f.Path))
+	case f.Kind == KindForeign:
+		return "push the image with that layer in it, from where it can be had"
+	case f.Severity == SeverityWarning:
+		return fmt.Sprintf("build that image again with --platform %s, so that its config names the variant", f.Platform)
+	}
+	return fmt.Sprintf("build that image again for %s, or correct its label", f.Platform)
 }
 
 // Err is nil when the report holds no finding of severity error, else an *Error.
@@ -138,13 +187,7 @@ func (e *Error) Error() string {
 }
 
 // Hint is the one thing to do next.
-func (e *Error) Hint() string {
-	first := e.Findings[0]
-	if first.Path == "" {
-		return fmt.Sprintf("build that image again for %s, or correct its label", e.Platform)
-	}
-	return fmt.Sprintf("build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow %s", quoted(printable(first.Path)))
-}
+func (e *Error) Hint() string { return e.Findings[0].Hint }
 
 // ExitStatus is 3, as whenever an image is not what its label says.
 func (e *Error) ExitStatus() int { return 3 }

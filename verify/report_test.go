@@ -45,19 +45,20 @@ func TestMessages(t *testing.T) {
 		}
 		return "", false
 	}})
+	const allow = "build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow "
 	want := verify.Report{
 		Platform: linuxARM64, Files: 3, Programs: 3,
 		Findings: []verify.Finding{
 			{
-				Severity: "error", Path: "/app", Found: "linux/amd64 (ELF x86-64)", Wanted: "linux/arm64", Why: "the entrypoint", Origin: "COPY at Dockerfile:12",
+				Severity: "error", Kind: verify.KindProgram, Platform: "linux/arm64", Hint: allow + "/app", Path: "/app", Found: "linux/amd64 (ELF x86-64)", Wanted: "linux/arm64", Why: "the entrypoint", Origin: "COPY at Dockerfile:12",
 				Message: "/app: found linux/amd64 (ELF x86-64), wanted linux/arm64 (the entrypoint), from COPY at Dockerfile:12",
 			},
 			{
-				Severity: "error", Path: "/usr/bin/x", Found: "linux/arm (ELF ARM, hard float)", Wanted: "linux/arm64", Why: "in a folder of PATH",
+				Severity: "error", Kind: verify.KindProgram, Platform: "linux/arm64", Hint: allow + "/usr/bin/x", Path: "/usr/bin/x", Found: "linux/arm (ELF ARM, hard float)", Wanted: "linux/arm64", Why: "in a folder of PATH",
 				Message: "/usr/bin/x: found linux/arm (ELF ARM, hard float), wanted linux/arm64 (in a folder of PATH)",
 			},
 			{
-				Severity: "warning", Path: "/opt/tool", Found: "linux/amd64 (ELF x86-64)", Wanted: "linux/arm64", Origin: "a RUN of stage build",
+				Severity: "warning", Kind: verify.KindProgram, Platform: "linux/arm64", Hint: allow + "/opt/tool", Path: "/opt/tool", Found: "linux/amd64 (ELF x86-64)", Wanted: "linux/arm64", Origin: "a RUN of stage build",
 				Message: "/opt/tool: found linux/amd64 (ELF x86-64), wanted linux/arm64, perhaps from a RUN of stage build",
 			},
 		},
@@ -72,7 +73,7 @@ func TestMessages(t *testing.T) {
 	if want := "the image for linux/arm64 does not fit its platform\n  /app: found"; !strings.HasPrefix(failure.Error(), want) {
 		t.Errorf("error = %q, want it to begin with %q", failure.Error(), want)
 	}
-	if want := "build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow /app"; failure.Hint() != want {
+	if want := allow + "/app"; failure.Hint() != want {
 		t.Errorf("hint = %q, want %q", failure.Hint(), want)
 	}
 	if len(report.Warnings()) != 1 {

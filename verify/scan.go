@@ -55,6 +55,7 @@ type scanner struct {
 	wantARM  bool
 	windows  bool
 	maxBytes int64
+	shared   *sharedLayers
 
 	entries, pathBytes, bytes atomic.Int64
 }
@@ -76,7 +77,7 @@ func (s *scanner) layers(ctx context.Context, list []v1.Layer) ([][]entry, error
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range list {
 		group.Go(func() error {
-			entries, err := s.layer(ctx, l)
+			entries, err := s.shared.get(ctx, s, l)
 			if err != nil {
 				digest, _ := l.Digest()
 				return fmt.Errorf("reading layer %s: %w", digest, err)

@@ -23,8 +23,9 @@
 // Anywhere else it may be there on purpose (cross compilers, test data) and is
 // a warning, as is everything that cannot be told for certain.
 //
-// Image looks at one image of any origin; Load turns a command line argument
-// (layout, archive, reference) into images.
+// Image looks at one image of any origin. A Checker looks at everything under a
+// name: whether each manifest and blob is there and is what its descriptor says,
+// whether clients will find the right image in the index, and each image's files.
 package verify
 
 import (
@@ -40,7 +41,7 @@ import (
 
 // rules is part of every remembered verdict's key: raise it when a change here
 // can change a verdict.
-const rules = "1"
+const rules = "2"
 
 // Options says what an image is to be verified against.
 type Options struct {
@@ -62,6 +63,9 @@ type Options struct {
 	Memory Memory
 	// MaxBytes bounds what the layers unpack to, against bombs. 0 means 64 GiB.
 	MaxBytes int64
+
+	// shared keeps what layers hold that several images have; may be nil.
+	shared *sharedLayers
 }
 
 // Memory keeps verdicts between runs; Folder is one. Keys are hexadecimal

@@ -99,13 +99,13 @@ func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 // engineFlags choose where the work is done.
 func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringVar(&opts.Node, "node", "", "`ADDRESS` of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
-	stateFlags(f, opts)
+	stateFlags(f, &opts.Engine)
 	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps, a `FILE` (default beside archbuild, then PATH)")
 	f.DurationVar(&opts.Idle, "engine-idle", 0, "how long the engine waits for the next build before it ends (default 5m)")
 }
 
 // stateFlags say where things are kept and how registries are reached.
-func stateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+func stateFlags(f *pflag.FlagSet, opts *archbuild.Engine) {
 	f.StringVar(&opts.State, "state", "", "`FOLDER` for the engine, caches and results (default $ARCHBUILD_STATE, then the system's)")
-	f.StringVar(&opts.Engine.Config, "engine-config", "", "a buildkitd.toml, a `FILE` (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
+	f.StringVar(&opts.Config, "engine-config", "", "a buildkitd.toml, a `FILE` (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
 }

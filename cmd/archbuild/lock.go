@@ -49,7 +49,7 @@ the references named after it.`,
 	templateFlags(f, &opts)
 	f.BoolVar(&update, "update", false, "ask anew for the references named, or for all")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
-	stateFlags(f, &opts)
+	stateFlags(f, &opts.Engine)
 	return c
 }
 

@@ -66,42 +66,8 @@ func newDetect(system archbuild.System) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	stateFlags(c.Flags(), &opts)
+	stateFlags(c.Flags(), &opts.Engine)
 	c.Flags().StringVar(&opts.Runc, "runc", "", "the runc to look at, a `FILE`")
-	return c
-}
-
-func newVerify(system archbuild.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "verify REF|LAYOUT|ARCHIVE...",
-		Short: "Look whether the programs in an image are for the platform its label names",
-		Example: `  archbuild verify archbuild-out/service
-  archbuild verify registry.example/app:1.2`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			opts.Paths = args
-			reports, err := archbuild.Verify(c.Context(), opts)
-			if asJSON && len(reports) > 0 {
-				if e := printJSON(system.Stdout, reports); e != nil {
-					return e
-				}
-			}
-			if !asJSON && len(reports) > 0 {
-				if e := archbuild.WriteReports(system.Stdout, reports); e != nil {
-					return e
-				}
-			}
-			return err
-		},
-	}
-	f := c.Flags()
-	f.SortFlags = false
-	f.StringArrayVar(&opts.Platforms, "platform", nil, "look at these `PLATFORMS` only")
-	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files to pass over, a `GLOB` (repeatable)")
-	f.BoolVar(&asJSON, "json", false, "print one JSON document")
-	stateFlags(f, &opts)
 	return c
 }
 
@@ -137,7 +103,7 @@ func newEngine(system archbuild.System) *cobra.Command {
 		},
 	}
 	for _, verb := range []*cobra.Command{status, stop} {
-		stateFlags(verb.Flags(), &opts)
+		stateFlags(verb.Flags(), &opts.Engine)
 		c.AddCommand(verb)
 	}
 	return c

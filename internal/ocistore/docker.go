@@ -18,27 +18,12 @@ import (
 // An OCI manifest is made up for each, of the digests of the bytes that lie
 // there, so that nothing below needs to know the difference.
 func dockerEntries(a *archive) ([]Entry, error) {
-	raw, err := member(a, "manifest.json")
+	_, images, err := dockerImages(a)
 	if err != nil {
 		return nil, err
 	}
-	var saved []struct {
-		Config string
-		Layers []string
-	}
-	if err := json.Unmarshal(raw, &saved); err != nil {
-		return nil, fmt.Errorf("reading manifest.json: %w", err)
-	}
-	if len(saved) > maxEntries {
-		return nil, fmt.Errorf("more than %d images", maxEntries)
-	}
 	var list []Entry
-	files := digested{archive: a, names: map[v1.Hash]string{}, known: map[string]v1.Descriptor{}}
-	for _, s := range saved {
-		img, err := files.image(s.Config, s.Layers)
-		if err != nil {
-			return nil, err
-		}
+	for _, img := range images {
 		entry, ok, err := ImageEntry(img)
 		if err != nil {
 			return nil, err
@@ -48,6 +33,33 @@ func dockerEntries(a *archive) ([]Entry, error) {
 		}
 	}
 	return list, nil
+}
+
+func dockerImages(a *archive) (digested, []v1.Image, error) {
+	files := digested{archive: a, names: map[v1.Hash]string{}, known: map[string]v1.Descriptor{}}
+	raw, err := member(a, "manifest.json")
+	if err != nil {
+		return files, nil, err
+	}
+	var saved []struct {
+		Config string
+		Layers []string
+	}
+	if err := json.Unmarshal(raw, &saved); err != nil {
+		return files, nil, fmt.Errorf("reading manifest.json: %w", err)
+	}
+	if len(saved) > maxEntries {
+		return files, nil, fmt.Errorf("more than %d images", maxEntries)
+	}
+	var list []v1.Image
+	for _, s := range saved {
+		img, err := files.image(s.Config, s.Layers)
+		if err != nil {
+			return files, nil, err
+		}
+		list = append(list, img)
+	}
+	return files, list, nil
 }
 
 // digested serves the files of an archive under their digests.

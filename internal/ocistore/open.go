@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 // maxMembers bounds the files of an archive.
@@ -222,4 +223,30 @@ func (a *archive) open(name string) (io.ReadCloser, int64, error) {
 		name = m.link
 	}
 	return nil, 0, &fs.PathError{Op: "open", Path: name, Err: errors.New("too many links")}
+}
+
+// transports are what skopeo and podman write before a name on disk.
+var transports = []string{"oci:", "oci-archive:", "docker-archive:", "oci-layout://"}
+
+// LocalName tells whether a text names a layout or an archive on disk, rather
+// than a reference, and which: what is there, or can be no reference.
+func LocalName(text string) (name string, ok bool) {
+	for _, t := range transports {
+		if rest, found := strings.CutPrefix(text, t); found {
+			return rest, true
+		}
+	}
+	if strings.HasPrefix(text, "docker://") {
+		return text, false
+	}
+	if IsLocal(text) || strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") || strings.HasSuffix(text, ".tar") {
+		return text, true
+	}
+	if strings.ContainsAny(text, ":@") {
+		return text, false
+	}
+	// A name below a folder that is here is a path, also when it is misspelt.
+	first, _, _ := strings.Cut(text, "/")
+	info, err := os.Stat(first)
+	return text, err == nil && info.IsDir()
 }

@@ -178,7 +178,7 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.hash.Write(p[:n])
 	if err == io.EOF {
 		if got := hex.EncodeToString(c.hash.Sum(nil)); got != c.want.Hex {
-			return n, fmt.Errorf("blob %s holds other bytes: their digest is sha256:%s", c.want, got)
+			return n, &DigestError{Want: c.want.String(), Got: "sha256:" + got}
 		}
 	}
 	return n, err
