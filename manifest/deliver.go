@@ -74,6 +74,15 @@ type metadata struct {
 // Metadata is the content of a --metadata-file: JSON with buildx's keys.
 // containerimage.config.digest is there for a single platform only.
 func (x Index) Metadata(names []string) ([]byte, error) {
+	config := ""
+	if len(x.Results) == 1 {
+		config = x.Results[0].Config.String()
+	}
+	return Metadata(x.Descriptor, config, names)
+}
+
+// Metadata is the content of a --metadata-file for what a descriptor names.
+func Metadata(desc ocispec.Descriptor, config string, names []string) ([]byte, error) {
 	full, err := fullNames(names)
 	if err != nil {
 		return nil, err
@@ -82,10 +91,7 @@ func (x Index) Metadata(names []string) ([]byte, error) {
 	for _, name := range full {
 		texts = append(texts, name.String())
 	}
-	m := metadata{Descriptor: x.Descriptor, Digest: x.ImageID(), Name: strings.Join(texts, ",")}
-	if len(x.Results) == 1 {
-		m.Config = x.Results[0].Config.String()
-	}
+	m := metadata{Config: config, Descriptor: desc, Digest: desc.Digest.String(), Name: strings.Join(texts, ",")}
 	body, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("writing metadata: %w", err)

@@ -108,3 +108,52 @@ func (e *NameError) Hint() string { return "write [REGISTRY/]REPOSITORY[:TAG], i
 
 // ExitStatus is 2, as for every wrong usage.
 func (e *NameError) ExitStatus() int { return 2 }
+
+// MatchError says that a tag names something else than --if-match asked for.
+type MatchError struct {
+	Tag       string
+	Want, Got digest.Digest
+}
+
+func (e *MatchError) Error() string {
+	return fmt.Sprintf("tag %s names %s, not %s: somebody moved it, so no tag was moved", e.Tag, e.Got, e.Want)
+}
+
+// Hint tells how to go on.
+func (e *MatchError) Hint() string {
+	return fmt.Sprintf("look at what is there (archbuild manifest inspect %s), then use --if-match %s", e.Tag, e.Got)
+}
+
+// UndoError says that a tag names the new image although the push failed.
+type UndoError struct {
+	Tag    string
+	Before digest.Digest
+	Err    error
+}
+
+func (e *UndoError) Error() string {
+	was := "did not exist"
+	if e.Before != "" {
+		was = "named " + e.Before.String()
+	}
+	return fmt.Sprintf("tag %s, which %s, names the new image and could not be moved back: %v", e.Tag, was, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *UndoError) Unwrap() error { return e.Err }
+
+// Hint tells the way forward.
+func (e *UndoError) Hint() string {
+	return "the image is complete: run the same command again to move the other tags too"
+}
+
+// ChildTagError says what is wrong with the pattern of --child-tags.
+type ChildTagError struct{ Pattern, Problem, Help string }
+
+func (e *ChildTagError) Error() string { return fmt.Sprintf("--child-tags %q: %s", e.Pattern, e.Problem) }
+
+// Hint is the one thing to do next.
+func (e *ChildTagError) Hint() string { return e.Help }
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *ChildTagError) ExitStatus() int { return 2 }

@@ -6,57 +6,35 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync/atomic"
+	"sync"
 
 	"github.com/distribution/reference"
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/archbuild/archbuild/internal/registry"
 )
 
-// Registry is what pushing needs; *registry.Client of internal/registry is one.
-// A reference that does not exist is an error with a method NotFound that
-// returns true.
-type Registry interface {
-	// Head asks the registry itself what a reference names at this moment.
-	Head(ctx context.Context, ref string) (ocispec.Descriptor, error)
-	// PushLayer sends a blob to the repository of ref unless it is there.
-	PushLayer(ctx context.Context, ref string, layer v1.Layer) error
-	// PutManifest writes a manifest or an index, byte for byte.
-	PutManifest(ctx context.Context, ref string, body []byte, mediaType string) (ocispec.Descriptor, error)
-}
+const (
+	// requests is how many questions are asked at once; the registry's own limit
+	// (registry.Options) may be lower.
+	requests = 32
+	// transfers is how many blobs are on their way at once.
+	transfers = 6
+)
 
 // PushOptions say how to push.
 type PushOptions struct {
 	// ByDigest pushes no tag; the names must be plain repositories.
 	ByDigest bool
-	// Parallel is the number of blobs on their way at once; 0 means 4.
-	Parallel int
-}
-
-// TagState says what pushing did to a tag.
-type TagState string
-
-const (
-	// TagMoved means that the tag was made, or names this image now.
-	TagMoved TagState = "moved"
-	// TagUnchanged means that the tag named this image before and nothing was written.
-	TagUnchanged TagState = "unchanged"
-	// TagFailed means that the tag was not written, or names another image again.
-	TagFailed TagState = "failed"
-)
-
-// Tag is what became of one name.
-type Tag struct {
-	// Name in full: docker.io/library/app:1.2.
-	Name  string   `json:"name"`
-	State TagState `json:"state"`
-	// Before is the digest that it named before, empty if it was new.
-	Before digest.Digest `json:"before,omitempty"`
+	// IfMatch is what a tag has to name for it to be moved; empty means whatever. A
+	// tag that is new, or names the image already, is always right.
+	IfMatch digest.Digest
+	// ChildTags is a pattern for tags of the image of each platform; see ChildTag.
+	ChildTags string
+	// Journal remembers what was confirmed, for the next try.
+	Journal Journal
 }
 
 // Pushed tells what a push did.
@@ -66,8 +44,10 @@ type Pushed struct {
 	References []string `json:"references"`
 	// Sent counts the bytes of blobs that went over the wire, repetitions included.
 	Sent int64 `json:"sent"`
-	// Blobs counts those sent, Manifests those written (tags and indexes apart).
+	// Blobs counts those sent, Mounted those that the registry took from another of
+	// its repositories, Manifests those written (tags and indexes apart).
 	Blobs     int `json:"blobs"`
+	Mounted   int `json:"mounted"`
 	Manifests int `json:"manifests"`
 }
 
@@ -75,34 +55,31 @@ type Pushed struct {
 //
 // The order is: blobs, then the manifest of every platform, then the index, all
 // by digest and in every repository; then the tags. So a tag never names half
-// an image, and when something fails before the tags, none has moved. What a
-// repository holds already is not sent. Tags that failed are all reported, the
-// others stay moved.
-func (x Index) Push(ctx context.Context, reg Registry, names []string, opts PushOptions) (Pushed, error) {
+// an image. When something fails no tag is moved: those that were are moved back.
+// What a repository holds already is not sent.
+func (x Index) Push(ctx context.Context, reg *registry.Client, names []string, opts PushOptions) (Pushed, error) {
+	return x.shipment().push(ctx, reg, names, opts)
+}
+
+func (s shipment) push(ctx context.Context, reg *registry.Client, names []string, opts PushOptions) (Pushed, error) {
 	repos, tags, err := destinations(names, opts.ByDigest)
 	if err != nil {
 		return Pushed{}, err
 	}
-	p := pusher{index: x, registry: reg, parallel: opts.Parallel}
-	if p.parallel <= 0 {
-		p.parallel = 4
+	moves, err := s.moves(tags, opts.ChildTags)
+	if err != nil {
+		return Pushed{}, err
 	}
-	done := Pushed{Tags: []Tag{}, References: []string{}}
+	p := pusher{shipment: s, registry: reg, journal: opts.Journal, slots: make(chan struct{}, transfers)}
+	p.done = Pushed{Tags: []Tag{}, References: []string{}}
 	for i, repo := range repos {
-		err := p.repository(ctx, repo, repos[:i])
-		done.Sent, done.Blobs, done.Manifests = p.sent.Load(), int(p.blobs.Load()), int(p.manifests.Load())
-		if err != nil {
-			return done, fmt.Errorf("pushing to %s: %w", repo, err)
+		if err := p.repository(ctx, repo, repos[:i]); err != nil {
+			return p.done, fmt.Errorf("pushing to %s: %w", repo, err)
 		}
-		done.References = append(done.References, repo+"@"+x.Descriptor.Digest.String())
+		p.done.References = append(p.done.References, at(repo, s.root().Digest))
 	}
-	var failed []error
-	for _, tag := range tags {
-		moved, err := p.tag(ctx, tag)
-		done.Tags = append(done.Tags, moved)
-		failed = append(failed, err)
-	}
-	return done, errors.Join(failed...)
+	p.done.Tags, err = moveTags(ctx, reg, moves, opts.IfMatch)
+	return p.done, err
 }
 
 // CheckNames says whether an image can be pushed to these names, so that this is
@@ -140,47 +117,65 @@ func destinations(names []string, byDigest bool) (repos, tags []string, err erro
 }
 
 type pusher struct {
-	index    Index
-	registry Registry
-	parallel int
+	shipment
+	registry *registry.Client
+	journal  Journal
+	slots    chan struct{}
 
-	sent             atomic.Int64
-	blobs, manifests atomic.Int32
+	mu   sync.Mutex
+	done Pushed
 }
 
-// repository makes sure that one repository holds the whole image, by digest.
+// repository makes sure that one repository holds everything, by digest.
 // before are the repositories that hold it already.
 func (p *pusher) repository(ctx context.Context, repo string, before []string) error {
 	missing, err := p.missing(ctx, repo)
-	if err != nil {
+	if err != nil || len(missing) == 0 {
 		return err
 	}
-	if err := p.sendBlobs(ctx, repo, before, missing); err != nil {
-		return err
-	}
-	for _, m := range missing {
-		body, err := p.index.store.Read(m)
-		if err != nil {
+	d := delivery{pusher: p, repo: repo, before: before, page: p.journal.page(repo)}
+	err = d.deliver(ctx, missing)
+	if err != nil && d.trusted.Load() && ctx.Err() == nil {
+		// The journal may have promised a blob that the registry has cleared away.
+		if err := d.page.forget(); err != nil {
 			return err
 		}
-		if _, err := p.registry.PutManifest(ctx, at(repo, m.Digest), body, m.MediaType); err != nil {
-			return err
-		}
-		p.manifests.Add(1)
+		err = d.deliver(ctx, missing)
 	}
-	ref := at(repo, p.index.Descriptor.Digest)
-	if there, err := p.has(ctx, ref); err != nil || there {
-		return err
-	}
-	_, err = p.registry.PutManifest(ctx, ref, p.index.Bytes, p.index.Descriptor.MediaType)
-	return err
+	return errors.Join(err, d.page.close(err == nil))
 }
 
-func at(repo string, d digest.Digest) string { return repo + "@" + d.String() }
+// missing lists what the repository lacks. A manifest that it has needs no look
+// at its blobs: a registry takes it only after them.
+func (p *pusher) missing(ctx context.Context, repo string) ([]item, error) {
+	lacks := make([]bool, len(p.items))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(requests)
+	for i, m := range p.items {
+		if !m.made && m.from.repository() == repo {
+			continue // It was read from there.
+		}
+		group.Go(func() error {
+			there, err := hasManifest(ctx, p.registry, at(repo, m.Digest))
+			lacks[i] = !there
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var missing []item
+	for i, m := range p.items {
+		if lacks[i] {
+			missing = append(missing, m)
+		}
+	}
+	return missing, nil
+}
 
-// has asks for a manifest by digest.
-func (p *pusher) has(ctx context.Context, ref string) (bool, error) {
-	_, err := p.registry.Head(ctx, ref)
+// hasManifest asks for a manifest by digest.
+func hasManifest(ctx context.Context, reg *registry.Client, ref string) (bool, error) {
+	_, err := reg.Head(ctx, ref)
 	if notFound(err) {
 		return false, nil
 	}
@@ -192,145 +187,43 @@ func notFound(err error) bool {
 	return errors.As(err, &e) && e.NotFound()
 }
 
-// missing lists the manifests that the repository lacks. One that it has needs
-// no look at its blobs: a registry takes a manifest only after them.
-func (p *pusher) missing(ctx context.Context, repo string) ([]ocispec.Descriptor, error) {
-	all := p.index.manifests()
-	lacks := make([]bool, len(all))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(p.parallel)
-	for i, m := range all {
-		group.Go(func() error {
-			there, err := p.has(ctx, at(repo, m.Digest))
-			lacks[i] = !there
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var missing []ocispec.Descriptor
-	for i, m := range all {
-		if lacks[i] {
-			missing = append(missing, m)
+// transfer opens a blob for sending when one of the slots is free, and frees it
+// when the reader is closed.
+func (p *pusher) transfer(b ocispec.Descriptor, from place) func(context.Context, int64) (io.ReadCloser, error) {
+	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+		select {
+		case p.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
-	}
-	return missing, nil
-}
-
-// sendBlobs sends the blobs of the given manifests, each once.
-func (p *pusher) sendBlobs(ctx context.Context, repo string, before []string, manifests []ocispec.Descriptor) error {
-	seen := map[digest.Digest]bool{}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(p.parallel)
-	for _, m := range manifests {
-		content, err := p.index.content(m)
+		body, err := from.blob(ctx, b, offset)
 		if err != nil {
-			return errors.Join(err, group.Wait())
+			<-p.slots
+			return nil, err
 		}
-		for _, b := range content {
-			if seen[b.Digest] {
-				continue
-			}
-			seen[b.Digest] = true
-			group.Go(func() error { return p.sendBlob(ctx, repo, before, b) })
-		}
+		return &slotted{ReadCloser: body, free: sync.OnceFunc(func() { <-p.slots })}, nil
 	}
-	return group.Wait()
 }
 
-func (p *pusher) sendBlob(ctx context.Context, repo string, before []string, b ocispec.Descriptor) error {
-	layer := &blobLayer{store: p.index.store, desc: b, sent: &p.sent}
-	err := p.registry.PushLayer(ctx, repo, mountable(layer, repo, before))
-	if layer.opened.Load() {
-		p.blobs.Add(1)
-	}
-	return err
+type slotted struct {
+	io.ReadCloser
+	free func()
 }
 
-// mountable lets the registry take the blob from another of its repositories,
-// if one of those that were filled before is in the same registry.
-func mountable(layer v1.Layer, repo string, before []string) v1.Layer {
-	to, err := name.NewRepository(repo)
-	if err != nil {
-		return layer
-	}
-	for _, other := range before {
-		from, err := name.NewRepository(other)
-		if err == nil && from.RegistryStr() == to.RegistryStr() {
-			return &remote.MountableLayer{Layer: layer, Reference: from.Tag("latest")}
-		}
-	}
-	return layer
+func (s *slotted) Close() error {
+	defer s.free()
+	return s.ReadCloser.Close()
 }
 
-// tag moves one tag and looks whether it stayed: registries know no
-// compare-and-swap, another push may have come after ours.
-func (p *pusher) tag(ctx context.Context, tag string) (Tag, error) {
-	want := p.index.Descriptor
-	done := Tag{Name: tag, State: TagFailed}
-	now, err := p.registry.Head(ctx, tag)
-	switch {
-	case err == nil && now.Digest == want.Digest:
-		return Tag{Name: tag, State: TagUnchanged, Before: now.Digest}, nil
-	case err == nil:
-		done.Before = now.Digest
-	case !notFound(err):
-		return done, fmt.Errorf("moving tag %s: %w", tag, err)
+// count notes what an upload did.
+func (p *pusher) count(up registry.Uploaded) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done.Sent += up.Sent
+	switch up.Way {
+	case registry.Sent:
+		p.done.Blobs++
+	case registry.Mounted:
+		p.done.Mounted++
 	}
-	if _, err := p.registry.PutManifest(ctx, tag, p.index.Bytes, want.MediaType); err != nil {
-		return done, fmt.Errorf("moving tag %s: %w", tag, err)
-	}
-	if now, err = p.registry.Head(ctx, tag); err != nil {
-		return done, fmt.Errorf("reading tag %s back: %w", tag, err)
-	}
-	if now.Digest != want.Digest {
-		return done, &TagError{Tag: tag, Want: want.Digest, Got: now.Digest}
-	}
-	done.State = TagMoved
-	return done, nil
-}
-
-// blobLayer shows a blob of the store as what go-containerregistry uploads, and
-// counts what is read of it.
-type blobLayer struct {
-	store  Store
-	desc   ocispec.Descriptor
-	sent   *atomic.Int64
-	opened atomic.Bool
-}
-
-func (l *blobLayer) Digest() (v1.Hash, error) { return v1.NewHash(l.desc.Digest.String()) }
-
-func (l *blobLayer) Size() (int64, error) { return l.desc.Size, nil }
-
-func (l *blobLayer) MediaType() (types.MediaType, error) {
-	return types.MediaType(l.desc.MediaType), nil
-}
-
-func (l *blobLayer) DiffID() (v1.Hash, error) {
-	return v1.Hash{}, errors.New("not known of a blob")
-}
-
-func (l *blobLayer) Uncompressed() (io.ReadCloser, error) {
-	return nil, errors.New("a blob is sent as it is")
-}
-
-func (l *blobLayer) Compressed() (io.ReadCloser, error) {
-	f, err := l.store.Open(l.desc.Digest)
-	if err != nil {
-		return nil, err
-	}
-	l.opened.Store(true)
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.TeeReader(f, counter{l.sent}), f}, nil
-}
-
-type counter struct{ n *atomic.Int64 }
-
-func (c counter) Write(p []byte) (int, error) {
-	c.n.Add(int64(len(p)))
-	return len(p), nil
 }
