@@ -57,6 +57,7 @@ type Options struct {
 	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
 	Node string
 	Engine
+	Registries
 }
 
 // Engine is what a user can say of the private BuildKit server.

@@ -1,0 +1,50 @@
+package archbuild
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// WriteText prints what the index is made of, and what became of its tags.
+func (a Assembled) WriteText(w io.Writer) error {
+	var rows [][]string
+	for _, m := range a.Images {
+		attested := "-"
+		if m.Attestations > 0 {
+			attested = fmt.Sprint(m.Attestations)
+		}
+		rows = append(rows, []string{platform.FromOCI(m.Platform).String(), ui.Digest(m.Digest.String()), ui.Size(m.Size), attested, m.Source})
+	}
+	if err := ui.Table(w, []string{"PLATFORM", "DIGEST", "SIZE", "ATTESTATIONS", "FROM"}, rows); err != nil {
+		return err
+	}
+	for _, warning := range a.Warnings {
+		fmt.Fprintf(w, "archbuild: warning: %s\n", ui.Line(warning))
+	}
+	fmt.Fprintf(w, "index %s\n", a.Digest)
+	if a.WithAttestations != "" {
+		fmt.Fprintf(w, "  with attestations %s\n", a.WithAttestations)
+	}
+	if a.Pushed == nil {
+		return nil
+	}
+	for _, ref := range a.Pushed.References {
+		fmt.Fprintf(w, "  in %s\n", ui.Line(ref))
+	}
+	fmt.Fprintf(w, "  %s sent in %d blobs, %d mounted, %d manifests written\n", ui.Size(a.Pushed.Sent), a.Pushed.Blobs, a.Pushed.Mounted, a.Pushed.Manifests)
+	for _, tag := range a.Pushed.Tags {
+		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), wasText(tag.Before.String(), a.Digest.String()))
+	}
+	return nil
+}
+
+// wasText tells what a tag named, where that is news.
+func wasText(was, is string) string {
+	if was == "" || was == is {
+		return ""
+	}
+	return " (was " + ui.Digest(was) + ")"
+}

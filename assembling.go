@@ -1,0 +1,262 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// AssembleOptions is what a user can say of an index that is made of images
+// that exist already: the verbs `manifest create` and `manifest push`.
+type AssembleOptions struct {
+	System
+	Engine
+	Registries
+
+	// Sources are references, OCI layouts or archives.
+	Sources []string
+	// Tags name the index; with several, Append takes what the first one names.
+	Tags   []string
+	Append bool
+	// Platforms taken, and Require those that must be there; each may hold several.
+	Platforms, Require []string
+	// SetPlatforms are SOURCE=OS/ARCH[/VARIANT].
+	SetPlatforms []string
+	Annotations  []string
+	// Type is oci or docker; empty means oci, or what a single source is.
+	Type string
+	// Attestations is index, referrers, none or split.
+	Attestations string
+	// ChildTags is a pattern for a tag of each image; see manifest.ChildTag.
+	ChildTags string
+	// IfMatch is the digest that the tags have to name now.
+	IfMatch string
+	// Verify is fail, warn or off: what follows from a config that names another platform.
+	Verify       string
+	MetadataFile string
+	// DryRun reads everything and writes nothing.
+	DryRun bool
+}
+
+// Assembled is an index that was, or with DryRun would be, put together.
+type Assembled struct {
+	Digest    digest.Digest `json:"digest"`
+	MediaType string        `json:"mediaType"`
+	Size      int64         `json:"size"`
+	// WithAttestations is the digest of the index that holds them too, if the tags
+	// name one that does not.
+	WithAttestations digest.Digest     `json:"withAttestations,omitempty"`
+	Images           []manifest.Member `json:"images"`
+	Warnings         []string          `json:"warnings,omitempty"`
+	Pushed           *manifest.Pushed  `json:"pushed,omitempty"`
+
+	// Bytes of the index.
+	Bytes []byte `json:"-"`
+	names []string
+}
+
+// Assemble reads the sources, puts one index together and moves the tags to it.
+func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
+	request, err := opts.request()
+	if err != nil {
+		return Assembled{}, err
+	}
+	list, err := opts.assemble(ctx, []assembly{{request, opts.Tags}})
+	if len(list) == 0 {
+		return Assembled{}, err
+	}
+	if err == nil {
+		err = opts.writeMetadata(list[0])
+	}
+	return list[0], err
+}
+
+// assembly is one index to make, and its names.
+type assembly struct {
+	manifest.Request
+	names []string
+}
+
+// assemble gathers every index before it pushes the first, so that one that
+// cannot be made keeps the others from being moved.
+func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
+	client, err := o.client()
+	if err != nil {
+		return nil, err
+	}
+	var made []Assembled
+	var gathered []*manifest.Assembly
+	defer func() {
+		for _, a := range gathered {
+			_ = a.Close() // It was only read.
+		}
+	}()
+	for _, one := range list {
+		if len(one.names) > 0 {
+			if err := manifest.CheckNames(one.names, false); err != nil {
+				return nil, err
+			}
+		}
+		a, err := manifest.Gather(ctx, client, one.Request)
+		if err != nil {
+			return nil, err
+		}
+		gathered = append(gathered, a)
+		made = append(made, Assembled{
+			Digest: a.Descriptor.Digest, MediaType: a.Descriptor.MediaType, Size: a.Descriptor.Size, WithAttestations: a.Full,
+			Images: a.Images, Warnings: a.Warnings, Bytes: a.Bytes, names: one.names,
+		})
+	}
+	if o.DryRun {
+		return made, nil
+	}
+	for i, a := range gathered {
+		pushed, err := a.Push(ctx, client, list[i].names, o.pushOptions())
+		made[i].Pushed = &pushed
+		if err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+func (o AssembleOptions) pushOptions() manifest.PushOptions {
+	return manifest.PushOptions{
+		IfMatch: digest.Digest(o.IfMatch), ChildTags: o.ChildTags, Journal: manifest.Journal{Dir: o.journal()},
+	}
+}
+
+func (o AssembleOptions) base() Options {
+	return Options{System: o.System, Engine: o.Engine, Registries: o.Registries, DryRun: o.DryRun}
+}
+
+func (o AssembleOptions) journal() string { return o.base().journal() }
+
+// journal is where interrupted pushes are remembered.
+func (o Options) journal() string { return filepath.Join(o.stateDir(), "journal") }
+
+func (o AssembleOptions) client() (*registry.Client, error) {
+	client, _, err := o.base().registryClient()
+	return client, err
+}
+
+// request reads the flags. All wrong ones are reported at once.
+func (o AssembleOptions) request() (manifest.Request, error) {
+	r := manifest.Request{Type: manifest.IndexType(o.Type), Unchecked: o.Verify == "warn" || o.Verify == "off"}
+	var failed []error
+	note := func(err error) { failed = append(failed, usage(err)) }
+	if len(o.Tags) == 0 && !o.DryRun {
+		note(&UsageError{errors.New("there is no tag"), "name the index: -t REGISTRY/NAME:TAG, or look first: --dry-run"})
+	}
+	if len(o.Sources) == 0 && !(o.Append && len(o.Tags) > 0) {
+		note(&UsageError{errors.New("there is no source"), "name the images to put together: references, OCI layouts or archives"})
+	}
+	if o.Append && len(o.Tags) > 0 {
+		r.Append = o.Tags[0]
+	}
+	var err error
+	r.Platforms, err = parsePlatforms("--platform", o.Platforms, platform.Host())
+	note(err)
+	r.Require, err = parsePlatforms("--require", o.Require, platform.Host())
+	note(err)
+	r.Annotations, err = manifest.ParseAnnotations(o.Annotations)
+	note(err)
+	r.Attestations, err = manifest.ParseProfile(o.Attestations)
+	note(err)
+	r.Sources, err = o.sources()
+	note(err)
+	note(o.checkWords(r))
+	return r, errors.Join(failed...)
+}
+
+func (o AssembleOptions) checkWords(r manifest.Request) error {
+	var failed []error
+	for _, flag := range []struct {
+		name, value string
+		words       []string
+	}{
+		{"--type", o.Type, []string{"oci", "docker"}},
+		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
+	} {
+		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
+			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")})
+		}
+	}
+	if r.Type == manifest.Docker && len(r.Annotations) > 0 {
+		failed = append(failed, &manifest.DockerAnnotationError{})
+	}
+	if o.IfMatch != "" {
+		if err := digest.Digest(o.IfMatch).Validate(); err != nil {
+			failed = append(failed, &UsageError{fmt.Errorf("--if-match %s: %w", o.IfMatch, err), "give the digest that the tag names now: sha256:…"})
+		}
+	}
+	for _, tag := range o.Tags {
+		if _, err := manifest.ChildTag(o.ChildTags, tag, ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}); o.ChildTags != "" && err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// sources gives each source the platform that --set-platform says it is for.
+func (o AssembleOptions) sources() ([]manifest.Source, error) {
+	var list []manifest.Source
+	for _, text := range o.Sources {
+		list = append(list, manifest.Source{Text: text})
+	}
+	for _, text := range o.SetPlatforms {
+		name, word, found := cutLast(text, "=")
+		at := slices.IndexFunc(list, func(s manifest.Source) bool { return s.Text == name })
+		if !found || at < 0 {
+			return nil, &UsageError{fmt.Errorf("--set-platform %s: %q is none of the sources", text, name), "write SOURCE=OS/ARCH[/VARIANT], with SOURCE as it is given on the command line"}
+		}
+		p, err := platform.Parse(word)
+		if err != nil {
+			return nil, &UsageError{fmt.Errorf("--set-platform %s: %w", text, err), hintOf(err)}
+		}
+		list[at].Platform = p.OCI()
+	}
+	return list, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// writeMetadata writes buildx's keys to --metadata-file.
+func (o AssembleOptions) writeMetadata(a Assembled) error {
+	if o.MetadataFile == "" {
+		return nil
+	}
+	body, err := manifest.Metadata(ocispec.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}, "", a.names)
+	if err != nil {
+		return err
+	}
+	return writeWhole(o.MetadataFile, body)
+}
+
+// Registries is what a user can say of how registries are asked.
+type Registries struct {
+	// Concurrency is how many requests a registry gets at once, Rate how many in a
+	// second; 0 means what archbuild thinks fit, and no limit.
+	Concurrency int
+	Rate        float64
+	// PlainHTTP speaks http to every registry, Insecure takes any certificate.
+	PlainHTTP, Insecure bool
+	// Username and Password for the registries of this run, instead of the Docker config's.
+	Username, Password string
+	// DockerConfig is the folder of the Docker config; empty means DOCKER_CONFIG, else ~/.docker.
+	DockerConfig string
+}

@@ -1,0 +1,133 @@
+package manifest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/archbuild/archbuild/internal/registry"
+)
+
+// delivery fills one repository.
+type delivery struct {
+	*pusher
+	repo   string
+	before []string
+	page   *page
+
+	// trusted: a blob was passed over because the journal knows it.
+	trusted atomic.Bool
+
+	mu    sync.Mutex
+	blobs map[digest.Digest]func() error
+}
+
+// deliver sends manifests, each after its blobs, then, one after the other, the
+// indexes, which list them. The first failure ends the rest.
+func (d *delivery) deliver(ctx context.Context, missing []item) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	d.blobs = map[digest.Digest]func() error{}
+	var indexes []item
+	var group errgroup.Group
+	group.SetLimit(requests)
+	for _, m := range missing {
+		if isIndex(m.MediaType) {
+			indexes = append(indexes, m)
+			continue
+		}
+		group.Go(func() error {
+			err := d.manifest(ctx, m)
+			if err != nil {
+				fail(err)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return context.Cause(ctx)
+	}
+	for _, x := range indexes {
+		if err := d.put(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manifest sends the blobs of a manifest, then the manifest.
+func (d *delivery) manifest(ctx context.Context, m item) error {
+	_, content, err := m.read(ctx)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	for _, b := range content {
+		group.Go(d.once(ctx, b, m.from))
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return d.put(ctx, m)
+}
+
+func (d *delivery) put(ctx context.Context, m item) error {
+	body, _, err := m.read(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := d.registry.PutManifest(ctx, at(d.repo, m.Digest), body, m.MediaType); err != nil {
+		return err
+	}
+	if !isIndex(m.MediaType) {
+		d.pusher.mu.Lock()
+		d.done.Manifests++
+		d.pusher.mu.Unlock()
+	}
+	return nil
+}
+
+// once gives the sending of a blob, which happens once though several manifests
+// share it; all of them wait for it.
+func (d *delivery) once(ctx context.Context, b ocispec.Descriptor, from place) func() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	send := d.blobs[b.Digest]
+	if send == nil {
+		send = sync.OnceValue(func() error { return d.blob(ctx, b, from) })
+		d.blobs[b.Digest] = send
+	}
+	return send
+}
+
+func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, from place) error {
+	if from.repository() == d.repo {
+		return nil
+	}
+	if d.page.confirmed(b.Digest) {
+		d.trusted.Store(true)
+		return nil
+	}
+	up, err := d.registry.Upload(ctx, d.repo, registry.Blob{
+		Digest: b.Digest, Size: b.Size, From: d.mountable(from), Open: d.transfer(b, from), Unfinished: d.page,
+	})
+	d.count(up)
+	if err == nil {
+		d.page.confirm(b.Digest)
+	}
+	return err
+}
+
+// mountable is a repository of the same registry that holds the blob.
+func (d *delivery) mountable(from place) string {
+	for _, other := range append([]string{from.repository()}, d.before...) {
+		if other != "" && sameRegistry(other, d.repo) {
+			return other
+		}
+	}
+	return ""
+}

@@ -1,0 +1,60 @@
+package manifest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// shipment is what is to be in a repository: documents and the blobs that they
+// name, and names for some of them.
+type shipment struct {
+	// items are manifests and indexes, those below before those that list them. The
+	// last is the one that the tags name.
+	items []item
+	// children are the images of the index, for tags of their own.
+	children []ocispec.Descriptor
+}
+
+// item is a manifest or an index on its way, and where it and the blobs it names lie.
+type item struct {
+	ocispec.Descriptor
+	from place
+	// made: it was written here, so that only the blobs lie in a repository.
+	made bool
+}
+
+// root is the document that tags name.
+func (s shipment) root() item { return s.items[len(s.items)-1] }
+
+// read gives the item's bytes and the blobs that go before it.
+func (i item) read(ctx context.Context) ([]byte, []ocispec.Descriptor, error) {
+	body, err := i.from.document(ctx, i.Descriptor)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := parseDocument(i.Descriptor, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if doc.Manifests == nil && doc.Config == nil {
+		return nil, nil, fmt.Errorf("%s is neither an image nor an index", i.Digest)
+	}
+	return body, doc.content(), nil
+}
+
+// shipment of a built image: its manifests lie in the store, the index is made.
+func (x Index) shipment() shipment {
+	var s shipment
+	for _, m := range x.manifests() {
+		s.items = append(s.items, item{m, x.store, false})
+	}
+	for _, r := range x.Results {
+		s.children = append(s.children, r.Descriptor)
+	}
+	made := madePlace{place: x.store, made: map[digest.Digest][]byte{x.Descriptor.Digest: x.Bytes}}
+	s.items = append(s.items, item{x.Descriptor, made, true})
+	return s
+}

@@ -1,0 +1,262 @@
+package manifest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// TagState says what pushing did to a tag.
+type TagState string
+
+const (
+	// TagMoved means that the tag was made, or names this image now.
+	TagMoved TagState = "moved"
+	// TagUnchanged means that the tag named this image before and nothing was written.
+	TagUnchanged TagState = "unchanged"
+	// TagFailed means that the tag could not be written.
+	TagFailed TagState = "failed"
+	// TagKept means that the tag names what it named before, because another failed.
+	TagKept TagState = "kept"
+	// TagLost means that it is not known what the tag names: moving it back failed.
+	TagLost TagState = "lost"
+)
+
+// Tag is what became of one name.
+type Tag struct {
+	// Name in full: docker.io/library/app:1.2.
+	Name  string   `json:"name"`
+	State TagState `json:"state"`
+	// Before is the digest that it named before, empty if it was new.
+	Before digest.Digest `json:"before,omitempty"`
+}
+
+// undoing is how long moving tags back may take.
+const undoing = time.Minute
+
+// move is a tag on its way.
+type move struct {
+	name string
+	item item
+
+	before ocispec.Descriptor
+	state  TagState
+}
+
+// moves lists the tags of the root, and those of its children by the pattern.
+func (s shipment) moves(tags []string, pattern string) ([]*move, error) {
+	var list []*move
+	for _, tag := range tags {
+		if pattern != "" {
+			children, err := s.childTags(tag, pattern)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, children...)
+		}
+		list = append(list, &move{name: tag, item: s.root()})
+	}
+	seen := map[string]bool{}
+	for _, m := range list {
+		if seen[m.name] {
+			return nil, &ChildTagError{pattern, m.name + " would name two images", "put {arch}{variant} into the pattern, and {os} where that differs"}
+		}
+		seen[m.name] = true
+	}
+	return list, nil
+}
+
+func (s shipment) childTags(tag, pattern string) ([]*move, error) {
+	var list []*move
+	for _, child := range s.children {
+		name, err := ChildTag(pattern, tag, *child.Platform)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(s.items, func(i item) bool { return i.Digest == child.Digest })
+		list = append(list, &move{name: name, item: s.items[at]})
+	}
+	return list, nil
+}
+
+var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
+
+// ChildTag is the tag that the image of one platform gets beside the index, from
+// a pattern such as {tag}-{arch}{variant}: app:1.2-armv7. It keeps jobs that
+// remove untagged manifests from removing the children of an index. A pattern
+// that gives no tag is a *ChildTagError.
+func ChildTag(pattern, name string, p ocispec.Platform) (string, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return "", &NameError{name, err.Error()}
+	}
+	tag := "latest"
+	if tagged, ok := named.(reference.Tagged); ok {
+		tag = tagged.Tag()
+	}
+	var unknown string
+	text := placeholder.ReplaceAllStringFunc(pattern, func(field string) string {
+		switch field {
+		case "{tag}":
+			return tag
+		case "{os}":
+			return p.OS
+		case "{arch}":
+			return p.Architecture
+		case "{variant}":
+			return p.Variant
+		case "{platform}":
+			return platform.FromOCI(p).Suffix()
+		}
+		unknown = field
+		return field
+	})
+	if unknown != "" {
+		return "", &ChildTagError{pattern, "there is no " + unknown, "the fields are {tag} {os} {arch} {variant} {platform}"}
+	}
+	child, err := reference.WithTag(reference.TrimNamed(named), text)
+	if err != nil {
+		return "", &ChildTagError{pattern, fmt.Sprintf("%q is no tag", text), "a tag holds letters, digits, _ . and -, 128 at most"}
+	}
+	return child.String(), nil
+}
+
+// moveTags lets all tags name their images, or none. Registries know no
+// transactions: the tags are looked at, moved, and read back; when one fails,
+// those that moved are moved back.
+func moveTags(ctx context.Context, reg *registry.Client, moves []*move, ifMatch digest.Digest) ([]Tag, error) {
+	t := tagger{reg}
+	err := each(moves, func(m *move) error { return t.look(ctx, m, ifMatch) })
+	if err == nil {
+		err = each(moves, func(m *move) error { return t.move(ctx, m) })
+		if err != nil {
+			// Also after ^C: half a release is worse than a second of waiting.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoing)
+			defer cancel()
+			err = errors.Join(err, each(moves, func(m *move) error { return t.undo(ctx, m) }))
+		}
+	}
+	tags := []Tag{}
+	for _, m := range moves {
+		if m.state == "" {
+			m.state = TagKept
+		}
+		tags = append(tags, Tag{Name: m.name, State: m.state, Before: m.before.Digest})
+	}
+	return tags, err
+}
+
+// each does something for all tags at once and joins the errors.
+func each(moves []*move, do func(*move) error) error {
+	failed := make([]error, len(moves))
+	var group errgroup.Group
+	group.SetLimit(requests)
+	for i, m := range moves {
+		group.Go(func() error { failed[i] = do(m); return nil })
+	}
+	_ = group.Wait() // The errors are in failed.
+	return errors.Join(failed...)
+}
+
+type tagger struct{ registry *registry.Client }
+
+// look asks what a tag names.
+func (t tagger) look(ctx context.Context, m *move, ifMatch digest.Digest) error {
+	now, err := t.registry.Head(ctx, m.name)
+	switch {
+	case notFound(err):
+		return nil
+	case err != nil:
+		m.state = TagFailed
+		return fmt.Errorf("moving tag %s: %w", m.name, err)
+	}
+	m.before = now
+	switch {
+	case now.Digest == m.item.Digest:
+		m.state = TagUnchanged
+	case ifMatch != "" && now.Digest != ifMatch:
+		m.state = TagFailed
+		return &MatchError{Tag: m.name, Want: ifMatch, Got: now.Digest}
+	}
+	return nil
+}
+
+// move writes a tag and looks whether it stayed: another push may have come after.
+func (t tagger) move(ctx context.Context, m *move) error {
+	if m.state == TagUnchanged {
+		return nil
+	}
+	m.state = TagFailed
+	body, _, err := m.item.read(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := t.registry.PutManifest(ctx, m.name, body, m.item.MediaType); err != nil {
+		return fmt.Errorf("moving tag %s: %w", m.name, err)
+	}
+	now, err := t.registry.Head(ctx, m.name)
+	if err != nil {
+		return fmt.Errorf("reading tag %s back: %w", m.name, err)
+	}
+	if now.Digest != m.item.Digest {
+		return &TagError{Tag: m.name, Want: m.item.Digest, Got: now.Digest}
+	}
+	m.state = TagMoved
+	return nil
+}
+
+// undo lets a tag name again what it named before. A write whose answer was lost
+// may have arrived, so what counts is what the tag names now.
+func (t tagger) undo(ctx context.Context, m *move) error {
+	if m.state == TagUnchanged {
+		return nil
+	}
+	failed := m.state
+	now, err := t.registry.Head(ctx, m.name)
+	switch {
+	case notFound(err) && m.before.Digest == "", err == nil && now.Digest != m.item.Digest:
+		// It was never written, or somebody else has moved it.
+		if failed == TagMoved {
+			m.state = TagKept
+		}
+		return nil
+	case err != nil:
+		m.state = TagLost
+		return fmt.Errorf("moving tag %s back: %w", m.name, err)
+	}
+	if err := t.restore(ctx, m); err != nil {
+		m.state = TagLost
+		return &UndoError{Tag: m.name, Before: m.before.Digest, Err: err}
+	}
+	if failed == TagMoved {
+		m.state = TagKept
+	}
+	return nil
+}
+
+func (t tagger) restore(ctx context.Context, m *move) error {
+	if m.before.Digest == "" {
+		return t.registry.DeleteTag(ctx, m.name)
+	}
+	repo, err := repositoryOf(m.name)
+	if err != nil {
+		return err
+	}
+	before, body, err := t.registry.Fetch(ctx, at(repo, m.before.Digest))
+	if err != nil {
+		return err
+	}
+	_, err = t.registry.PutManifest(ctx, m.name, body, before.MediaType)
+	return err
+}
