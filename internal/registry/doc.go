@@ -18,6 +18,28 @@
 // the build will find. Pushing, and Head, go to the registry itself. Plain
 // http is used for loopback addresses and where the configuration says so.
 //
+// # What is sent
+//
+// A blob is taken over from another repository of the registry if it can be,
+// asked for, and only then sent: in chunks, from where the registry says that it
+// has come so far, in this run or an earlier one. Nothing of a size that the
+// other side chooses is held in memory.
+//
+// # How much a host gets, and how patiently
+//
+// So many requests at once and in a second, fewer if it asks for a pause. What
+// may pass (too many requests, server errors, lost connections, transfers that
+// stand still, content that comes damaged) is tried again a few times, after
+// pauses that grow.
+//
+// # Where an answer may lead
+//
+// Redirects, token servers and places to upload to may be on other hosts. They
+// get no credentials but a token server those that are for this registry; none of
+// them may be in the clear if the registry is not, at a link-local or metadata
+// address, or in a private network if the registry is public, whatever name it
+// goes by. Where the hosts lie that buildkitd.toml names is the user's own choice.
+//
 // # What is believed
 //
 // Nothing that was not hashed. Every manifest and config is checked against

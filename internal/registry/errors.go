@@ -158,10 +158,15 @@ func reason(err error) string {
 	return clean(err)
 }
 
+// denied is a refusal that is remembered.
+type denied struct{ error }
+
+func (d *denied) Unwrap() error { return d.error }
+
 // lasting tells whether asking again in the same run is pointless.
 func lasting(err error) bool {
 	var known *Error
-	return errors.As(err, &known) && (known.Kind == NotFound || known.Kind == Unauthorized || known.Kind == Invalid)
+	return errors.As(err, new(*denied)) || errors.As(err, &known) && (known.Kind == NotFound || known.Kind == Unauthorized || known.Kind == Invalid)
 }
 
 func speaksHTTP(err error) bool {

@@ -106,10 +106,10 @@ func (e *endpoint) head(ctx context.Context, at address, ref name.Reference) (oc
 	if err != nil {
 		return ocispecs.Descriptor{}, err
 	}
-	resp, err := s.finish(ctx, s.ask(http.MethodHead, ref), http.StatusOK)
+	got, err := s.finish(ctx, s.ask(http.MethodHead, ref), http.StatusOK)
 	if err == nil {
 		desc := ocispecs.Descriptor{
-			MediaType: mediaType(resp.Header), Digest: digest.Digest(resp.Header.Get("Docker-Content-Digest")), Size: resp.ContentLength,
+			MediaType: mediaType(got.header), Digest: digest.Digest(got.header.Get("Docker-Content-Digest")), Size: got.size,
 		}
 		_, pinned := ref.(name.Digest)
 		if desc.Digest.Validate() == nil && desc.Size >= 0 && desc.MediaType != "" && (!pinned || desc.Digest == digest.Digest(ref.Identifier())) {
@@ -147,15 +147,15 @@ func (c *Client) HasBlob(ctx context.Context, repo string, d digest.Digest) (siz
 }
 
 func (s *session) hasBlob(ctx context.Context, d digest.Digest) (int64, bool, error) {
-	resp, err := s.finish(ctx, request{method: http.MethodHead, url: s.url("blobs/" + d.String())}, http.StatusOK)
+	got, err := s.finish(ctx, request{method: http.MethodHead, url: s.url("blobs/" + d.String())}, http.StatusOK)
 	if err != nil {
 		if kindOf(err) == NotFound {
 			err = nil
 		}
 		return 0, false, err
 	}
-	if said := resp.Header.Get("Docker-Content-Digest"); said != "" && said != d.String() {
+	if said := got.header.Get("Docker-Content-Digest"); said != "" && said != d.String() {
 		return 0, false, errors.New("the registry answers with another blob")
 	}
-	return resp.ContentLength, true, nil
+	return got.size, true, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -271,4 +272,42 @@ func (o only) Resolve(r authn.Resource) (authn.Authenticator, error) {
 		return authn.Anonymous, nil
 	}
 	return o.keychain.Resolve(r)
+}
+
+// The same without a dialer of the caller's: refused before the first packet.
+func TestTheRealNetworkIsGuardedToo(t *testing.T) {
+	defer within(t, 2*time.Second)()
+	for _, to := range []string{"http://169.254.169.254/latest/meta-data", "http://[::ffff:169.254.169.254]/"} {
+		addr := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) })
+		c := registry.New(impatient())
+		_, _, err := c.Fetch(t.Context(), addr+"/app:1")
+		if err == nil || !strings.Contains(err.Error(), "link-local") {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
+func TestAWrongPasswordIsTriedOnce(t *testing.T) {
+	tokens := 0
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			tokens++
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, r.Host))
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer web.Close()
+	opts := impatient()
+	opts.Keychain = keychain{"wrong"}
+	c := registry.New(opts)
+	for i := range 10 {
+		_, _, err := c.HasBlob(t.Context(), web.Listener.Addr().String()+"/app", digest.FromString(fmt.Sprint(i)))
+		var typed *registry.Error
+		if !errors.As(err, &typed) || !typed.Unauthorized() || strings.Contains(err.Error(), "wrong") {
+			t.Error(err)
+		}
+	}
+	if tokens != 1 {
+		t.Errorf("%d times", tokens)
+	}
 }

@@ -179,7 +179,10 @@ func transient(err error) bool {
 }
 
 // retried tells go-containerregistry whether an upload is worth another try.
-func retried(err error) bool { return !errors.As(err, new(gaveUp)) && transient(err) }
+// Requests were repeated already, below.
+func retried(err error) bool {
+	return !errors.As(err, new(gaveUp)) && !errors.As(err, new(*transport.Error)) && transient(err)
+}
 
 // lasts tells whether an error of a connection will be the same next time.
 func lasts(err error) bool {

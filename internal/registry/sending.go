@@ -132,15 +132,15 @@ func (u *upload) patch(ctx context.Context) error {
 		header.Set("Content-Range", fmt.Sprintf("%d-%d", u.offset, end-1))
 	}
 	sending := u.content.part(ctx, u.offset, end, &u.sent)
-	resp, err := u.session.finish(context.WithValue(ctx, part{}, true), request{
+	answered, err := u.session.finish(context.WithValue(ctx, part{}, true), request{
 		method: http.MethodPatch, url: u.location, header: header, size: end - u.offset, body: sending.open,
 	}, http.StatusAccepted, http.StatusCreated, http.StatusNoContent, http.StatusOK)
 	if err != nil {
 		return u.refused(err, end)
 	}
-	u.moved(resp)
+	u.moved(answered)
 	u.offset = end
-	if got, ok := confirmed(resp); ok && got < end && got > 0 {
+	if got, ok := confirmed(answered); ok && got < end && got > 0 {
 		u.offset = got // It took less, and tells.
 	}
 	u.remember()
@@ -189,9 +189,9 @@ func (u *upload) commit(ctx context.Context) error {
 	query := to.Query()
 	query.Set("digest", u.blob.Digest.String())
 	to.RawQuery = query.Encode()
-	resp, err := u.session.finish(ctx, request{method: http.MethodPut, url: &to}, http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent)
+	answered, err := u.session.finish(ctx, request{method: http.MethodPut, url: &to}, http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 	if err == nil {
-		if said := resp.Header.Get("Docker-Content-Digest"); said != "" && said != u.blob.Digest.String() {
+		if said := answered.header.Get("Docker-Content-Digest"); said != "" && said != u.blob.Digest.String() {
 			return fmt.Errorf("%w: %w", errGone, damaged("it was stored with the digest %s", clean(errors.New(said))))
 		}
 	} else {

@@ -25,6 +25,7 @@ type endpoint struct {
 	limit    *limiter
 	backoff  backoff
 	sessions flight[*session]
+	auths    flight[authn.Authenticator]
 }
 
 func (e *endpoint) repo(at address) name.Repository {
@@ -64,12 +65,17 @@ func (e *endpoint) session(ctx context.Context, repo name.Repository, action, fr
 			s, err = e.connect(ctx, repo, action, from)
 			return err
 		})
+		if err != nil && kindOf(err) == Unauthorized {
+			err = &denied{err} // Asking again with the same password gets accounts locked.
+		}
 		return s, err
 	})
 }
 
 func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, from string) (*session, error) {
-	auth, err := authn.Resolve(ctx, e.keychain, repo)
+	auth, err := e.auths.do(ctx, repo.String(), func() (authn.Authenticator, error) {
+		return authn.Resolve(ctx, e.keychain, repo)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("finding credentials: %w", err)
 	}
@@ -170,13 +176,22 @@ func (s *session) do(ctx context.Context, r request, wanted ...int) (*http.Respo
 	return resp, nil
 }
 
-// finish is do for answers whose body says nothing.
-func (s *session) finish(ctx context.Context, r request, wanted ...int) (*http.Response, error) {
+// answer is a response whose body says nothing.
+type answer struct {
+	status int
+	header http.Header
+	size   int64    // of the body, of which a HEAD tells
+	url    *url.URL // after redirects
+}
+
+// finish is do for such answers.
+func (s *session) finish(ctx context.Context, r request, wanted ...int) (answer, error) {
 	resp, err := s.do(ctx, r, wanted...)
-	if err == nil {
-		discard(resp)
+	if err != nil {
+		return answer{}, err
 	}
-	return resp, err
+	discard(resp)
+	return answer{status: resp.StatusCode, header: resp.Header, size: resp.ContentLength, url: resp.Request.URL}, nil
 }
 
 func memory(data []byte) func() (io.ReadCloser, error) {

@@ -135,19 +135,19 @@ func (u *upload) mount(ctx context.Context) (mounted bool, err error) {
 	}
 	to := s.url("blobs/uploads/")
 	to.RawQuery = url.Values{"mount": {u.blob.Digest.String()}, "from": {from.path}}.Encode()
-	resp, err := s.finish(ctx, request{method: http.MethodPost, url: to}, http.StatusCreated, http.StatusAccepted)
+	got, err := s.finish(ctx, request{method: http.MethodPost, url: to}, http.StatusCreated, http.StatusAccepted)
 	if err != nil {
 		if kind := kindOf(err); kind == Unreachable || kind == Limited || ctx.Err() != nil {
 			return false, err
 		}
 		return false, nil
 	}
-	if resp.StatusCode == http.StatusCreated {
+	if got.status == http.StatusCreated {
 		u.done.Way = Mounted
 		return true, nil
 	}
 	u.session = s
-	u.begun(resp)
+	u.begun(got)
 	return false, nil
 }
 
@@ -172,33 +172,33 @@ func (u *upload) remembered(ctx context.Context) {
 
 // begin asks for a place to send to.
 func (u *upload) begin(ctx context.Context) error {
-	resp, err := u.session.finish(ctx, request{method: http.MethodPost, url: u.session.url("blobs/uploads/")}, http.StatusAccepted)
+	got, err := u.session.finish(ctx, request{method: http.MethodPost, url: u.session.url("blobs/uploads/")}, http.StatusAccepted)
 	if err != nil {
 		return err
 	}
-	if !u.begun(resp) {
+	if !u.begun(got) {
 		return errors.New("the registry accepts the upload, but does not say where")
 	}
 	u.remember()
 	return nil
 }
 
-func (u *upload) begun(resp *http.Response) bool {
+func (u *upload) begun(got answer) bool {
 	u.location, u.offset, u.unsure = nil, 0, false
-	u.moved(resp)
-	if least, err := strconv.ParseInt(resp.Header.Get("OCI-Chunk-Min-Length"), 10, 64); err == nil {
+	u.moved(got)
+	if least, err := strconv.ParseInt(got.header.Get("OCI-Chunk-Min-Length"), 10, 64); err == nil {
 		u.chunk = max(u.chunk, min(least, 1<<40))
 	}
 	return u.location != nil
 }
 
 // moved takes over the place at which an upload goes on.
-func (u *upload) moved(resp *http.Response) {
-	text := resp.Header.Get("Location")
+func (u *upload) moved(got answer) {
+	text := got.header.Get("Location")
 	if text == "" {
 		return
 	}
-	if to, err := resp.Request.URL.Parse(text); err == nil && to.Host != "" {
+	if to, err := got.url.Parse(text); err == nil && to.Host != "" {
 		u.location = to
 	}
 }
@@ -219,23 +219,23 @@ func (u *upload) forget() {
 
 // status asks how much of the blob has arrived.
 func (u *upload) status(ctx context.Context) error {
-	resp, err := u.session.finish(ctx, request{method: http.MethodGet, url: u.location}, http.StatusNoContent, http.StatusOK, http.StatusAccepted)
+	got, err := u.session.finish(ctx, request{method: http.MethodGet, url: u.location}, http.StatusNoContent, http.StatusOK, http.StatusAccepted)
 	if err != nil {
 		return err
 	}
-	confirmed, ok := confirmed(resp)
-	if !ok || confirmed > u.blob.Size {
+	n, ok := confirmed(got)
+	if !ok || n > u.blob.Size {
 		return errors.New("the registry does not say how much it has")
 	}
-	u.moved(resp)
-	u.offset, u.unsure = confirmed, false
+	u.moved(got)
+	u.offset, u.unsure = n, false
 	return nil
 }
 
 // confirmed reads how many bytes an answer says have arrived: Range: 0-N, N
 // being the last one. 0-0 means none, as registries use it, rather than one.
-func confirmed(resp *http.Response) (int64, bool) {
-	first, last, ok := strings.Cut(strings.TrimPrefix(resp.Header.Get("Range"), "bytes="), "-")
+func confirmed(got answer) (int64, bool) {
+	first, last, ok := strings.Cut(strings.TrimPrefix(got.header.Get("Range"), "bytes="), "-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !ok || first != "0" || err != nil || n < 0 {
 		return 0, false
