@@ -86,14 +86,14 @@ const (
 // where BuildKit's parser alone takes about as long, that is no failure.
 func TestHostileFilesEndSoon(t *testing.T) {
 	if name := os.Getenv("HOSTILE_FILE"); name != "" {
-		start := time.Now()
+		start := processor()
 		var err error
 		if os.Getenv("HOSTILE_READER") == "buildkit" {
 			accepts([]byte(hostile[name].source))
 		} else {
 			err = readAll(hostile[name].source)
 		}
-		fmt.Printf("took %d\n%v\n", time.Since(start), err)
+		fmt.Printf("took %d\n%v\n", processor()-start, err)
 		return
 	}
 	for name, file := range hostile {
@@ -120,6 +120,16 @@ func TestHostileFilesEndSoon(t *testing.T) {
 			}
 		})
 	}
+}
+
+// processor is the time that this process has spent on processors. Unlike a clock
+// it does not count what other processes take on a busy machine.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // apart lets a process of its own read a file. It returns the time, the peak of
