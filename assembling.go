@@ -246,17 +246,3 @@ func (o AssembleOptions) writeMetadata(a Assembled) error {
 	}
 	return writeWhole(o.MetadataFile, body)
 }
-
-// Registries is what a user can say of how registries are asked.
-type Registries struct {
-	// Concurrency is how many requests a registry gets at once, Rate how many in a
-	// second; 0 means what archbuild thinks fit, and no limit.
-	Concurrency int
-	Rate        float64
-	// PlainHTTP speaks http to every registry, Insecure takes any certificate.
-	PlainHTTP, Insecure bool
-	// Username and Password for the registries of this run, instead of the Docker config's.
-	Username, Password string
-	// DockerConfig is the folder of the Docker config; empty means DOCKER_CONFIG, else ~/.docker.
-	DockerConfig string
-}

@@ -199,8 +199,13 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 	if o.DryRun { // which leaves nothing behind
 		cache = ""
 	}
+	keys, err := o.keychain()
+	if err != nil {
+		return nil, nil, err
+	}
 	return registry.New(registry.Options{
-		Hosts: registry.FromBuildkitd(config.Registries), CacheDir: cache, UserAgent: "archbuild/" + o.Version,
+		Hosts: registry.FromBuildkitd(config.Registries), Else: o.otherHosts(), CacheDir: cache, UserAgent: "archbuild/" + o.Version,
+		Keychain: keys, Concurrency: o.Concurrency, Rate: o.Rate,
 	}), mirrors, nil
 }
 

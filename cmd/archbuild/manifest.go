@@ -10,11 +10,13 @@ import (
 func newManifest(system archbuild.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "manifest",
-		Short:   "Look at multi-platform images in registries, layouts and archives",
-		Example: `  archbuild manifest inspect registry.example/app:1.2`,
+		Short:   "Put images together as one, and look at what they are made of",
+		Example: `  archbuild manifest create -t registry.example/app:1.2 registry.example/app:1.2-amd64 registry.example/app:1.2-arm64
+  archbuild manifest push from-spec spec.yaml
+  archbuild manifest inspect registry.example/app:1.2`,
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newManifestInspect(system))
+	c.AddCommand(newManifestCreate(system), newManifestPush(system), newManifestInspect(system))
 	return c
 }

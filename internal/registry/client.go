@@ -296,7 +296,7 @@ func (c *Client) endpoint(host, path, origin string) (*endpoint, error) {
 // connect makes an endpoint out of layers: each request is greeted, repeated,
 // held within the host's limits, marked for a mirror, and watched, in this order.
 func (c *Client) connect(host, path, origin string) (*endpoint, error) {
-	settings := c.opts.Hosts[host]
+	settings := c.opts.settings(host)
 	var options []name.Option
 	if settings.plain(host) {
 		options = append(options, name.Insecure)

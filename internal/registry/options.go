@@ -24,6 +24,8 @@ type Options struct {
 	// Hosts says how to reach a registry or mirror, by the host that references
 	// name it by: "docker.io", "registry.example:5000".
 	Hosts map[string]Host
+	// Else is how hosts are reached that Hosts does not name.
+	Else Host
 	// CacheDir keeps manifests and configs by digest. Empty means no cache.
 	CacheDir string
 	// Keychain finds credentials; nil means the Docker (or podman) config of the user.
@@ -50,6 +52,14 @@ type Options struct {
 	MinRate int64
 	// Dial makes connections; nil means the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// settings say how a host is reached.
+func (o Options) settings(host string) Host {
+	if known, ok := o.Hosts[host]; ok {
+		return known
+	}
+	return o.Else
 }
 
 // Host says how one registry or mirror is reached.

@@ -1,0 +1,60 @@
+package archbuild
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/google/go-containerregistry/pkg/authn"
+)
+
+// Registries is what a user can say of how registries are asked. What is not
+// said comes from buildkitd.toml and the Docker config.
+type Registries struct {
+	// Concurrency is how many requests a registry gets at once, Rate how many in a
+	// second; 0 means what archbuild thinks fit, and no limit.
+	Concurrency int
+	Rate        float64
+	// PlainHTTP speaks http to every registry that buildkitd.toml does not name,
+	// Insecure takes any certificate of theirs.
+	PlainHTTP, Insecure bool
+	// Username and Password are for every registry of this run.
+	Username, Password string
+	// DockerConfig is a config.json or the folder of one; empty means DOCKER_CONFIG,
+	// else ~/.docker.
+	DockerConfig string
+}
+
+// otherHosts is how registries are reached that buildkitd.toml does not name.
+func (r Registries) otherHosts() registry.Host {
+	host := registry.Host{Insecure: r.Insecure}
+	if r.PlainHTTP {
+		host.HTTP = &r.PlainHTTP
+	}
+	return host
+}
+
+// keychain finds credentials; nil means the usual places.
+func (r Registries) keychain() (authn.Keychain, error) {
+	switch {
+	case r.Concurrency < 0 || r.Rate < 0:
+		return nil, &UsageError{errors.New("--registry-concurrency and --registry-rate are not below 0"), "leave them out for what archbuild thinks fit"}
+	case (r.Username == "") != (r.Password == ""):
+		return nil, &UsageError{errors.New("--username and --password belong together"), "better: docker login, and neither of them"}
+	case r.Username != "":
+		return registry.Login(r.Username, r.Password), nil
+	case r.DockerConfig == "":
+		return nil, nil
+	}
+	path := r.DockerConfig
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	keys, err := registry.DockerConfig(path)
+	if err != nil {
+		return nil, &UsageError{fmt.Errorf("--docker-cfg %s: %w", r.DockerConfig, err), "give a config.json, or the folder of one"}
+	}
+	return keys, nil
+}
