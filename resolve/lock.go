@@ -40,6 +40,9 @@ func lockKey(ref string) (string, error) {
 
 // Find gives what a reference named; it may be written in any form.
 func (l Lock) Find(ref string) (LockedImage, bool) {
+	if len(l.Images) == 0 {
+		return LockedImage{}, false
+	}
 	key, err := lockKey(ref)
 	if err != nil {
 		return LockedImage{}, false

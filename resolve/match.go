@@ -206,6 +206,9 @@ func (t table) find(n name, on platform.Platform) (choice, error) {
 // unused lists the rules of the command line that fit none of the questions.
 func (t table) unused(rules []Rule, questions []Question) []Rule {
 	used := map[Rule]bool{}
+	if !slices.ContainsFunc(rules, func(r Rule) bool { return r.CommandLine }) {
+		return nil
+	}
 	for _, q := range questions {
 		n, err := parseName(q.Image)
 		if err != nil {
