@@ -255,8 +255,26 @@ func problem(desc ocispec.Descriptor, err error) error {
 		return &Problem{Digest, desc.Digest, fmt.Sprintf("%s is not what its descriptor says: %v", desc.Digest, answered.Err)}
 	case errors.As(err, &answered) && answered.Kind == registry.Invalid:
 		return &Problem{Invalid, desc.Digest, fmt.Sprintf("%s cannot be read: %v", desc.Digest, answered.Err)}
+	case errors.As(err, &answered), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
 	}
-	return err
+	return &UnreadableError{desc.Digest, err}
+}
+
+// UnreadableError says that something lies in a layout or archive that cannot be read.
+type UnreadableError struct {
+	Digest digest.Digest
+	Err    error
+}
+
+func (e *UnreadableError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// Hint says what a blob has to be.
+func (e *UnreadableError) Hint() string {
+	return "every blob is a regular file in the layout itself, readable by this user; copy the image again"
 }
 
 func hashOf(desc ocispec.Descriptor) (v1.Hash, error) {
