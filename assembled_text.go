@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -36,15 +37,15 @@ func (a Assembled) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "  %s sent in %d blobs, %d mounted, %d manifests written\n", ui.Size(a.Pushed.Sent), a.Pushed.Blobs, a.Pushed.Mounted, a.Pushed.Manifests)
 	for _, tag := range a.Pushed.Tags {
-		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), wasText(tag.Before.String(), a.Digest.String()))
+		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
 	}
 	return nil
 }
 
-// wasText tells what a tag named, where that is news.
-func wasText(was, is string) string {
-	if was == "" || was == is {
+// was tells what a tag named before it was moved.
+func was(tag manifest.Tag) string {
+	if tag.State != manifest.TagMoved || tag.Before == "" {
 		return ""
 	}
-	return " (was " + ui.Digest(was) + ")"
+	return " (was " + ui.Digest(tag.Before.String()) + ")"
 }

@@ -21,6 +21,7 @@ type AssembleOptions struct {
 	System
 	Engine
 	Registries
+	Release
 
 	// Sources are references, OCI layouts or archives.
 	Sources []string
@@ -34,12 +35,6 @@ type AssembleOptions struct {
 	Annotations  []string
 	// Type is oci or docker; empty means oci, or what a single source is.
 	Type string
-	// Attestations is index, referrers, none or split.
-	Attestations string
-	// ChildTags is a pattern for a tag of each image; see manifest.ChildTag.
-	ChildTags string
-	// IfMatch is the digest that the tags have to name now.
-	IfMatch string
 	// Verify is fail, warn or off: what follows from a config that names another platform.
 	Verify       string
 	MetadataFile string
@@ -194,13 +189,20 @@ func (o AssembleOptions) checkWords(r manifest.Request) error {
 	if r.Type == manifest.Docker && len(r.Annotations) > 0 {
 		failed = append(failed, &manifest.DockerAnnotationError{})
 	}
-	if o.IfMatch != "" {
-		if err := digest.Digest(o.IfMatch).Validate(); err != nil {
-			failed = append(failed, &UsageError{fmt.Errorf("--if-match %s: %w", o.IfMatch, err), "give the digest that the tag names now: sha256:…"})
+	failed = append(failed, o.Release.check(o.Tags))
+	return errors.Join(failed...)
+}
+
+// check looks at the texts before anything is read.
+func (r Release) check(tags []string) error {
+	var failed []error
+	if r.IfMatch != "" {
+		if err := digest.Digest(r.IfMatch).Validate(); err != nil {
+			failed = append(failed, &UsageError{fmt.Errorf("--if-match %s: %w", r.IfMatch, err), "give the digest that the tag names now: sha256:…"})
 		}
 	}
-	for _, tag := range o.Tags {
-		if _, err := manifest.ChildTag(o.ChildTags, tag, ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}); o.ChildTags != "" && err != nil {
+	for _, tag := range tags {
+		if _, err := manifest.ChildTag(r.ChildTags, tag, ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}); r.ChildTags != "" && err != nil {
 			failed = append(failed, err)
 		}
 	}

@@ -58,6 +58,17 @@ type Options struct {
 	Node string
 	Engine
 	Registries
+	Release
+}
+
+// Release is what a user can say of moving tags.
+type Release struct {
+	// Attestations is index, referrers, none or split.
+	Attestations string
+	// ChildTags is a pattern for a tag of each image; see manifest.ChildTag.
+	ChildTags string
+	// IfMatch is the digest that the tags have to name now.
+	IfMatch string
 }
 
 // Engine is what a user can say of the private BuildKit server.

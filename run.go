@@ -34,6 +34,7 @@ type run struct {
 	// export are attributes of BuildKit's exporter that some output asks for.
 	export     map[string]string
 	provenance string
+	profile    manifest.Profile
 	rules      []resolve.Rule
 	mode       resolve.Mode
 	store      store
@@ -64,6 +65,9 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.provenance, err = parseProvenance(o.Provenance)
 	note(err)
+	r.profile, err = manifest.ParseProfile(o.Attestations)
+	note(err)
+	note(o.Release.check(o.Tags))
 	r.annotations, err = manifest.ParseAnnotations(o.Annotations)
 	note(err)
 	r.outputs, err = manifest.ParseOutputs(o.Outputs)

@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/rewrite"
+	"github.com/opencontainers/go-digest"
 	"github.com/archbuild/archbuild/template"
 )
 
@@ -36,7 +37,7 @@ func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.
 	if err != nil {
 		return image, err
 	}
-	index, err := manifest.Assemble(manifest.Store{Dir: r.store.dir}, results, r.annotations)
+	index, err := manifest.Assemble(ctx, manifest.Store{Dir: r.store.dir}, results, r.annotations, r.profile)
 	if err != nil {
 		return image, err
 	}
@@ -134,7 +135,9 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 		}
 	}
 	for _, out := range pushes {
-		pushed, err := index.Push(ctx, r.registry, out.Named(tags), manifest.PushOptions{ByDigest: out.ByDigest})
+		pushed, err := index.Push(ctx, r.registry, out.Named(tags), manifest.PushOptions{
+			ByDigest: out.ByDigest, IfMatch: digest.Digest(r.IfMatch), ChildTags: r.ChildTags, Journal: manifest.Journal{Dir: r.journal()},
+		})
 		image.Pushed = join(image.Pushed, pushed)
 		if err != nil {
 			return err

@@ -176,7 +176,7 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintf(w, "  pushed %s (%s sent)\n", ui.Line(ref), ui.Size(i.Pushed.Sent))
 	}
 	for _, tag := range i.Pushed.Tags {
-		fmt.Fprintf(w, "  %s %s\n", tag.State, ui.Line(tag.Name))
+		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
 	}
 	return nil
 }

@@ -150,7 +150,9 @@ func (e *UndoError) Hint() string {
 // ChildTagError says what is wrong with the pattern of --child-tags.
 type ChildTagError struct{ Pattern, Problem, Help string }
 
-func (e *ChildTagError) Error() string { return fmt.Sprintf("--child-tags %q: %s", e.Pattern, e.Problem) }
+func (e *ChildTagError) Error() string {
+	return fmt.Sprintf("--child-tags %q: %s", e.Pattern, e.Problem)
+}
 
 // Hint is the one thing to do next.
 func (e *ChildTagError) Hint() string { return e.Help }

@@ -86,7 +86,9 @@ func (e *UnknownPlatformError) Error() string {
 }
 
 // Hint tells how to name it.
-func (e *UnknownPlatformError) Hint() string { return "say it: --set-platform " + e.Source + "=OS/ARCH" }
+func (e *UnknownPlatformError) Hint() string {
+	return "say it: --set-platform " + e.Source + "=OS/ARCH"
+}
 
 // LabelError says that an image's config names another platform than the index
 // is to say.
@@ -130,7 +132,9 @@ func (e *DockerAnnotationError) ExitStatus() int { return 2 }
 // ProfileError says that a text is no profile for attestations.
 type ProfileError struct{ Input string }
 
-func (e *ProfileError) Error() string { return fmt.Sprintf("--attestations %q: no such profile", e.Input) }
+func (e *ProfileError) Error() string {
+	return fmt.Sprintf("--attestations %q: no such profile", e.Input)
+}
 
 // Hint lists them.
 func (e *ProfileError) Hint() string { return "write index, referrers, none or split" }

@@ -156,7 +156,7 @@ func (s stored) assemble(annotations []string, results ...manifest.Result) manif
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	x, err := manifest.Assemble(s.Store, results, list)
+	x, err := manifest.Assemble(s.t.Context(), s.Store, results, list, manifest.InIndex)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,13 +2,11 @@ package manifest
 
 import (
 	"cmp"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/platform"
@@ -17,53 +15,49 @@ import (
 // Index is one multi-platform image, ready to be delivered. Make it by Assemble.
 type Index struct {
 	// Descriptor of the index itself, with the annotations of level index-descriptor.
+	// Without attestations, a single image is no index but its manifest.
 	Descriptor ocispec.Descriptor
 	// Bytes of the index; Descriptor.Digest is their digest.
 	Bytes []byte
-	// Results in the order of the index.
+	// Results in the order of the index, with the attestations that it lists.
 	Results []Result
 
-	store Store
+	store    Store
+	shipment shipment
 }
 
-// Assemble joins results into an index, in the order given, attestations last.
-// A platform that comes twice is a *DuplicateError. The blobs stay in the
-// store, which the Index reads when it is delivered.
-func Assemble(s Store, results []Result, annotations Annotations) (Index, error) {
+// Assemble joins results into an index, in the order given, attestations where
+// the profile says. A platform that comes twice is a *DuplicateError. The blobs
+// stay in the store, which the Index reads when it is delivered.
+func Assemble(ctx context.Context, s Store, results []Result, annotations Annotations, profile Profile) (Index, error) {
 	if len(results) == 0 {
 		return Index{}, errors.New("assembling an index: no platform was built")
 	}
-	index := ocispec.Index{
-		Versioned:   specs.Versioned{SchemaVersion: 2},
-		MediaType:   ocispec.MediaTypeImageIndex,
-		Annotations: annotations.at(LevelIndex, platform.Platform{}),
-	}
-	var attestations []ocispec.Descriptor
+	o := profiled{request: Request{Annotations: annotations, Attestations: profile}}
+	var a Assembly
 	seen := map[platform.Platform]bool{}
 	for _, r := range results {
 		if seen[r.Platform] {
 			return Index{}, &DuplicateError{r.Platform}
 		}
 		seen[r.Platform] = true
-		index.Manifests = append(index.Manifests, r.entry(annotations))
-		attestations = append(attestations, r.Attestations...)
+		entry := r.entry(annotations)
+		o.images = append(o.images, child{Descriptor: entry, from: s, attestations: r.Attestations, size: r.Size})
+		o.entries = append(o.entries, entry)
+		o.attestations = append(o.attestations, r.Attestations...)
+		a.shipment.items = append(a.shipment.items, item{Descriptor: r.Descriptor, from: s})
 	}
-	index.Manifests = append(index.Manifests, attestations...)
-	body, err := json.MarshalIndent(index, "", "  ")
-	if err != nil {
-		return Index{}, fmt.Errorf("assembling an index: %w", err)
+	if err := o.write(ctx, &a); err != nil {
+		return Index{}, err
 	}
-	return Index{
-		Descriptor: ocispec.Descriptor{
-			MediaType:   index.MediaType,
-			Digest:      digest.FromBytes(body),
-			Size:        int64(len(body)),
-			Annotations: annotations.at(LevelIndexDescriptor, platform.Platform{}),
-		},
-		Bytes:   body,
-		Results: slices.Clone(results),
-		store:   s,
-	}, nil
+	x := Index{Descriptor: a.Descriptor, Bytes: a.Bytes, Results: slices.Clone(results), store: s, shipment: a.shipment}
+	x.Descriptor.Annotations = annotations.at(LevelIndexDescriptor, platform.Platform{})
+	for i := range x.Results {
+		if profile != InIndex && profile != "" {
+			x.Results[i].Attestations = nil
+		}
+	}
+	return x, nil
 }
 
 // entry is the descriptor of a result as the index lists it.

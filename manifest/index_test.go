@@ -95,14 +95,14 @@ func TestAssembleRefuses(t *testing.T) {
 	s := newStore(t)
 	one := s.result(arm64, s.simple(arm64, "a"))
 	same := s.result(platform.MustParse("linux/arm64/v8"), s.simple(arm64, "b"))
-	_, err := manifest.Assemble(s.Store, []manifest.Result{one, same}, nil)
+	_, err := manifest.Assemble(t.Context(), s.Store, []manifest.Result{one, same}, nil, "")
 	var duplicate *manifest.DuplicateError
 	if !errors.As(err, &duplicate) || duplicate.Platform != arm64 {
 		t.Errorf("two arm64 images: %v", err)
 	} else {
 		hintOf(t, duplicate)
 	}
-	if _, err := manifest.Assemble(s.Store, nil, nil); err == nil {
+	if _, err := manifest.Assemble(t.Context(), s.Store, nil, nil, ""); err == nil {
 		t.Error("an index of nothing was made")
 	}
 }

@@ -58,7 +58,7 @@ type Pushed struct {
 // an image. When something fails no tag is moved: those that were are moved back.
 // What a repository holds already is not sent.
 func (x Index) Push(ctx context.Context, reg *registry.Client, names []string, opts PushOptions) (Pushed, error) {
-	return x.shipment().push(ctx, reg, names, opts)
+	return x.shipment.push(ctx, reg, names, opts)
 }
 
 func (s shipment) push(ctx context.Context, reg *registry.Client, names []string, opts PushOptions) (Pushed, error) {
@@ -70,6 +70,12 @@ func (s shipment) push(ctx context.Context, reg *registry.Client, names []string
 	if err != nil {
 		return Pushed{}, err
 	}
+	t := tagger{reg, opts.IfMatch}
+	if opts.IfMatch != "" { // Nothing is sent for tags that may not move.
+		if err := each(moves, func(m *move) error { return t.look(ctx, m) }); err != nil {
+			return Pushed{Tags: told(moves), References: []string{}}, err
+		}
+	}
 	p := pusher{shipment: s, registry: reg, journal: opts.Journal, slots: make(chan struct{}, transfers)}
 	p.done = Pushed{Tags: []Tag{}, References: []string{}}
 	for i, repo := range repos {
@@ -78,7 +84,7 @@ func (s shipment) push(ctx context.Context, reg *registry.Client, names []string
 		}
 		p.done.References = append(p.done.References, at(repo, s.root().Digest))
 	}
-	p.done.Tags, err = moveTags(ctx, reg, moves, opts.IfMatch)
+	p.done.Tags, err = t.all(ctx, moves)
 	return p.done, err
 }
 

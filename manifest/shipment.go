@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -43,18 +42,4 @@ func (i item) read(ctx context.Context) ([]byte, []ocispec.Descriptor, error) {
 		return nil, nil, fmt.Errorf("%s is neither an image nor an index", i.Digest)
 	}
 	return body, doc.content(), nil
-}
-
-// shipment of a built image: its manifests lie in the store, the index is made.
-func (x Index) shipment() shipment {
-	var s shipment
-	for _, m := range x.manifests() {
-		s.items = append(s.items, item{m, x.store, false})
-	}
-	for _, r := range x.Results {
-		s.children = append(s.children, r.Descriptor)
-	}
-	made := madePlace{place: x.store, made: map[digest.Digest][]byte{x.Descriptor.Digest: x.Bytes}}
-	s.items = append(s.items, item{x.Descriptor, made, true})
-	return s
 }

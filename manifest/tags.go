@@ -132,29 +132,40 @@ func ChildTag(pattern, name string, p ocispec.Platform) (string, error) {
 	return child.String(), nil
 }
 
-// moveTags lets all tags name their images, or none. Registries know no
-// transactions: the tags are looked at, moved, and read back; when one fails,
-// those that moved are moved back.
-func moveTags(ctx context.Context, reg *registry.Client, moves []*move, ifMatch digest.Digest) ([]Tag, error) {
-	t := tagger{reg}
-	err := each(moves, func(m *move) error { return t.look(ctx, m, ifMatch) })
-	if err == nil {
-		err = each(moves, func(m *move) error { return t.move(ctx, m) })
-		if err != nil {
-			// Also after ^C: half a release is worse than a second of waiting.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoing)
-			defer cancel()
-			err = errors.Join(err, each(moves, func(m *move) error { return t.undo(ctx, m) }))
-		}
+// tagger moves tags.
+type tagger struct {
+	registry *registry.Client
+	ifMatch  digest.Digest
+}
+
+// all lets all tags name their images, or none. Registries know no transactions:
+// the tags are looked at, moved, and read back; when one fails, those that moved
+// are moved back.
+func (t tagger) all(ctx context.Context, moves []*move) ([]Tag, error) {
+	err := each(moves, func(m *move) error { return t.look(ctx, m) })
+	if err != nil {
+		return told(moves), err
 	}
+	if err = each(moves, func(m *move) error { return t.move(ctx, m) }); err != nil {
+		// Also after ^C: half a release is worse than a second of waiting.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoing)
+		defer cancel()
+		err = errors.Join(err, each(moves, func(m *move) error { return t.undo(ctx, m) }))
+	}
+	return told(moves), err
+}
+
+// told is what became of the tags.
+func told(moves []*move) []Tag {
 	tags := []Tag{}
 	for _, m := range moves {
-		if m.state == "" {
-			m.state = TagKept
+		state := m.state
+		if state == "" {
+			state = TagKept
 		}
-		tags = append(tags, Tag{Name: m.name, State: m.state, Before: m.before.Digest})
+		tags = append(tags, Tag{Name: m.name, State: state, Before: m.before.Digest})
 	}
-	return tags, err
+	return tags
 }
 
 // each does something for all tags at once and joins the errors.
@@ -169,10 +180,9 @@ func each(moves []*move, do func(*move) error) error {
 	return errors.Join(failed...)
 }
 
-type tagger struct{ registry *registry.Client }
-
 // look asks what a tag names.
-func (t tagger) look(ctx context.Context, m *move, ifMatch digest.Digest) error {
+func (t tagger) look(ctx context.Context, m *move) error {
+	m.state, m.before = "", ocispec.Descriptor{}
 	now, err := t.registry.Head(ctx, m.name)
 	switch {
 	case notFound(err):
@@ -185,9 +195,9 @@ func (t tagger) look(ctx context.Context, m *move, ifMatch digest.Digest) error 
 	switch {
 	case now.Digest == m.item.Digest:
 		m.state = TagUnchanged
-	case ifMatch != "" && now.Digest != ifMatch:
+	case t.ifMatch != "" && now.Digest != t.ifMatch:
 		m.state = TagFailed
-		return &MatchError{Tag: m.name, Want: ifMatch, Got: now.Digest}
+		return &MatchError{Tag: m.name, Want: t.ifMatch, Got: now.Digest}
 	}
 	return nil
 }

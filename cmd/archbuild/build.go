@@ -56,6 +56,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
 	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes, an `OUTPUT`: type=oci|local|tar|image,dest=… (repeatable)")
 	f.BoolVar(&opts.Push, "push", false, "push to the registry of each tag; tags move last")
+	releaseFlags(f, &opts.Release)
 	f.StringArrayVar(&opts.Secrets, "secret", nil, "`SECRET` for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
 	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: `KEY=VALUE`")
 	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")
@@ -71,6 +72,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)
+	registryFlags(f, &opts.Registries)
 	return c
 }
 

@@ -51,11 +51,16 @@ A single index, of which nothing is to be changed, keeps its digest.`,
 
 // assembleFlags are those of every verb that makes an index of images.
 func assembleFlags(f *pflag.FlagSet, opts *archbuild.AssembleOptions) {
+	releaseFlags(f, &opts.Release)
+	f.StringVar(&opts.Verify, "verify", "", "what follows from an image whose config names another platform, a `MODE`: fail, warn, off (default fail)")
+	f.BoolVar(&opts.DryRun, "dry-run", false, "print the index and move nothing")
+}
+
+// releaseFlags are about what is pushed beside the images, and about tags.
+func releaseFlags(f *pflag.FlagSet, opts *archbuild.Release) {
 	f.StringVar(&opts.Attestations, "attestations", "", "where provenance and SBOMs go, a `PROFILE`: index, referrers, none, split (default index)")
 	f.StringVar(&opts.ChildTags, "child-tags", "", "tag the image of each platform too, by a `PATTERN` such as {tag}-{arch}{variant}")
 	f.StringVar(&opts.IfMatch, "if-match", "", "move a tag only if it is new or names `DIGEST` now")
-	f.StringVar(&opts.Verify, "verify", "", "what follows from an image whose config names another platform, a `MODE`: fail, warn, off (default fail)")
-	f.BoolVar(&opts.DryRun, "dry-run", false, "print the index and move nothing")
 }
 
 // registryFlags say how registries are asked.
