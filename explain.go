@@ -85,7 +85,7 @@ func explanations(ref string, origins []plan.Origin, answers plan.Answers, faile
 	var list []Explanation
 	for _, o := range origins {
 		answer, ok := answers[o.Question]
-		if !same(o.Written) && !same(o.Image) && !(ok && same(answer.Use)) {
+		if o.Text != ref && !same(o.Written) && !same(o.Image) && !(ok && same(answer.Use)) {
 			continue
 		}
 		e := Explanation{Image: o.Image, Platform: o.Platform, Use: answer.Use, Rule: answer.Rule}
@@ -105,6 +105,9 @@ func before(o plan.Origin) []resolve.Step {
 	var steps []resolve.Step
 	if o.Base != "" {
 		steps = append(steps, resolve.Step{Image: o.Written, Rule: "as written", Outcome: fmt.Sprintf("%s of %s, at %s:%d", o.Where, o.Base, o.File, o.Line)})
+	}
+	if o.Text != "" {
+		steps = append(steps, resolve.Step{Image: o.Text, Rule: o.String(), Outcome: "is " + o.Written + " with its arguments"})
 	}
 	if o.Overruled != "" {
 		steps = append(steps, resolve.Step{Image: o.Written, Rule: o.Overruled, Outcome: "passed over: the command line names the image"})

@@ -15,8 +15,9 @@ type Origin struct {
 	Line int
 	// Where is "FROM", "COPY --from", "ONBUILD COPY --from" …
 	Where string
-	// Written is what stands there.
-	Written string
+	// Written is what stands there, its ARGs evaluated. Text is what stands there
+	// before, if that is something else: debian:$TAG.
+	Written, Text string
 	// Rule says what put the question's image in its place, "Dockerfile:3 comment";
 	// empty when nothing did.
 	Rule string
@@ -58,6 +59,9 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 			}
 			if use.Written != "" {
 				o.Written = use.Written
+			}
+			if ref.Text != o.Written {
+				o.Text = ref.Text
 			}
 			if rule, ok := req.Template.RuleFor(use.Reference, use.Platform); ok && use.Rule == "" && (rule.Skip || rule.New != use.Image) {
 				o.Overruled = fmt.Sprintf("%s:%d comment", o.File, rule.Line)
