@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -80,7 +82,7 @@ func (d *delivery) put(ctx context.Context, m item) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.registry.PutManifest(ctx, at(d.repo, m.Digest), body, m.MediaType); err != nil {
+	if err := put(ctx, d.registry, at(d.repo, m.Digest), body, m.MediaType); err != nil {
 		return err
 	}
 	if !isIndex(m.MediaType) {
@@ -130,4 +132,24 @@ func (d *delivery) mountable(from place) string {
 		}
 	}
 	return ""
+}
+
+// settling are the pauses in which a registry may find what it has confirmed.
+var settling = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second}
+
+// put writes a manifest or an index, byte for byte. What it names has been
+// confirmed, so a registry that does not know of it is asked again.
+func put(ctx context.Context, reg *registry.Client, ref string, body []byte, mediaType string) error {
+	for try := 0; ; try++ {
+		_, err := reg.PutManifest(ctx, ref, body, mediaType)
+		var unsettled interface{ Unsettled() bool }
+		if err == nil || try == len(settling) || !errors.As(err, &unsettled) || !unsettled.Unsettled() {
+			return err
+		}
+		select {
+		case <-time.After(settling[try]):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

@@ -293,7 +293,7 @@ func TestTagsMoveTogetherOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.fail = func(_ int, r *http.Request) int {
-		if r.Method == http.MethodPut && (strings.HasSuffix(r.URL.Path, "/manifests/1") || strings.HasSuffix(r.URL.Path, "/manifests/3")) {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifests/3") {
 			return http.StatusForbidden
 		}
 		return 0
@@ -303,14 +303,14 @@ func TestTagsMoveTogetherOrNotAtAll(t *testing.T) {
 		names = append(names, fmt.Sprintf("%s/app:%d", srv.host, i))
 	}
 	got, err := s.two().Push(t.Context(), client(), names, manifest.PushOptions{})
-	if err == nil || !strings.Contains(err.Error(), "app:1") || !strings.Contains(err.Error(), "app:3") {
+	if err == nil || !strings.Contains(err.Error(), "app:3") {
 		t.Errorf("error is %v", err)
 	}
 	var states []string
 	for _, tag := range got.Tags {
 		states = append(states, string(tag.State))
 	}
-	if diff := cmp.Diff("failed kept failed kept", strings.Join(states, " ")); diff != "" {
+	if diff := cmp.Diff("kept kept failed kept", strings.Join(states, " ")); diff != "" {
 		t.Error(diff)
 	}
 	srv.fail = nil

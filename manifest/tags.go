@@ -105,19 +105,20 @@ func ChildTag(pattern, name string, p ocispec.Platform) (string, error) {
 	if tagged, ok := named.(reference.Tagged); ok {
 		tag = tagged.Tag()
 	}
+	short := platform.FromOCI(p)
 	var unknown string
 	text := placeholder.ReplaceAllStringFunc(pattern, func(field string) string {
 		switch field {
 		case "{tag}":
 			return tag
 		case "{os}":
-			return p.OS
+			return short.OS
 		case "{arch}":
-			return p.Architecture
+			return short.Arch
 		case "{variant}":
-			return p.Variant
+			return short.Variant
 		case "{platform}":
-			return platform.FromOCI(p).Suffix()
+			return short.Suffix()
 		}
 		unknown = field
 		return field
@@ -146,7 +147,7 @@ func (t tagger) all(ctx context.Context, moves []*move) ([]Tag, error) {
 	if err != nil {
 		return told(moves), err
 	}
-	if err = each(moves, func(m *move) error { return t.move(ctx, m) }); err != nil {
+	if err = t.move(ctx, moves); err != nil {
 		// Also after ^C: half a release is worse than a second of waiting.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoing)
 		defer cancel()
@@ -202,34 +203,71 @@ func (t tagger) look(ctx context.Context, m *move) error {
 	return nil
 }
 
-// move writes a tag and looks whether it stayed: another push may have come after.
-func (t tagger) move(ctx context.Context, m *move) error {
-	if m.state == TagUnchanged {
-		return nil
+// move writes the tags, those of one repository one after the other: registries
+// trip over the same manifest coming under two names at once. Then it looks
+// whether they stayed: another push may have come after.
+func (t tagger) move(ctx context.Context, moves []*move) error {
+	var group errgroup.Group
+	byRepository := map[string][]*move{}
+	for _, m := range moves {
+		if m.state == TagUnchanged {
+			continue
+		}
+		repo, err := repositoryOf(m.name)
+		if err != nil {
+			return err
+		}
+		byRepository[repo] = append(byRepository[repo], m)
 	}
+	for _, list := range byRepository {
+		group.Go(func() error {
+			for _, m := range list {
+				if err := t.write(ctx, m); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return each(moves, func(m *move) error { return t.readBack(ctx, m) })
+}
+
+func (t tagger) write(ctx context.Context, m *move) error {
 	m.state = TagFailed
 	body, _, err := m.item.read(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := t.registry.PutManifest(ctx, m.name, body, m.item.MediaType); err != nil {
+	if err := put(ctx, t.registry, m.name, body, m.item.MediaType); err != nil {
 		return fmt.Errorf("moving tag %s: %w", m.name, err)
+	}
+	m.state = TagMoved
+	return nil
+}
+
+func (t tagger) readBack(ctx context.Context, m *move) error {
+	if m.state == TagUnchanged {
+		return nil
 	}
 	now, err := t.registry.Head(ctx, m.name)
 	if err != nil {
+		m.state = TagFailed
 		return fmt.Errorf("reading tag %s back: %w", m.name, err)
 	}
 	if now.Digest != m.item.Digest {
+		m.state = TagFailed
 		return &TagError{Tag: m.name, Want: m.item.Digest, Got: now.Digest}
 	}
-	m.state = TagMoved
 	return nil
 }
 
 // undo lets a tag name again what it named before. A write whose answer was lost
 // may have arrived, so what counts is what the tag names now.
 func (t tagger) undo(ctx context.Context, m *move) error {
-	if m.state == TagUnchanged {
+	if m.state == TagUnchanged || m.state == "" {
 		return nil
 	}
 	failed := m.state
@@ -246,7 +284,7 @@ func (t tagger) undo(ctx context.Context, m *move) error {
 		return fmt.Errorf("moving tag %s back: %w", m.name, err)
 	}
 	if err := t.restore(ctx, m); err != nil {
-		m.state = TagLost
+		m.state = TagMoved
 		return &UndoError{Tag: m.name, Before: m.before.Digest, Err: err}
 	}
 	if failed == TagMoved {
@@ -267,6 +305,5 @@ func (t tagger) restore(ctx context.Context, m *move) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.registry.PutManifest(ctx, m.name, body, before.MediaType)
-	return err
+	return put(ctx, t.registry, m.name, body, before.MediaType)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -50,6 +51,8 @@ type Error struct {
 	hint string
 	// pushing: mirrors are no way out, since they are only read.
 	pushing bool
+	// unsettled: it takes a manifest only when it knows of what the manifest names.
+	unsettled bool
 }
 
 func (e *Error) Error() string {
@@ -87,6 +90,11 @@ func (e *Error) Unauthorized() bool { return e.Kind == Unauthorized }
 
 // Unreachable tells whether there was no usable answer at all.
 func (e *Error) Unreachable() bool { return e.Kind == Unreachable }
+
+// Unsettled tells whether the registry does not know what the manifest that it
+// was given names. If it has confirmed all of it, asking again is worth a try:
+// some are not of one mind right away.
+func (e *Error) Unsettled() bool { return e.unsettled }
 
 // Hint is the one thing to do.
 func (e *Error) Hint() string {
@@ -134,11 +142,18 @@ func failure(ctx context.Context, ref, host string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("asking %s for %s: %w", host, ref, context.Cause(ctx))
 	}
-	made := &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err)}
+	made := &Error{Kind: kindOf(err), Ref: ref, Host: host, Err: errors.New(clean(err)), plain: speaksHTTP(err), unsettled: namesUnknown(err)}
 	if hinted := new(forbidden); errors.As(err, &hinted) {
 		made.hint = hinted.Hint()
 	}
 	return made
+}
+
+func namesUnknown(err error) bool {
+	var status *transport.Error
+	return errors.As(err, &status) && slices.ContainsFunc(status.Errors, func(d transport.Diagnostic) bool {
+		return d.Code == transport.ManifestBlobUnknownErrorCode || d.Code == transport.BlobUnknownErrorCode || status.Request != nil && status.Request.Method == http.MethodPut && d.Code == transport.ManifestUnknownErrorCode
+	})
 }
 
 // whilePushing marks an error of a push.
