@@ -93,6 +93,14 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Message }
 
+// Hint says what to do when it is what a name stands for.
+func (p *Problem) Hint() string {
+	if p.Kind == Missing {
+		return "push or copy the image again, with all that it refers to"
+	}
+	return "what lies there is damaged: build or copy the image again"
+}
+
 // Size of an image as it travels: manifest, config and compressed layers.
 func (n *Node) Size() int64 {
 	total := n.Descriptor.Size

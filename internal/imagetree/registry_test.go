@@ -65,3 +65,18 @@ func TestHostileRegistries(t *testing.T) {
 		})
 	}
 }
+
+func TestAnIndexOfAMillionEntries(t *testing.T) {
+	server := registrytest.New(t)
+	raw := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[` + strings.Repeat(`{},`, 1_300_000) + `{}]}`)
+	if _, err := server.Client().PutManifest(t.Context(), server.Addr+"/app:1", raw, "application/vnd.oci.image.index.v1+json"); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := imagetree.Open(t.Context(), server.Addr+"/app:1", server.Client())
+	if err == nil {
+		_, err = imagetree.Read(t.Context(), opened, opened.Root, imagetree.Options{})
+	}
+	if err == nil || !strings.Contains(err.Error(), "more than 200000 values") {
+		t.Errorf("error = %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package ocistore
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func newImage(src source, desc v1.Descriptor) (v1.Image, error) {
 
 func imageOf(src source, raw []byte) (v1.Image, error) {
 	img := &image{src: src, raw: raw, manifest: new(v1.Manifest)}
-	if err := json.Unmarshal(raw, img.manifest); err != nil {
+	if err := decode(raw, img.manifest); err != nil {
 		return nil, fmt.Errorf("reading manifest: %w", err)
 	}
 	return partial.CompressedToImage(img)
@@ -94,7 +95,7 @@ func newIndex(src source, desc v1.Descriptor) (v1.ImageIndex, error) {
 
 func indexOf(src source, raw []byte) (v1.ImageIndex, error) {
 	idx := &index{src: src, raw: raw, manifest: new(v1.IndexManifest)}
-	if err := json.Unmarshal(raw, idx.manifest); err != nil {
+	if err := decode(raw, idx.manifest); err != nil {
 		return nil, fmt.Errorf("reading index: %w", err)
 	}
 	return idx, nil
@@ -121,6 +122,18 @@ func (x *index) child(digest v1.Hash) v1.Descriptor {
 		}
 	}
 	return v1.Descriptor{Digest: digest}
+}
+
+// maxValues bounds the values in a manifest or an index: a few bytes of JSON
+// become more than a hundred in memory.
+const maxValues = 200_000
+
+// decode reads a manifest or an index.
+func decode(raw []byte, into any) error {
+	if bytes.Count(raw, []byte(",")) > maxValues {
+		return fmt.Errorf("it lists more than %d values", maxValues)
+	}
+	return json.Unmarshal(raw, into)
 }
 
 // unambiguous refuses a document that one reader takes for an image and another

@@ -1,7 +1,6 @@
 package ocistore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +85,7 @@ func (l *Layout) readIndex(name string) error {
 		return fmt.Errorf("reading layout %s: %w", name, err)
 	}
 	var index v1.IndexManifest
-	if err := json.Unmarshal(raw, &index); err != nil {
+	if err := decode(raw, &index); err != nil {
 		return fmt.Errorf("reading layout %s: index.json: %w", name, err)
 	}
 	l.Roots = index.Manifests

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,8 @@ import (
 const (
 	// maxChildren is how many manifests an index may list, nested ones included.
 	maxChildren = 1000
+	// maxValues bounds what a manifest lists, of whatever.
+	maxValues = 200_000
 	// maxDepth is how deep indexes may nest.
 	maxDepth = 3
 )
@@ -214,6 +217,10 @@ func (m manifest) isIndex() bool { return types.MediaType(m.MediaType).IsIndex()
 // so one that could be read as both is refused.
 func parseManifest(at address, data []byte) (manifest, error) {
 	var m manifest
+	// A few bytes of JSON become more than a hundred in memory.
+	if bytes.Count(data, []byte(",")) > maxValues {
+		return m, at.invalid(fmt.Errorf("the manifest lists more than %d values", maxValues))
+	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, at.invalid(fmt.Errorf("reading the manifest: %w", err))
 	}
