@@ -78,9 +78,6 @@ func (r run) decide(ctx context.Context, services []service, at place) ([]plan.P
 	var failed []error
 	for _, s := range services {
 		p, err := r.plan(ctx, s, at)
-		if err != nil && len(services) > 1 {
-			err = inService(s.name, err)
-		}
 		plans = append(plans, p)
 		failed = append(failed, err)
 	}

@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +21,7 @@ func (r run) checkServices(services []service) error {
 		var platforms []platform.Platform
 		for _, target := range s.targets {
 			platforms = append(platforms, target.Platform)
+			failed = append(failed, s.checkLinux(target.Platform))
 			failed = append(failed, checkEpoch(target.Args[sourceDateEpoch]))
 		}
 		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of))
@@ -37,7 +37,20 @@ func (r run) checkServices(services []service) error {
 			failed = append(failed, checkDest(out))
 		}
 	}
-	return errors.Join(failed...)
+	return joinedOnce(failed)
+}
+
+// checkLinux refuses what no image is built for.
+func (s service) checkLinux(p platform.Platform) error {
+	if p.OS == "linux" {
+		return nil
+	}
+	err := fmt.Errorf("%s: %s: archbuild builds images for Linux only", s.platformsFrom, p)
+	const hint = "name platforms that begin with linux/; `archbuild rewrite` writes Dockerfiles for others"
+	if s.platformsFrom == "archbuild.yaml" {
+		return &FileError{err, hint}
+	}
+	return &UsageError{err, hint}
 }
 
 // checkTags looks whether the image can have its names, and a push goes somewhere.

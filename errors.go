@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -118,6 +119,21 @@ func (e *WriteError) Hint() string {
 	return "look whether this user may write in " + filepath.Dir(e.Path) + ", or write elsewhere"
 }
 
+// FileError is what is wrong in a file that the user wrote: exit status 1, while
+// what is wrong on the command line is a UsageError.
+type FileError struct {
+	Err  error
+	Help string
+}
+
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Hint is the one thing to do next.
+func (e *FileError) Hint() string { return e.Help }
+
 // NoDockerfileError says that there is no template where one was looked for.
 type NoDockerfileError struct{ Path string }
 
@@ -136,6 +152,9 @@ func (e *NoDockerfileError) Hint() string {
 	return "name the Dockerfile with -f FILE, or give the folder that holds it"
 }
 
+// ExitStatus is 2, as for a folder that is not there.
+func (e *NoDockerfileError) ExitStatus() int { return 2 }
+
 // near is a file in the same folder whose name says that it is a Dockerfile too.
 func (e *NoDockerfileError) near() string {
 	entries, err := os.ReadDir(filepath.Dir(e.Path))
@@ -151,19 +170,35 @@ func (e *NoDockerfileError) near() string {
 	return ""
 }
 
-// NoStageError says that a target names no stage.
+// NoStageError says that a target, or --allow-foreign-stage, names no stage.
 type NoStageError struct {
 	File   string
 	Stage  string
 	Stages []string
+	// From is what names it: a flag, or a line of archbuild.yaml.
+	From string
 }
 
-func (e *NoStageError) Error() string { return fmt.Sprintf("%s has no stage %q", e.File, e.Stage) }
+func (e *NoStageError) Error() string {
+	return fmt.Sprintf("%s: %s has no stage %q", e.From, e.File, e.Stage)
+}
 
 // Hint lists the stages.
 func (e *NoStageError) Hint() string {
-	if len(e.Stages) == 0 {
-		return "the file names no stage: leave --target out, or write FROM … AS " + e.Stage
+	_, number := strconv.Atoi(e.Stage)
+	switch {
+	case len(e.Stages) > 0:
+		return "its stages are: " + strings.Join(e.Stages, ", ")
+	case number == nil:
+		return "a target is a name: write FROM … AS NAME, then --target NAME"
 	}
-	return "its stages are: " + strings.Join(e.Stages, ", ")
+	return "the file names no stage: leave it out, or write FROM … AS " + e.Stage
+}
+
+// ExitStatus is 2 for a flag.
+func (e *NoStageError) ExitStatus() int {
+	if strings.HasPrefix(e.From, "--") {
+		return 2
+	}
+	return 1
 }

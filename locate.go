@@ -72,7 +72,7 @@ func locate(request plan.Request, answers plan.Answers, err error) error {
 func locateOne(request plan.Request, origins []plan.Origin, err error) error {
 	var failed *resolve.Error
 	if !errors.As(err, &failed) {
-		return err
+		return fmt.Errorf("%s: %w", request.Template.File, err)
 	}
 	for _, o := range origins {
 		if o.Image == failed.Image && slices.Contains(failed.Platforms, o.Platform) {

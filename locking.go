@@ -26,7 +26,7 @@ func readLock(folder string) (lock resolve.Lock, found bool, err error) {
 	if err != nil || data == nil {
 		return resolve.Lock{}, false, err
 	}
-	lock, err = resolve.ParseLock(lockName, data)
+	lock, err = resolve.ParseLock(filepath.Join(folder, lockName), data)
 	return lock, err == nil, err
 }
 

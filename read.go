@@ -58,17 +58,32 @@ func (r run) read(host platform.Platform) ([]service, error) {
 	var failed []error
 	for _, path := range r.Paths {
 		s, err := r.readService(path, host)
-		named := errors.As(err, new(*NoFolderError)) || errors.As(err, new(*NoDockerfileError))
-		if err != nil && len(r.Paths) > 1 && !named {
-			err = inService(path, err)
-		}
 		failed = append(failed, err)
 		services = append(services, s)
 	}
-	if err := errors.Join(failed...); err != nil {
+	if err := joinedOnce(failed); err != nil {
 		return nil, err
 	}
-	return services, nil
+	return services, r.checkForeign(services)
+}
+
+// checkForeign looks whether there are the stages of --allow-foreign-stage.
+func (r run) checkForeign(services []service) error {
+	var failed []error
+	for _, name := range r.AllowForeign {
+		found := false
+		for _, s := range services {
+			for _, target := range s.targets {
+				_, ok := s.of(target.Platform).template.Stage(name)
+				found = found || ok
+			}
+		}
+		if !found {
+			t := services[0].template
+			failed = append(failed, &NoStageError{From: "--allow-foreign-stage", File: t.File, Stage: name, Stages: stageNames(t)})
+		}
+	}
+	return errors.Join(failed...)
 }
 
 func (r run) readService(path string, host platform.Platform) (service, error) {
@@ -118,12 +133,26 @@ func (r run) target(s *service, platforms []platform.Platform) error {
 		if t.Stage != "" {
 			// BuildKit knows a target by its name only.
 			if !slices.ContainsFunc(s.of(p).template.Stages, func(st template.Stage) bool { return strings.EqualFold(st.Name, t.Stage) }) {
-				return &NoStageError{File: s.of(p).template.Name, Stage: t.Stage, Stages: stageNames(s.of(p).template)}
+				return r.noStage(*s, p, t.Stage)
 			}
 		}
 		s.targets = append(s.targets, t)
 	}
 	return nil
+}
+
+// noStage says where the name of a stage was given that is none.
+func (r run) noStage(s service, p platform.Platform, stage string) error {
+	t := s.of(p).template
+	from := "--target"
+	if r.Target == "" {
+		for _, target := range s.config.Targets {
+			if target.Name == stage {
+				from = fmt.Sprintf("%s:%d", filepath.Join(filepath.Dir(s.file), s.config.Name), target.Line)
+			}
+		}
+	}
+	return &NoStageError{From: from, File: t.File, Stage: stage, Stages: stageNames(t)}
 }
 
 // contextFolder is the absolute path of a build context.
@@ -196,11 +225,11 @@ func readConfig(path string) (config.File, error) {
 	if data == nil {
 		other := strings.TrimSuffix(path, "yaml") + "yml"
 		if _, err := os.Stat(other); err == nil {
-			return config.File{}, &UsageError{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
+			return config.File{}, &FileError{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
 		}
 		return config.File{}, nil
 	}
-	return config.Load(filepath.Base(path), data)
+	return config.Load(path, data)
 }
 
 // readOptional reads a file that need not be there; nil when it is not.

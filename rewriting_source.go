@@ -15,6 +15,9 @@ import (
 // belongs to it is in DIR.
 const stdinName = "-"
 
+// stdinWords is what messages call it.
+const stdinWords = "standard input"
+
 // fromStdin says whether a template came from standard input.
 func fromStdin(file string) bool { return filepath.Base(file) == stdinName }
 
@@ -59,6 +62,7 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {
 		return s, ofStdin(err)
 	}
+	s.template.File = stdinWords
 	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
@@ -72,12 +76,11 @@ func (r run) readStdin(folder string, host platform.Platform) (service, error) {
 
 // ofStdin says of an error about a template that it came from standard input.
 func ofStdin(err error) error {
-	const name = "standard input"
 	if e := new(template.SyntaxError); errors.As(err, &e) {
-		e.File = name
+		e.File = stdinWords
 	}
 	if e := new(template.LimitError); errors.As(err, &e) {
-		e.File = name
+		e.File = stdinWords
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (w RewriteWarning) String() string {
 	}
 	file := w.file
 	if fromStdin(file) {
-		file = "standard input"
+		file = stdinWords
 	}
 	if w.Line > 0 {
 		file = fmt.Sprintf("%s:%d", file, w.Line)

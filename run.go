@@ -77,6 +77,7 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.rules, err = parseRules(o.Bases)
 	note(err)
+	note(resolve.Rules{List: r.rules}.Check())
 	r.mode, err = resolve.ParseMode(o.BasesMode)
 	note(err)
 	note(o.checkWords())
@@ -113,6 +114,9 @@ func parseRules(texts []string) ([]resolve.Rule, error) {
 
 // checkWords looks at the flags that take one word of a few.
 func (o Options) checkWords() error {
+	if o.MaxBytes < 0 || o.MaxInstructions < 0 {
+		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
+	}
 	for _, flag := range []struct {
 		name, value string
 		words       []string

@@ -107,7 +107,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 		return nil, err
 	}
 	results := session.Build(ctx, p.Jobs, builder.Options{
-		Template: s.template.Name, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
+		Template: s.template.File, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
 		Provenance: r.provenance, Export: r.export, Remote: r.remote,
 	}, display)
 	if ctx.Err() != nil {

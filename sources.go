@@ -31,7 +31,7 @@ func (o Options) readSource(file string) (source, error) {
 	if err != nil {
 		return s, &ReadError{What: "the Dockerfile", Err: err}
 	}
-	if s.template, err = template.ParseLimited(filepath.Base(file), content, o.limits()); err != nil {
+	if s.template, err = template.ParseLimited(file, content, o.limits()); err != nil {
 		return s, err
 	}
 	s.ignore, err = readOptional(file + ".dockerignore")
@@ -64,7 +64,7 @@ func (o Options) readOwn(folder string, named []config.Dockerfile) (map[platform
 	for _, d := range named {
 		one, err := o.readSource(filepath.Join(folder, d.Path))
 		if errors.Is(err, os.ErrNotExist) {
-			err = &UsageError{fmt.Errorf("archbuild.yaml:%d: %s: no such file", d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
+			err = &FileError{fmt.Errorf("%s:%d: %s: no such file", filepath.Join(folder, "archbuild.yaml"), d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
 		}
 		own[d.Platform] = one
 		failed = append(failed, err)

@@ -92,7 +92,7 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		question := resolve.Question{Image: job.Frontend, Platform: p.BuildPlatform}
 		_, _, err := resolve.All(ctx, from, resolve.Rules{Mode: resolve.Keep, Offline: r.Offline}, []resolve.Question{question})
 		if err != nil {
-			failed = append(failed, fmt.Errorf("# syntax=%s: %w", job.Frontend, err))
+			failed = append(failed, fmt.Errorf("%s: # syntax=%s: %w", s.of(job.Platform).template.File, job.Frontend, err))
 			continue
 		}
 		if r.ForceRewrite {
@@ -101,7 +101,7 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		for _, bases := range [][]plan.Base{job.Bases, job.Onbuild} {
 			for j, base := range bases {
 				if base.Mapped() {
-					failed = append(failed, &FrontendError{File: s.of(job.Platform).template.Name, Line: base.Line, Frontend: job.Frontend, Base: base})
+					failed = append(failed, &FrontendError{File: s.of(job.Platform).template.File, Line: base.Line, Frontend: job.Frontend, Base: base})
 				}
 				bases[j].Digest = "" // goes to the node as it is written
 			}
@@ -114,7 +114,7 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 func joinedOnce(list []error) error {
 	var kept []error
 	for _, err := range list {
-		if !slices.ContainsFunc(kept, func(k error) bool { return k.Error() == err.Error() }) {
+		if err != nil && !slices.ContainsFunc(kept, func(k error) bool { return k.Error() == err.Error() }) {
 			kept = append(kept, err)
 		}
 	}

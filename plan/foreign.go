@@ -28,6 +28,11 @@ type ForeignStageError struct {
 }
 
 func (e *ForeignStageError) Error() string {
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text())
+}
+
+// Text is the message without the place.
+func (e *ForeignStageError) Text() string {
 	way := e.Path[0]
 	for i, step := range e.Path[1:] {
 		if i > 0 {
@@ -38,8 +43,8 @@ func (e *ForeignStageError) Error() string {
 	if len(e.Path) > 1 {
 		way += ", which"
 	}
-	return fmt.Sprintf("%s:%d: the image for %s would hold programs for %s: %s is fixed to %s at %s:%d",
-		e.File, e.Line, e.Platform, e.Fixed, way, e.Fixed, e.File, e.Line)
+	return fmt.Sprintf("the image for %s would hold programs for %s: %s is fixed to %s at %s:%d",
+		e.Platform, e.Fixed, way, e.Fixed, e.File, e.Line)
 }
 
 // Hint offers the three ways out.
@@ -74,6 +79,15 @@ func (w *walk) allowed(stage int) bool {
 		}
 		stage = base.Target
 	}
+}
+
+// Foreign is the *ForeignStageError that Make would refuse a target with, or nil.
+func Foreign(req Request, target Target) error {
+	uses, err := req.Template.Uses(req.env(target))
+	if err != nil {
+		return err
+	}
+	return req.foreign(target, uses)
 }
 
 // foreign looks for stages of another platform that the image would hold.
@@ -216,7 +230,7 @@ func (w *walk) error(steps []step, at int) error {
 		fixed = w.uses[w.Template.Stages[fixed].Base].Target
 	}
 	e := &ForeignStageError{
-		File: w.Template.Name, Line: w.Template.Stages[fixed].Line, Platform: w.target.Platform, Foreign: w.stageLabel(stage),
+		File: w.Template.File, Line: w.Template.Stages[fixed].Line, Platform: w.target.Platform, Foreign: w.stageLabel(stage),
 		Fixed: w.uses[w.Template.Stages[stage].Base].Platform,
 	}
 	for ; at >= 0; at = steps[at].before {

@@ -97,7 +97,7 @@ func (req Request) stageImage(target Target, index int, uses []template.Use) []o
 	}
 	return []other{{context: name, stage: index, Origin: Origin{
 		Question: resolve.Question{Image: image, Platform: on},
-		File:     req.Template.Name, Line: stage.Line, Where: "FROM", Written: stage.Name, Rule: contextRule(name),
+		File:     req.Template.File, Line: stage.Line, Where: "FROM", Written: stage.Name, Rule: contextRule(name),
 	}}}
 }
 
@@ -130,7 +130,7 @@ func (req Request) brought(target Target, uses []template.Use, answers Answers) 
 func (req Request) trigger(use *template.Use, t template.Trigger, on platform.Platform) (other, bool) {
 	o := other{stage: -1, Origin: Origin{
 		Question: resolve.Question{Image: t.Text, Platform: on},
-		File:     req.Template.Name, Line: req.Template.References[use.Reference].Line, Where: t.Where, Written: t.Text, Base: use.Image,
+		File:     req.Template.File, Line: req.Template.References[use.Reference].Line, Where: t.Where, Written: t.Text, Base: use.Image,
 	}}
 	if t.Kind == template.External && req.hasContext(t.Text) {
 		if o.context, o.Image = req.contextImage(t.Text); o.context != "" {

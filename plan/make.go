@@ -42,7 +42,7 @@ func Make(req Request, answers Answers) (Plan, error) {
 		p.Notes = append(p.Notes, req.guesses(target, seen)...)
 	}
 	if len(p.Jobs) == 0 && len(left) > 0 {
-		failed = append(failed, &SkippedError{File: req.Template.Name, Platforms: left, Rule: last})
+		failed = append(failed, &SkippedError{File: req.Template.File, Platforms: left, Rule: last})
 	}
 	p.Notes = append(p.Notes, req.remarks()...)
 	return p, joinOnce(failed)
@@ -65,7 +65,7 @@ func (req Request) guesses(target Target, seen look) []string {
 		if use := &seen.uses[i]; use.Needed && use.Guessed {
 			line := req.Template.References[use.Reference].Line
 			notes = append(notes, fmt.Sprintf("%s:%d: %s is taken for %s on %s; name the machine with --build-arg %s:BALENA_MACHINE_NAME=NAME",
-				req.Template.Name, line, use.Image, use.Written, target.Platform, target.Platform))
+				req.Template.File, line, use.Image, use.Written, target.Platform, target.Platform))
 		}
 	}
 	return notes
@@ -82,7 +82,7 @@ func (req Request) fillings(target Target) []string {
 	said := map[string]bool{}
 	for _, p := range req.Template.Placeholders {
 		f, ok := req.Template.Filling(p, env)
-		at := fmt.Sprintf("%s:%d: %%%%%s%%%%", req.Template.Name, p.Line, p.Name)
+		at := fmt.Sprintf("%s:%d: %%%%%s%%%%", req.Template.File, p.Line, p.Name)
 		var note string
 		switch {
 		case ok && f.Guessed:
@@ -107,7 +107,7 @@ func (req Request) remarks() []string {
 	var notes []string
 	for _, r := range req.Template.Rules {
 		if r.Problem != nil && r.Source == template.FromDapper {
-			notes = append(notes, fmt.Sprintf("%s:%d: the comment has no effect: %s", req.Template.Name, r.Line, r.Problem.Message))
+			notes = append(notes, fmt.Sprintf("%s:%d: the comment has no effect: %s", req.Template.File, r.Line, r.Problem.Message))
 		}
 	}
 	slices.Sort(notes)
@@ -228,7 +228,7 @@ func (req Request) stage(use *template.Use, base *Base, run int) (Stage, error) 
 	stage.How, stage.Reason = can.How, can.Why
 	if can.How == Impossible {
 		return stage, &CannotRunError{
-			File: req.Template.Name, Line: run, Platform: use.Platform, Node: req.Node, Ability: can,
+			File: req.Template.File, Line: run, Platform: use.Platform, Node: req.Node, Ability: can,
 		}
 	}
 	return stage, nil

@@ -54,7 +54,7 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 			}
 			ref := req.Template.References[use.Reference]
 			o := Origin{
-				Question: question(use), File: req.Template.Name, Line: ref.Line, Where: ref.Where,
+				Question: question(use), File: req.Template.File, Line: ref.Line, Where: ref.Where,
 				Written: use.Image, Rule: use.Rule,
 			}
 			if use.Written != "" {
@@ -64,7 +64,7 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 				o.Text = ref.Text
 			}
 			if rule, ok := req.Template.RuleFor(use.Reference, use.Platform); ok && use.Rule == "" && (rule.Skip || rule.New != use.Image) {
-				o.Overruled = fmt.Sprintf("%s:%d comment", o.File, rule.Line)
+				o.Overruled = fmt.Sprintf("%s:%d comment", req.Template.Name, rule.Line)
 			}
 			list = append(list, o)
 		}

@@ -119,7 +119,7 @@ func (req Request) badRules() []error {
 
 func (req Request) missing(use *template.Use) error {
 	ref := req.Template.References[use.Reference]
-	return &MissingArgError{File: req.Template.Name, Line: ref.Line, Reference: ref.Text, Names: use.Missing, Advice: use.Problem.Advice}
+	return &MissingArgError{File: req.Template.File, Line: ref.Line, Reference: ref.Text, Names: use.Missing, Advice: use.Problem.Advice}
 }
 
 // joinOnce is errors.Join with equal messages said once: one cause often

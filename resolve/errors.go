@@ -51,7 +51,7 @@ func (e *PlatformError) Hint() string {
 		return fmt.Sprintf("pin the digest of the index instead, or map it: --base %s=NEW@%s", e.Image, e.Platform)
 	}
 	if e.Locked {
-		return fmt.Sprintf("archbuild.lock says so; see what there is now: archbuild lock --update %s", e.Use)
+		return fmt.Sprintf("archbuild.lock says so; see what there is now: archbuild lock PATH --update %s", e.Use)
 	}
 	old := e.Image
 	if n, err := parseName(e.Image); err == nil && !n.pinned() {

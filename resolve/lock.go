@@ -207,6 +207,6 @@ type NotLockedError struct{ Ref string }
 func (e *NotLockedError) Error() string { return e.Ref + " is not in archbuild.lock" }
 
 // Hint is the one thing to do.
-func (e *NotLockedError) Hint() string { return "write it: archbuild lock" }
+func (e *NotLockedError) Hint() string { return "write it: archbuild lock PATH" }
 
 func isNotLocked(err error) bool { return errors.As(err, new(*NotLockedError)) }

@@ -116,7 +116,7 @@ func TestWhatIsNotLocked(t *testing.T) {
 	}
 	_, _, err = resolve.All(t.Context(), lock.Only(s.Client()), resolve.Rules{}, []resolve.Question{ask("debian:12", "linux/s390x")})
 	var none *resolve.PlatformError
-	if !errors.As(err, &none) || !none.Locked || !strings.Contains(none.Hint(), "archbuild lock --update debian:12") {
+	if !errors.As(err, &none) || !none.Locked || !strings.Contains(none.Hint(), "archbuild lock PATH --update debian:12") {
 		t.Error(err)
 	}
 }

@@ -85,7 +85,7 @@ func (e *LockError) Error() string {
 
 // Hint is the one thing to do.
 func (e *LockError) Hint() string {
-	return "the file is not written by hand: take the last good one, or write it anew: archbuild lock --update"
+	return "the file is not written by hand: take the last good one, or write it anew: archbuild lock PATH --update"
 }
 
 // ParseLock reads what Format writes; name is what errors, each a *LockError,

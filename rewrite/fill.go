@@ -16,7 +16,7 @@ func Template(t *template.Template, fillings []template.Filling, replacements []
 	}
 	filled, err := t.Fill(fillings)
 	if err != nil {
-		return Output{}, &ProofError{File: t.Name, Err: err}
+		return Output{}, &ProofError{File: t.File, Err: err}
 	}
 	out, err := Dockerfile(filled, replacements)
 	if err != nil {

@@ -79,7 +79,7 @@ func Dockerfile(t *template.Template, replacements []Replacement) (Output, error
 	}
 	out.Bytes = append(out.Bytes, t.Source[at:]...)
 	if err := t.Prove(out.Bytes, changes); err != nil {
-		return Output{}, &ProofError{File: t.Name, Err: err}
+		return Output{}, &ProofError{File: t.File, Err: err}
 	}
 	return out, nil
 }
@@ -110,7 +110,7 @@ func choose(t *template.Template, replacements []Replacement) ([]Replacement, er
 // check accepts a replacement of an image by an image.
 func check(t *template.Template, r Replacement) error {
 	if r.Reference < 0 || r.Reference >= len(t.References) {
-		return &ReplacementError{File: t.Name, New: r.New, Reason: fmt.Sprintf("there is no reference %d", r.Reference)}
+		return &ReplacementError{File: t.File, New: r.New, Reason: fmt.Sprintf("there is no reference %d", r.Reference)}
 	}
 	ref := t.References[r.Reference]
 	if ref.Text == r.New {
@@ -130,7 +130,7 @@ func check(t *template.Template, r Replacement) error {
 
 func refuse(t *template.Template, r Replacement, reason string) error {
 	ref := t.References[r.Reference]
-	return &ReplacementError{File: t.Name, Line: ref.Line, Old: ref.Text, New: r.New, Rule: r.Rule, Reason: reason}
+	return &ReplacementError{File: t.File, Line: ref.Line, Old: ref.Text, New: r.New, Rule: r.Rule, Reason: reason}
 }
 
 // ReplacementError says that a replacement cannot be made.

@@ -66,7 +66,7 @@ func (t *Template) Fill(list []Filling) (*Template, error) {
 		at = f.Span.End
 	}
 	source = append(source, t.Source[at:]...)
-	filled, err := ParseLimited(t.Name, source, Limits{Bytes: len(source), Instructions: len(t.instructions)})
+	filled, err := ParseLimited(t.File, source, Limits{Bytes: len(source), Instructions: len(t.instructions)})
 	if err != nil {
 		return nil, err
 	}

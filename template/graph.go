@@ -34,7 +34,7 @@ func (t *Template) target(name string) (int, error) {
 	if i, ok := t.Stage(name); ok {
 		return i, nil
 	}
-	e := &TargetError{File: t.Name, Target: name}
+	e := &TargetError{File: t.File, Target: name}
 	for _, s := range t.Stages {
 		if s.Name != "" {
 			e.Stages = append(e.Stages, s.Name)

@@ -103,7 +103,7 @@ func usualSyntax(text []byte) string {
 
 // Parse reads a Dockerfile within the default limits. The errors are
 // *LimitError, *SyntaxError and *MismatchError; name is what they call the
-// file. The Template keeps source: the caller must not change it.
+// file, a path. The Template keeps source: the caller must not change it.
 func Parse(name string, source []byte) (*Template, error) {
 	return ParseLimited(name, source, Limits{})
 }
@@ -132,7 +132,7 @@ func ParseLimited(name string, source []byte, limits Limits) (*Template, error) 
 		over := s.found[limits.Instructions].first
 		return nil, &LimitError{File: name, Line: over, What: "instructions", Limit: limits.Instructions}
 	}
-	t := &Template{Name: name, Source: source, Syntax: Syntax(source)}
+	t := &Template{File: name, Name: name[strings.LastIndexByte(name, '/')+1:], Source: source, Syntax: Syntax(source)}
 	t.escape, t.instructions = s.escape, s.found
 	if s.unterminated > 0 { // no need to let BuildKit read it all to find the same
 		return nil, t.syntaxError(errUnterminated, s.unterminated)
@@ -182,7 +182,7 @@ var (
 // syntaxError finds the line that BuildKit complains of. It is wrong for
 // directives (counted from 0), so those lines come from the scanner: known.
 func (t *Template) syntaxError(err error, known int) error {
-	out := &SyntaxError{File: t.Name, Err: err, Syntax: t.Syntax}
+	out := &SyntaxError{File: t.File, Err: err, Syntax: t.Syntax}
 	var at *parser.LocationError
 	if errors.As(err, &at) {
 		out.Err = at.Unwrap()
@@ -274,7 +274,7 @@ func (b *builder) differ(format string, args ...any) error {
 	if b.at < len(b.instructions) {
 		line = b.instructions[b.at].first
 	}
-	return &MismatchError{File: b.Name, Line: line, Detail: fmt.Sprintf(format, args...)}
+	return &MismatchError{File: b.File, Line: line, Detail: fmt.Sprintf(format, args...)}
 }
 
 // agree holds the joined lines and the escape character against BuildKit's.

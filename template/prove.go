@@ -57,7 +57,7 @@ func (t *Template) Prove(result []byte, changes []Change) error {
 	for _, g := range groups {
 		t.apply(&file, g)
 	}
-	small, err := ParseLimited(t.Name, file.Bytes(), Limits{Bytes: file.Len(), Instructions: len(groups) + 1})
+	small, err := ParseLimited(t.File, file.Bytes(), Limits{Bytes: file.Len(), Instructions: len(groups) + 1})
 	if err != nil {
 		return err
 	}

@@ -209,6 +209,6 @@ func (t *Template) valueRule(rule InFileRule, image string) {
 
 // addRule adds one that has no effect.
 func (t *Template) addRule(rule InFileRule, message, advice string) {
-	rule.Problem = &Problem{File: t.Name, Line: rule.Line, Message: message, Advice: advice, Text: t.remark}
+	rule.Problem = &Problem{File: t.File, Line: rule.Line, Message: message, Advice: advice, Text: t.remark}
 	t.Rules = append(t.Rules, rule)
 }

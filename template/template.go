@@ -32,8 +32,9 @@ import (
 
 // Template is a Dockerfile as its author wrote it, read but not changed.
 type Template struct {
-	// Name is how messages call the file: "Dockerfile".
-	Name string
+	// File is how messages call the file, a path: "svc/Dockerfile". Name is its last
+	// part, which rules and placeholders go by.
+	File, Name string
 	// Source holds the bytes as they were; every Span points into it.
 	Source []byte
 	// Syntax is the reference of a `# syntax=` directive in any of its forms, or empty.

@@ -23,7 +23,7 @@ func (t *Template) Triggers(instructions []string) []Trigger {
 		if !strings.Contains(strings.ToLower(text), "from") {
 			continue
 		}
-		small, err := Parse(t.Name, []byte("FROM scratch\nONBUILD "+text+"\n"))
+		small, err := Parse(t.File, []byte("FROM scratch\nONBUILD "+text+"\n"))
 		if err != nil {
 			continue
 		}

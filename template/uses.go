@@ -64,7 +64,7 @@ func (t *Template) problem(reference int, message, advice string) *Problem {
 	r := t.References[reference]
 	begin := bytes.LastIndexByte(t.Source[:r.Span.Start], '\n') + 1
 	text, _, _ := bytes.Cut(t.Source[begin:], []byte("\n"))
-	return &Problem{File: t.Name, Line: r.Line, Message: message, Advice: advice, Text: strings.TrimSuffix(string(text), "\r")}
+	return &Problem{File: t.File, Line: r.Line, Message: message, Advice: advice, Text: strings.TrimSuffix(string(text), "\r")}
 }
 
 // base evaluates the FROM of a stage and with it the stage's platform.

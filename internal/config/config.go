@@ -23,6 +23,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
@@ -30,7 +31,7 @@ import (
 
 // File is an archbuild.yaml, as plain data. The zero value says nothing.
 type File struct {
-	// Name is how messages call the file: "archbuild.yaml".
+	// Name is how rules call the file, the last part of its path: "archbuild.yaml".
 	Name string
 	// Default is the platform the template was written for; zero when not given.
 	Default platform.Platform
@@ -86,7 +87,7 @@ type Dockerfile struct {
 	Line int
 }
 
-// Load reads the bytes of a file; name is what messages call it. All errors
+// Load reads the bytes of a file; name is what messages call it, a path. All errors
 // found are returned, joined, each an *Error.
 func Load(name string, data []byte) (File, error) {
 	r := &reader{file: name}
@@ -94,6 +95,7 @@ func Load(name string, data []byte) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
+	name = name[strings.LastIndexByte(name, '/')+1:]
 	f := File{Name: name}
 	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles"}) {
 		switch e.key.text {
