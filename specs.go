@@ -36,6 +36,10 @@ func PushSpecs(ctx context.Context, opts SpecOptions) ([]Assembled, error) {
 	if opts.Type == "" {
 		opts.Type = string(manifest.Docker) // as manifest-tool has it
 	}
+	if opts.Password != "" {
+		fmt.Fprintln(opts.Stderr, "archbuild: warning: --password shows the password to every user of this machine")
+		fmt.Fprintln(opts.Stderr, "archbuild: hint: docker login keeps it, or a credential helper")
+	}
 	specs, warnings, err := opts.read()
 	for _, w := range warnings {
 		fmt.Fprintf(opts.Stderr, "archbuild: warning: %s\n", w)
