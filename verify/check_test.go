@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -318,5 +319,39 @@ func TestCheckReadsNothingTwice(t *testing.T) {
 		if n > 1 && strings.Contains(request, "sha256:") {
 			t.Errorf("%d times %s", n, request)
 		}
+	}
+}
+
+// TestCheckAsksWhatIsThereNow: a child that was read before, and removed since, is missing.
+func TestCheckAsksWhatIsThereNow(t *testing.T) {
+	server := registrytest.New(t)
+	name := server.Addr + "/app:1"
+	index := registrytest.Index(t, "linux/amd64", "linux/arm64")
+	server.Put(t, name, index)
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, removed := server.Client(), "/manifests/"+manifest.Manifests[1].Digest.String()
+	for _, want := range []int{0, 1} {
+		checker, err := verify.NewChecker(verify.CheckOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, err := imagetree.Open(t.Context(), name, client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := checker.Check(t.Context(), name, opened)
+		if err != nil || len(result.Findings) != want || want > 0 && result.Findings[0].Kind != verify.KindMissing {
+			t.Errorf("findings %+v, %v; want %d", result.Findings, err, want)
+		}
+		server.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+			gone := strings.HasSuffix(r.URL.Path, removed)
+			if gone {
+				http.NotFound(w, r)
+			}
+			return gone
+		})
 	}
 }

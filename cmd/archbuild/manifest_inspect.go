@@ -45,5 +45,6 @@ func newManifestInspect(system archbuild.System) *cobra.Command {
 	f.BoolVar(&raw, "raw", false, "print the exact bytes of the index or manifest, with --platform those of that image")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(f, &opts.Engine)
+	registryFlags(f, &opts.Registries)
 	return c
 }

@@ -48,5 +48,6 @@ a list of names on standard input, one a line. Findings of severity error end wi
 	f.BoolVar(&deep, "deep", false, "read every blob and compare its digest")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(f, &opts.Engine)
+	registryFlags(f, &opts.Registries)
 	return c
 }
