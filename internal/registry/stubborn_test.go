@@ -33,6 +33,7 @@ type stubborn struct {
 	elsewhere    string // uploads go to this host
 	// interrupt ends the n-th PATCH, counting from 1, after so many of its bytes.
 	interrupt func(patch int) (after int64, yes bool)
+	faulty    sync.Mutex // not mu, which is held while an upload's body is read
 	fault     func(w http.ResponseWriter, r *http.Request) bool
 
 	mu      sync.Mutex
@@ -59,6 +60,33 @@ func (s *stubborn) options() registry.Options {
 	return registry.Options{Keychain: authn.NewMultiKeychain(), Backoff: 1, Chunk: 100_000}
 }
 
+// blob is what is stored.
+func (s *stubborn) blob(d digest.Digest) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blobs[d.String()]
+}
+
+// longest is how much of a blob an upload brought that is not finished.
+func (s *stubborn) longest() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, part := range s.parts {
+		n = max(n, len(part))
+	}
+	return n
+}
+
+// change changes its whims.
+func (s *stubborn) change(to func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faulty.Lock()
+	defer s.faulty.Unlock()
+	to()
+}
+
 // said gives what was asked, without what every client asks.
 func (s *stubborn) said() string {
 	s.mu.Lock()
@@ -69,7 +97,10 @@ func (s *stubborn) said() string {
 }
 
 func (s *stubborn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.fault != nil && s.fault(w, r) {
+	s.faulty.Lock()
+	fault := s.fault
+	s.faulty.Unlock()
+	if fault != nil && fault(w, r) {
 		return
 	}
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/archbuild/archbuild/internal/registry"
@@ -205,7 +206,10 @@ func TestImagesAreOpenedForReading(t *testing.T) {
 func TestAnUploadSurvivesALostConnection(t *testing.T) {
 	s := registrytest.New(t)
 	lost := map[string]bool{}
+	var mu sync.Mutex
 	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		if r.Method == http.MethodGet || r.Method == http.MethodHead || lost[r.Method] {
 			return false
 		}
@@ -218,6 +222,8 @@ func TestAnUploadSurvivesALostConnection(t *testing.T) {
 	if err := s.Client().Push(t.Context(), "registry.example/x:1", registrytest.Image(t, "linux/amd64")); err != nil {
 		t.Error(err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodPut} {
 		if !lost[method] {
 			t.Errorf("no %s was lost", method)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/archbuild/archbuild/internal/registry"
@@ -53,7 +54,7 @@ func TestUploadsToRegistriesWithWhims(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			s, what := c.server.start(t), newContent(c.size)
 			done, err := s.client().Upload(t.Context(), s.addr()+"/app", what.blob())
-			if err != nil || !bytes.Equal(s.blobs[what.digest().String()], what.data) {
+			if err != nil || !bytes.Equal(s.blob(what.digest()), what.data) {
 				t.Fatal("not arrived:", err)
 			}
 			if diff := cmp.Diff(c.want, s.said()); diff != "" {
@@ -112,15 +113,17 @@ func TestAnUploadGoesOnInTheNextRun(t *testing.T) {
 	lost := s.options()
 	ctx, cancel := context.WithCancel(t.Context())
 	s.fault = func(_ http.ResponseWriter, _ *http.Request) bool {
-		if s.patches == 3 { // The run ends in the middle of the third part.
-			cancel()
-		}
+		s.change(func() {
+			if s.patches == 3 { // The run ends in the middle of the third part.
+				cancel()
+			}
+		})
 		return false
 	}
 	if _, err := registry.New(lost).Upload(ctx, s.addr()+"/app", blob); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	s.interrupt, s.fault = nil, nil
+	s.change(func() { s.interrupt, s.fault = nil, nil })
 	s.said()
 	done, err := s.client().Upload(t.Context(), s.addr()+"/app", blob)
 	if err != nil || done.Resumed != 250_000 || done.Sent != 100_000 || s.begun != 1 {
@@ -133,13 +136,13 @@ func TestAnUploadGoesOnInTheNextRun(t *testing.T) {
 		t.Errorf("%s is remembered after all is done", at)
 	}
 	// What is remembered of an upload that the registry forgot does no harm.
-	s.blobs = map[string][]byte{}
+	s.change(func() { s.blobs = map[string][]byte{} })
 	for _, at := range []string{s.web.URL + "/v2/app/blobs/uploads/u1", "/etc/passwd", "::", "https://127.0.0.1:1/"} {
 		remembered.Remember(s.addr()+"/app", what.digest(), at)
 		if done, err := s.client().Upload(t.Context(), s.addr()+"/app", blob); err != nil || done.Resumed != 0 {
 			t.Errorf("%s: %+v, %v", at, done, err)
 		}
-		s.blobs = map[string][]byte{}
+		s.change(func() { s.blobs = map[string][]byte{} })
 	}
 }
 
@@ -171,18 +174,16 @@ func TestContentThatIsNotWhatItSays(t *testing.T) {
 			}
 			_, err := s.client().Upload(t.Context(), s.addr()+"/app", blob)
 			if c.want == "" {
-				if err != nil || !bytes.Equal(s.blobs[what.digest().String()], what.data) {
+				if err != nil || !bytes.Equal(s.blob(what.digest()), what.data) {
 					t.Error(err)
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), c.want) || len(s.blobs) > 0 {
-				t.Errorf("%d blobs, %v", len(s.blobs), err)
+			if err == nil || !strings.Contains(err.Error(), c.want) || s.blob(what.digest()) != nil {
+				t.Error(err)
 			}
-			for id, part := range s.parts {
-				if len(part) >= len(what.data) {
-					t.Errorf("upload %s is complete: %d bytes", id, len(part))
-				}
+			if n := s.longest(); n >= len(what.data) {
+				t.Errorf("an upload is complete: %d bytes", n)
 			}
 		})
 	}
@@ -216,7 +217,10 @@ func TestTokensAreRenewed(t *testing.T) {
 	s, what := (&stubborn{}).start(t), newContent(350_000)
 	tokens, good := 0, ""
 	patches := 0
+	var mu sync.Mutex
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if r.URL.Path == "/token" {
 			if user, password, _ := r.BasicAuth(); user != "user" || password != "pass" {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -244,7 +248,7 @@ func TestTokensAreRenewed(t *testing.T) {
 	opts.Keychain = keychain{"pass"}
 	addr := front.Listener.Addr().String()
 	done, err := registry.New(opts).Upload(t.Context(), addr+"/app", what.blob())
-	if err != nil || !bytes.Equal(s.blobs[what.digest().String()], what.data) {
+	if err != nil || !bytes.Equal(s.blob(what.digest()), what.data) {
 		t.Error(err)
 	}
 	if tokens < 3 || done.Way != registry.Sent {
