@@ -181,8 +181,11 @@ func (k *check) audit(ctx context.Context, n *imagetree.Node, looked *Looked) er
 		k.add(k.finding(n, *a.problem))
 		return nil
 	case a.broken != nil:
-		k.add(k.finding(n, imagetree.Problem{Kind: imagetree.Invalid, Digest: n.Descriptor.Digest,
-			Message: fmt.Sprintf("its layers cannot be unpacked: %v", a.broken)}))
+		k.add(Finding{
+			Severity: SeverityError, Kind: KindInvalid, Platform: n.Platform.String(), Digest: n.Descriptor.Digest.String(),
+			Message: fmt.Sprintf("the image for %s cannot be unpacked: %s", n.Platform, printable(a.broken.Error())),
+			Hint:    "what lies there is damaged: build and push that image again",
+		})
 		return nil
 	}
 	looked.Audited, looked.Files, looked.Programs, looked.Allowed = true, a.report.Files, a.report.Programs, a.report.Allowed

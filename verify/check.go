@@ -114,6 +114,7 @@ func (c *Checker) Check(ctx context.Context, name string, from *imagetree.Opened
 	if c.o.Deep {
 		failed = append(failed, k.deep(ctx))
 	}
+	failed = about(name, failed)
 	k.sort()
 	for _, p := range c.o.Platforms {
 		if !slices.ContainsFunc(k.images, func(n *imagetree.Node) bool { return n.Platform == p }) {
@@ -121,6 +122,19 @@ func (c *Checker) Check(ctx context.Context, name string, from *imagetree.Opened
 		}
 	}
 	return result, errors.Join(failed...)
+}
+
+// about puts a name before each of the errors, which stay independent.
+func about(name string, errs []error) []error {
+	var list []error
+	for _, err := range errs {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			list = append(list, about(name, joined.Unwrap())...)
+		} else if err != nil {
+			list = append(list, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return list
 }
 
 // check is one name being looked at.

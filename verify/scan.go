@@ -67,7 +67,7 @@ func (e *LimitError) Error() string { return "the image has more than " + e.What
 
 // Hint tells what that usually means.
 func (e *LimitError) Hint() string {
-	return "an image like this is damaged or hostile; --verify=off builds it all the same"
+	return "an image like this is damaged or hostile; a build takes it all the same with --verify=off"
 }
 
 // layers reads layers at the same time; the results keep their order.
