@@ -81,5 +81,5 @@ func (r run) decide(ctx context.Context, services []service, at place) ([]plan.P
 		plans = append(plans, p)
 		failed = append(failed, err)
 	}
-	return plans, errors.Join(failed...)
+	return plans, onceForEachHost(errors.Join(failed...), !r.Offline)
 }

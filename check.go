@@ -129,7 +129,7 @@ func origin(t *template.Template, job plan.Job) func(string) (string, bool) {
 	}
 	return func(path string) (string, bool) {
 		if c, ok := t.Origin(stage, path); ok {
-			return fmt.Sprintf("%s at %s:%d", c.Instruction, t.File, c.Line), true
+			return fmt.Sprintf("%s at %s:%d", c.Instruction, t.Name, c.Line), true
 		}
 		if t.Stages[stage].Run == 0 {
 			return "", false

@@ -54,7 +54,7 @@ func (r run) part(ctx context.Context, s service, request plan.Request, from res
 		return plan.Plan{}, nil, ofLock(s, err)
 	}
 	warnings = withoutRuled(request, warnings)
-	if err := undecided(warnings); err != nil {
+	if err := undecided(request, answers, warnings); err != nil {
 		return plan.Plan{}, nil, err
 	}
 	p, err := plan.Make(request, answers)

@@ -40,11 +40,11 @@ func (r run) sources(s service) (resolve.Registry, error) {
 	case r.Locked && !found:
 		return nil, &NoLockError{File: filepath.Join(filepath.Dir(s.file), lockName)}
 	case r.Locked:
-		return lock.Only(r.registry), nil
+		return lock.Only(r.asks()), nil
 	case found:
-		return lock.Over(r.registry), nil
+		return lock.Over(r.asks()), nil
 	}
-	return r.registry, nil
+	return r.asks(), nil
 }
 
 // lockNote tells that a lock decided, for it may be an old one.
@@ -81,13 +81,19 @@ func (e *OfflineError) Hint() string {
 	return "leave --offline out, or lock the bases while there is a network: archbuild lock PATH"
 }
 
-// undecided makes errors of what a build cannot leave open.
-func undecided(warnings []resolve.Warning) error {
+// undecided makes errors of what a build cannot leave open, with its places.
+func undecided(request plan.Request, answers plan.Answers, warnings []resolve.Warning) error {
 	var failed []error
+	origins, _ := plan.Origins(request, answers) // it went well before
 	for _, w := range warnings {
-		if leftOpen(w) {
-			failed = append(failed, &OfflineError{w.Text})
+		if !leftOpen(w) {
+			continue
 		}
+		e := &OfflineError{w.Text}
+		if i := slices.IndexFunc(origins, func(o plan.Origin) bool { return o.Question == w.Question }); i >= 0 {
+			e.Text = origins[i].String() + ": " + w.Text
+		}
+		failed = append(failed, e)
 	}
 	return errors.Join(failed...)
 }
@@ -158,7 +164,7 @@ func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) 
 		}
 		done = append(done, one)
 	}
-	return done, errors.Join(failed...)
+	return done, onceForEachHost(errors.Join(failed...), false)
 }
 
 func (r run) lock(ctx context.Context, s service, at place, update []string) (Locked, error) {
@@ -167,7 +173,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 	if err != nil {
 		return Locked{}, err
 	}
-	from := before.Over(r.registry)
+	from := before.Over(r.asks())
 	answers, err := r.answers(ctx, s, at, from)
 	if err != nil {
 		return Locked{}, err

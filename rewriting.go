@@ -86,6 +86,9 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err := opts.checkTargets(s); err != nil {
 		return Rewriting{}, err
 	}
+	if err := r.checkForeign([]service{s}); err != nil {
+		return Rewriting{}, err
+	}
 	// What a file says depends on the node's platform alone, not on what it can run.
 	at, err := opts.rewritePlace(host.Platform)
 	if err != nil {

@@ -120,6 +120,8 @@ type doubt struct {
 	unproven bool
 	// harmless ones are no failure under --strict.
 	harmless bool
+	// host is the registry that could not be asked, or empty.
+	host string
 	// missing says that --locked finds the image in no lock.
 	missing bool
 }
@@ -150,6 +152,9 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 		}
 		why := doubt{
 			text: failed.Err.Error(), hint: hintOf(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
+		}
+		if why.host, _ = unreached(failed.Err); why.host != "" {
+			why.hint += withoutNetwork
 		}
 		for _, p := range failed.Platforms {
 			for _, chosen := range []bool{false, true} {
@@ -216,7 +221,7 @@ func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to
 		return "", ""
 	}
 	if use.Guessed {
-		done.warn(w.warning(use, doubt{text: use.Image + " is a guess: a platform does not name the machine", hint: "name it with --build-arg PLATFORM:BALENA_MACHINE_NAME=NAME", harmless: true}))
+		done.warn(w.warning(use, doubt{text: use.Image + " is a guess: a platform does not name the machine", hint: "name it with --build-arg PLATFORM:BALENA_MACHINE_NAME=NAME"}))
 	}
 	if !w.asks(use) {
 		return "", ""

@@ -22,6 +22,8 @@ type RewrittenFile struct {
 	Unchanged bool
 	// Kept files are what a platform is built from, so they are not written over.
 	Kept bool
+	// Replaced files said something else before.
+	Replaced bool
 }
 
 // namedFile is a file to be, and the Dockerfile it was made of.
@@ -31,6 +33,8 @@ type namedFile struct {
 	from    string
 	// open says that a reference in it could not be decided.
 	open bool
+	// unreached is a registry that could not be asked about a reference, or empty.
+	unreached string
 }
 
 // isSource says whether a path is the Dockerfile itself.
@@ -48,7 +52,7 @@ func rewrittenFiles(s service, done []Rewritten) []namedFile {
 	var files []namedFile
 	for _, one := range done {
 		open := slices.ContainsFunc(one.Warnings, func(w RewriteWarning) bool { return !w.harmless })
-		files = append(files, namedFile{one.Dockerfile, one.Content, one.File, open})
+		files = append(files, namedFile{one.Dockerfile, one.Content, one.File, open, one.unreached()})
 		if ignore := s.of(one.Platform).ignore; ignore != nil {
 			files = append(files, namedFile{name: rewrite.DockerignoreName(one.Dockerfile), content: ignore, from: one.File})
 		}
@@ -56,17 +60,25 @@ func rewrittenFiles(s service, done []Rewritten) []namedFile {
 	return files
 }
 
-// writeFiles writes into a folder, which is made if it is not there.
+// writeFiles writes into a folder, which is made if it is not there. A file that
+// is there already outlives a registry that cannot be reached: what was decided
+// when it could be is worth more than what is left open now. The others are written.
 func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, &WriteError{Path: folder, Err: err}
 	}
 	var written []RewrittenFile
+	var kept []error
 	for _, file := range files {
 		path := filepath.Join(folder, file.name)
 		same := sameFile(path, file.content)
+		_, missing := os.Lstat(path)
 		if !same && file.isSource(path) {
 			written = append(written, RewrittenFile{Path: path, Kept: true})
+			continue
+		}
+		if !same && missing == nil && file.unreached != "" {
+			kept = append(kept, &KeptError{Path: path, Host: file.unreached})
 			continue
 		}
 		if !same {
@@ -74,9 +86,22 @@ func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 				return written, err
 			}
 		}
-		written = append(written, RewrittenFile{Path: path, Unchanged: same})
+		written = append(written, RewrittenFile{Path: path, Unchanged: same, Replaced: !same && missing == nil})
 	}
-	return written, nil
+	return written, errors.Join(kept...)
+}
+
+// KeptError says that a file stays as it is because a registry could not be
+// reached to decide what it should say.
+type KeptError struct{ Path, Host string }
+
+func (e *KeptError) Error() string {
+	return fmt.Sprintf("kept: %s stays as it was: %s could not be reached", e.Path, e.Host)
+}
+
+// Hint names both ways out.
+func (e *KeptError) Hint() string {
+	return "try again when it can be reached; --offline writes what rules decide"
 }
 
 // sameFile says whether a plain file has this content.
@@ -140,6 +165,8 @@ func (r Rewriting) WriteFiles(w io.Writer) error {
 		switch {
 		case file.Unchanged:
 			state = "unchanged"
+		case file.Replaced:
+			state = "replaced"
 		case file.Kept:
 			state, why = "kept", ", which its platform is built from; -o FOLDER writes what becomes of it"
 		}

@@ -19,15 +19,19 @@ func (k knowledge) doubtOffline(rules resolve.Rules) {
 		if answer.Digest != "" || ruled || rules.Mode == resolve.Keep || q.Platform == home {
 			continue
 		}
+		open := answer.Undecided || answer.Kept
 		if strings.Contains(q.Image, "@") {
 			k.doubts[q] = doubt{
 				text: "it stays: offline nobody knows which platforms this digest is for", unproven: true,
 				hint: "leave --offline out, or map it: --base " + q.Image + "=NEW",
 			}
-		} else if answer.Undecided {
+		} else if open {
+			hint := "leave --offline out, map it with --base, or take official prefixes with --bases prefix"
+			if answer.Kept {
+				hint = "leave --offline out, or map it with --base"
+			}
 			k.doubts[q] = doubt{
-				text: "it stays: offline nobody knows which platforms it is for", unproven: true, harmless: true,
-				hint: "leave --offline out, map it with --base, or take official prefixes with --bases prefix",
+				text: "it stays: offline nobody knows which platforms it is for", unproven: true, harmless: true, hint: hint,
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
@@ -27,6 +28,8 @@ type RewriteWarning struct {
 	// Platforms for which it holds.
 	Platforms []platform.Platform `json:"-"`
 	file      string
+	// host is the registry that could not be asked, or empty.
+	host string
 	// harmless ones are no failure under --strict, fatal ones are one without it.
 	harmless, fatal bool
 }
@@ -59,7 +62,7 @@ func (w rewriter) warning(use template.Use, d doubt) RewriteWarning {
 	unneeded := !use.Needed && (w.stage != "" || d.missing) && !w.template.Refused(use)
 	return RewriteWarning{
 		Line: ref.Line, Where: ref.Where, Reference: ref.Text, Message: message, Hint: d.hint,
-		file: w.file, harmless: d.harmless || unneeded, fatal: d.missing && !unneeded,
+		file: w.file, host: d.host, harmless: d.harmless || unneeded, fatal: d.missing && !unneeded,
 	}
 }
 
@@ -87,6 +90,12 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 			list[len(list)-1].harmless = rule.Source == template.FromDapper // a build passes over those, too
 		}
 	}
+	if foreign := w.foreign(p); foreign != nil {
+		stage := slices.IndexFunc(w.template.Stages, func(s template.Stage) bool { return s.Line == foreign.Line })
+		add(foreign.Line, "FROM", w.template.References[w.template.Stages[stage].Base].Text, foreign.Text(), foreign.Hint())
+		// Only of a final stage whose platform is written out is it sure.
+		list[len(list)-1].harmless = len(foreign.Path) > 1 || strings.Contains(w.template.Stages[stage].PlatformFlag, "$")
+	}
 	for _, left := range w.template.Placeholders {
 		f, ok := w.template.Filling(left, w.env)
 		sign, hint := "%%"+left.Name+"%%", "give the value: --build-arg "+left.Name+"=VALUE"
@@ -94,6 +103,7 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 		case w.leftAlone():
 		case ok && f.Guessed:
 			add(left.Line, left.Where, left.Name, fmt.Sprintf("%s is taken to be %s: a platform says no machine's name", sign, f.Value), hint)
+			list[len(list)-1].harmless = false
 		case ok:
 		case w.template.Filled():
 			add(left.Line, left.Where, left.Name, sign+" stays: nothing says what it is", hint)
@@ -107,6 +117,19 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 		}
 	}
 	return list
+}
+
+// foreign is what a build would refuse: an image that holds programs of another platform.
+func (w rewriter) foreign(p platform.Platform) *plan.ForeignStageError {
+	request := plan.Request{
+		Template: w.template, Build: w.build, Contexts: w.contextNames(), ContextImages: w.contextImages(),
+		Overruled: w.env.Overruled, AllowForeign: w.AllowForeign,
+	}
+	var foreign *plan.ForeignStageError
+	if !w.leftAlone() && errors.As(plan.Foreign(request, plan.Target{Platform: p, Stage: w.stage, Args: w.env.Args}), &foreign) {
+		return foreign
+	}
+	return nil
 }
 
 // foreignSyntax says whether a frontend is none of docker/dockerfile's, in
@@ -150,7 +173,24 @@ func mergeWarnings(done []Rewritten) []RewriteWarning {
 		}
 	}
 	slices.SortStableFunc(merged, func(a, b RewriteWarning) int { return cmp.Compare(a.Line, b.Line) })
+	said := map[string]bool{}
+	for i, w := range merged {
+		if said[w.host] {
+			merged[i].Message, merged[i].Hint = fmt.Sprintf("%s %s: nor can %s be reached for it", w.Where, w.Reference, w.host), ""
+		}
+		said[w.host] = w.host != ""
+	}
 	return merged
+}
+
+// unreached is a registry that could not be asked about some reference, or empty.
+func (r Rewritten) unreached() string {
+	for _, w := range r.Warnings {
+		if w.host != "" {
+			return w.host
+		}
+	}
+	return ""
 }
 
 // refused are the warnings that do not pass, or not with --strict.

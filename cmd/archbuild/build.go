@@ -95,6 +95,10 @@ func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
+	foreignFlag(f, opts)
+}
+
+func foreignFlag(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringArrayVar(&opts.AllowForeign, "allow-foreign-stage", nil, "the image may stand on or copy from this `STAGE` of another platform (repeatable)")
 }
 

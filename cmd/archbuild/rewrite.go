@@ -18,6 +18,8 @@ or - for standard input.
 Image references are edited, those of all stages, and nothing else: every other
 byte stays. A reference that cannot be decided stays as well, and a line on
 standard error says why; with --strict it is an error, and nothing is written.
+A file that is there already is kept, with an error, when a registry cannot be
+reached to decide what it should say; --offline writes what rules decide.
 Offline, --strict lets names without a digest stay: only a registry could tell.
 A file that says the same already is not touched, any other is written over.`,
 		Example: `  archbuild rewrite ./service --platform linux/arm64
@@ -27,6 +29,9 @@ A file that says the same already is not touched, any other is written over.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
+			if opts.Out == "" && c.Flags().Changed("output") {
+				return usageError{errors.New("-o is empty: name a folder, or - for standard output"), c.CommandPath()}
+			}
 			result, err := archbuild.Rewrite(c.Context(), opts)
 			return errors.Join(printRewriting(system, opts, result, err == nil), err)
 		},
@@ -38,6 +43,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules count without proof")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
+	foreignFlag(f, &opts.Options)
 	f.BoolVar(&opts.Pin, "pin", false, "write the digest of every image")
 	f.BoolVar(&opts.Strict, "strict", false, "fail when a reference cannot be decided")
 	f.BoolVar(&opts.Diff, "diff", false, "print unified diffs, write nothing")

@@ -1,0 +1,40 @@
+package archbuild_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/archbuild/archbuild"
+)
+
+func TestARegistryThatStaysSilentIsNamed(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // which the system accepts for, and nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	folder := t.TempDir()
+	host := silent.Addr().String()
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte("FROM "+host+"/a\nFROM "+host+"/b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	var stderr bytes.Buffer
+	_, err = archbuild.Rewrite(ctx, archbuild.RewriteOptions{Options: archbuild.Options{
+		Paths: []string{folder}, Engine: archbuild.Engine{State: t.TempDir()}, System: archbuild.System{Stderr: &stderr},
+	}})
+	if err == nil {
+		t.Error("it was answered")
+	}
+	if n := strings.Count(stderr.String(), "archbuild: waiting for "+host+", asked for "+host+"/"); n != 1 || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("%d lines tell what is waited for:\n%s", n, &stderr)
+	}
+}
