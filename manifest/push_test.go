@@ -271,7 +271,7 @@ func TestATagThatSomebodyElseMovesIsReported(t *testing.T) {
 			if heads++; heads == 2 {
 				srv.mu.Unlock()
 				defer srv.mu.Lock()
-				if _, err := client().PutIndex(t.Context(), name, other.Bytes, other.Descriptor.MediaType); err != nil {
+				if _, err := client().PutManifest(t.Context(), name, other.Bytes, other.Descriptor.MediaType); err != nil {
 					t.Error(err)
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -23,13 +22,6 @@ func (c *Client) Push(ctx context.Context, ref string, what remote.Taggable) err
 	})
 }
 
-// PushLayer uploads one blob to the repository of ref.
-func (c *Client) PushLayer(ctx context.Context, ref string, layer v1.Layer) error {
-	return c.push(ctx, ref, func(s *session, to name.Reference) error {
-		return s.pusher.Upload(ctx, to.Context(), layer)
-	})
-}
-
 // PutManifest writes the bytes of a manifest as they are. All that they refer to
 // must be in the repository already. It returns what was written.
 func (c *Client) PutManifest(ctx context.Context, ref string, data []byte, mediaType string) (ocispecs.Descriptor, error) {
@@ -41,11 +33,6 @@ func (c *Client) PutManifest(ctx context.Context, ref string, data []byte, media
 		return s.pusher.Put(ctx, to, raw{data: data, mediaType: types.MediaType(mediaType)})
 	})
 	return desc, err
-}
-
-// PutIndex is PutManifest for an index.
-func (c *Client) PutIndex(ctx context.Context, ref string, data []byte, mediaType string) (ocispecs.Descriptor, error) {
-	return c.PutManifest(ctx, ref, data, mediaType)
 }
 
 // Tag gives what ref names (best by digest) another tag in the same repository.

@@ -151,7 +151,7 @@ func TestWhatIsPushedIsThereAtOnce(t *testing.T) {
 	}
 	data, _ := one.RawManifest()
 	first, _ := one.Digest()
-	desc, err := c.PutIndex(ctx, repo+":2", data, index)
+	desc, err := c.PutManifest(ctx, repo+":2", data, index)
 	if err != nil || desc.Digest.String() != first.String() || desc.Size != int64(len(data)) {
 		t.Errorf("%+v, %v", desc, err)
 	}
@@ -168,7 +168,7 @@ func TestWhatIsPushedIsThereAtOnce(t *testing.T) {
 	if err != nil || got.Digest != desc.Digest || !bytes.Equal(bytesOf, data) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := c.PutIndex(ctx, repo+"@sha256:"+strings.Repeat("0", 64), data, index); err == nil || !strings.Contains(err.Error(), "is not that of the manifest") {
+	if _, err := c.PutManifest(ctx, repo+"@sha256:"+strings.Repeat("0", 64), data, index); err == nil || !strings.Contains(err.Error(), "is not that of the manifest") {
 		t.Error(err)
 	}
 	if _, err := c.Head(ctx, repo+":none"); err == nil || err.Error() != repo+":none does not exist in registry.example" {
