@@ -60,7 +60,12 @@ func Start(t testing.TB, kind Kind) *Registry {
 	if err != nil {
 		t.Fatal(errors.Join(err, os.RemoveAll(dir)))
 	}
-	t.Cleanup(stop)
+	t.Cleanup(func() {
+		stop()
+		if err := os.RemoveAll(dir); err != nil { // stop waits only so long for a large storage to go.
+			t.Error(err)
+		}
+	})
 	return &Registry{Kind: kind, Addr: addr}
 }
 
