@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,8 @@ func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, from place) e
 		return nil
 	}
 	up, err := d.registry.Upload(ctx, d.repo, registry.Blob{
-		Digest: b.Digest, Size: b.Size, From: d.mountable(from), Open: d.transfer(b, from), Unfinished: d.page,
+		Digest: b.Digest, Size: b.Size, From: d.mountable(from), Unfinished: d.page,
+		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) { return from.blob(ctx, b, offset) },
 	})
 	d.count(up)
 	if err == nil {

@@ -4,25 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/archbuild/archbuild/internal/registry"
 )
 
-const (
-	// requests is how many questions are asked at once; the registry's own limit
-	// (registry.Options) may be lower.
-	requests = 32
-	// transfers is how many blobs are on their way at once.
-	transfers = 6
-)
+// requests is how many questions are asked at once; the registry's own limit
+// (registry.Options) may be lower.
+const requests = 32
 
 // PushOptions say how to push.
 type PushOptions struct {
@@ -76,7 +70,7 @@ func (s shipment) push(ctx context.Context, reg *registry.Client, names []string
 			return Pushed{Tags: told(moves), References: []string{}}, err
 		}
 	}
-	p := pusher{shipment: s, registry: reg, journal: opts.Journal, slots: make(chan struct{}, transfers)}
+	p := pusher{shipment: s, registry: reg, journal: opts.Journal}
 	p.done = Pushed{Tags: []Tag{}, References: []string{}}
 	for i, repo := range repos {
 		if err := p.repository(ctx, repo, repos[:i]); err != nil {
@@ -126,7 +120,6 @@ type pusher struct {
 	shipment
 	registry *registry.Client
 	journal  Journal
-	slots    chan struct{}
 
 	mu   sync.Mutex
 	done Pushed
@@ -191,34 +184,6 @@ func hasManifest(ctx context.Context, reg *registry.Client, ref string) (bool, e
 func notFound(err error) bool {
 	var e interface{ NotFound() bool }
 	return errors.As(err, &e) && e.NotFound()
-}
-
-// transfer opens a blob for sending when one of the slots is free, and frees it
-// when the reader is closed.
-func (p *pusher) transfer(b ocispec.Descriptor, from place) func(context.Context, int64) (io.ReadCloser, error) {
-	return func(ctx context.Context, offset int64) (io.ReadCloser, error) {
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		body, err := from.blob(ctx, b, offset)
-		if err != nil {
-			<-p.slots
-			return nil, err
-		}
-		return &slotted{ReadCloser: body, free: sync.OnceFunc(func() { <-p.slots })}, nil
-	}
-}
-
-type slotted struct {
-	io.ReadCloser
-	free func()
-}
-
-func (s *slotted) Close() error {
-	defer s.free()
-	return s.ReadCloser.Close()
 }
 
 // count notes what an upload did.

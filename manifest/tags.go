@@ -284,7 +284,10 @@ func (t tagger) undo(ctx context.Context, m *move) error {
 		return fmt.Errorf("moving tag %s back: %w", m.name, err)
 	}
 	if err := t.restore(ctx, m); err != nil {
-		m.state = TagMoved
+		m.state = TagLost
+		if known := (*registry.Error)(nil); errors.As(err, &known) && known.Kind == registry.Unsupported {
+			m.state = TagMoved // It is new, and stays.
+		}
 		return &UndoError{Tag: m.name, Before: m.before.Digest, Err: err}
 	}
 	if failed == TagMoved {

@@ -7,27 +7,35 @@ import (
 	"time"
 )
 
-// maxAtOnce is Options.Concurrency if it says nothing.
-const maxAtOnce = 50
+const (
+	// maxAtOnce is Options.Concurrency if it says nothing.
+	maxAtOnce = 50
+	// maxUploads is how many blobs are sent to a host at once. More would not be faster,
+	// but each would be more likely to be too slow for somebody's patience.
+	maxUploads = 6
+)
 
 // limiter bounds what one host is asked for.
 //
-// There are two kinds of places, so that copying within one registry cannot
-// lock itself up, not even with a single place: a request takes a place of the
-// first kind until its answer begins, an upload until all of it is sent; a blob
-// that is being read takes one of the second kind until it is closed. What
-// feeds an upload waits for a place of the second kind while it holds one of
-// the first, and never the other way round.
+// There are kinds of places, taken in one order only, so that copying within one
+// registry cannot lock itself up, not even with a single place of each: an upload
+// takes a place among the uploads and one among the requests until all of it is
+// sent; any other request takes one among the requests until its answer begins; a
+// blob that is being read, also to feed an upload, takes one among the reads
+// until it is closed.
 type limiter struct {
-	requests, reads chan struct{}
-	interval        time.Duration
+	uploads, requests, reads chan struct{}
+	interval                 time.Duration
 
 	mu   sync.Mutex
 	next time.Time // when the next request may begin
 }
 
 func newLimiter(opts Options) *limiter {
-	l := &limiter{requests: make(chan struct{}, opts.Concurrency), reads: make(chan struct{}, opts.Concurrency)}
+	l := &limiter{
+		uploads:  make(chan struct{}, min(opts.Concurrency, maxUploads)),
+		requests: make(chan struct{}, opts.Concurrency), reads: make(chan struct{}, opts.Concurrency),
+	}
 	if opts.Rate > 0 {
 		l.interval = time.Duration(float64(time.Second) / opts.Rate)
 	}

@@ -87,13 +87,15 @@ func (u *upload) goesOn(err error) bool {
 	return errors.As(err, new(*interrupted))
 }
 
-// attempt sends what is missing and commits it. It holds one of the host's places.
+// attempt sends what is missing and commits it. It holds places of the host.
 func (u *upload) attempt(ctx context.Context) error {
-	leave, err := take(ctx, u.endpoint.limit.requests)
-	if err != nil {
-		return err
+	for _, places := range []chan struct{}{u.endpoint.limit.uploads, u.endpoint.limit.requests} {
+		leave, err := take(ctx, places)
+		if err != nil {
+			return err
+		}
+		defer leave()
 	}
-	defer leave()
 	ctx, cancel := context.WithCancel(withPlace(ctx))
 	defer u.content.close()
 	defer cancel()
