@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/template"
 	"github.com/distribution/reference"
 )
 
@@ -58,7 +59,50 @@ func (r run) part(ctx context.Context, s service, request plan.Request, from res
 		return plan.Plan{}, nil, err
 	}
 	p, err := plan.Make(request, answers)
-	return p, warnings, err
+	return p, append(warnings, r.unusedOfFile(s, request, answers)...), err
+}
+
+// unusedOfFile tells of rules in archbuild.yaml that no image of a Dockerfile
+// asks for, not even in a stage that is not needed.
+func (r run) unusedOfFile(s service, request plan.Request, answers plan.Answers) []resolve.Warning {
+	var questions []resolve.Question
+	origins, err := plan.Origins(request, answers)
+	if err != nil {
+		return nil
+	}
+	for _, o := range origins {
+		questions = append(questions, o.Question)
+	}
+	for _, target := range request.Targets {
+		env := template.Env{Target: target.Platform, Build: request.Build, Args: target.Args, TargetStage: target.Stage, Overruled: request.Overruled}
+		uses, err := request.Template.Uses(env)
+		if err != nil {
+			return nil
+		}
+		more, all := imagesOf(uses)
+		if !all {
+			return nil
+		}
+		questions = append(questions, more...)
+	}
+	return r.rulesOf(s).UnusedOfFile(questions)
+}
+
+// imagesOf are the images of some uses, as they are written and as comments have
+// them. Not all of them are known when there is a use that nobody can tell.
+func imagesOf(uses []template.Use) (questions []resolve.Question, all bool) {
+	all = true
+	for _, use := range uses {
+		all = all && use.Problem == nil
+		if use.Kind != template.External {
+			continue
+		}
+		questions = append(questions, resolve.Question{Image: use.Image, Platform: use.Platform})
+		if use.Written != "" {
+			questions = append(questions, resolve.Question{Image: use.Written, Platform: use.Platform})
+		}
+	}
+	return questions, all
 }
 
 // worthTelling is the text of warnings. A rule is unused only if none of the
@@ -69,7 +113,7 @@ func (r run) worthTelling(warnings []resolve.Warning, parts int) []string {
 	for _, w := range warnings {
 		if w.Kind == resolve.UnusedRule {
 			unused[w.Text]++
-			if unused[w.Text] < parts || len(r.Paths) > 1 {
+			if unused[w.Text] < parts || w.Rule.CommandLine && len(r.Paths) > 1 {
 				continue
 			}
 		}

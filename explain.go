@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/template"
 )
 
 // Explanation is why one reference became what it became on one platform.
@@ -21,10 +22,12 @@ type Explanation struct {
 	Rule     string            `json:"rule,omitempty"`
 	Tried    []resolve.Step    `json:"tried"`
 	Error    string            `json:"error,omitempty"`
+	hint     string
 }
 
 // Explain tells of every use of a reference in the templates what was tried for
-// it, in order. The reference may be the one written or the one it became.
+// it, in order. The reference may be the one written or the one it became. What
+// could not be resolved is explained as well, and is an *UnresolvedError.
 func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, error) {
 	opts.DryRun = true
 	r, host, services, err := opts.begin(ctx)
@@ -55,10 +58,45 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 		}
 	}
 	if len(list) == 0 {
-		return nil, &UsageError{fmt.Errorf("--explain %s: no such image in the plan", ref), "`archbuild plan` lists the images"}
+		return nil, r.noSuchImage(services, at, ref)
 	}
-	return list, nil
+	var failed []error
+	for _, e := range list {
+		if e.Error != "" {
+			failed = append(failed, &UnresolvedError{e})
+		}
+	}
+	return list, errors.Join(failed...)
 }
+
+// noSuchImage says why there is nothing to explain.
+func (r run) noSuchImage(services []service, at place, ref string) error {
+	for _, s := range services {
+		for _, request := range r.requests(s, at) {
+			for _, target := range request.Targets {
+				uses, err := request.Template.Uses(template.Env{Target: target.Platform, Build: request.Build, Args: target.Args, TargetStage: target.Stage})
+				i := slices.IndexFunc(uses, func(u template.Use) bool { return !u.Needed && (u.Image == ref || u.Written == ref) })
+				if err != nil || i < 0 {
+					continue
+				}
+				of := request.Template.References[uses[i].Reference]
+				err = fmt.Errorf("--explain %s: it stands at %s:%d, in a stage that the build does not need", ref, request.Template.File, of.Line)
+				return &UsageError{err, "name a stage that needs it with --target"}
+			}
+		}
+	}
+	return &UsageError{fmt.Errorf("--explain %s: no such image in the plan", ref), "`archbuild plan` lists the images"}
+}
+
+// UnresolvedError is an explanation that ends without an image.
+type UnresolvedError struct{ Explanation }
+
+func (e *UnresolvedError) Error() string {
+	return fmt.Sprintf("%s on %s: no image was found", e.Image, e.Platform)
+}
+
+// Hint is the cause's own.
+func (e *UnresolvedError) Hint() string { return e.hint }
 
 // unrelated is what went wrong that is about no image.
 func unrelated(failed error) error {
@@ -123,7 +161,7 @@ func (e *Explanation) blame(failed error) bool {
 	for _, err := range leaves(failed) {
 		var about *resolve.Error
 		if errors.As(err, &about) && about.Image == e.Image && slices.Contains(about.Platforms, e.Platform) {
-			e.Tried, e.Error = append(e.Tried, about.Trail...), about.Err.Error()
+			e.Tried, e.Error, e.hint = append(e.Tried, about.Trail...), about.Err.Error(), hintOf(err)
 			return true
 		}
 	}
@@ -141,7 +179,11 @@ func WriteExplanations(w io.Writer, list []Explanation) error {
 		for i, step := range e.Tried {
 			fmt.Fprintf(w, "  %d. %s\n", i+1, ui.Line(step.String()))
 		}
-		if e.Error != "" {
+		switch {
+		case e.Error != "" && len(e.Tried) > 0: // the steps have said it
+			fmt.Fprintf(w, "  so: nothing that serves %s\n", e.Platform)
+			continue
+		case e.Error != "":
 			fmt.Fprintf(w, "  so: %s\n", ui.Line(e.Error))
 			continue
 		}

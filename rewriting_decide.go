@@ -63,6 +63,16 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
+	var images []resolve.Question
+	told := true
+	for _, list := range uses {
+		more, all := imagesOf(list)
+		images, told = append(images, more...), told && all
+	}
+	if told {
+		none := resolve.Question{}
+		known.notes[none] = append(known.notes[none], w.rulesOf(w.service).UnusedOfFile(images)...)
+	}
 	var done []Rewritten
 	for i, target := range w.targets {
 		if at := slices.IndexFunc(uses[i], func(u template.Use) bool { return u.Needed && u.Skip }); at >= 0 {

@@ -23,7 +23,7 @@ const (
 	Undecided WarningKind = "undecided"
 	// UndecidedPin is Undecided for a reference pinned by digest.
 	UndecidedPin WarningKind = "undecided pin"
-	// UnusedRule means that a rule of the command line fits no reference.
+	// UnusedRule means that a rule fits no reference.
 	UnusedRule WarningKind = "unused rule"
 )
 
@@ -78,7 +78,7 @@ func All(ctx context.Context, reg Registry, rules Rules, questions []Question) (
 	}
 	warnings = append(warnings, undecided(questions, answers)...)
 	for _, rule := range table.unused(rules.List, questions) {
-		warnings = append(warnings, Warning{Kind: UnusedRule, Rule: rule, Text: fmt.Sprintf("%s %s matched no image of this Dockerfile", rule.Source, rule)})
+		warnings = append(warnings, unusedRule(rule))
 	}
 	return answers, warnings, join(failures)
 }

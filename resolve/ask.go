@@ -99,7 +99,7 @@ func (a *asker) prefix(ctx context.Context) (Answer, error) {
 		if errors.As(err, &none) && none.Single {
 			return a.repin(ctx, none)
 		}
-		answer.Kept = true
+		answer.Kept = answer.Digest == ""
 		return answer, err
 	}
 	if found, _ := a.first(ctx, list); found != nil {

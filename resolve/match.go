@@ -223,6 +223,40 @@ func (t table) unused(rules []Rule, questions []Question) []Rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !r.CommandLine || used[r] })
 }
 
+// UnusedOfFile lists the rules of files that fit none of the questions, though
+// they are for one of their platforms. What has no use in one Dockerfile may have
+// it in another one beside it.
+func (r Rules) UnusedOfFile(questions []Question) []Warning {
+	table, err := r.read()
+	if err != nil || table.bounded(questions) != nil {
+		return nil
+	}
+	used, asked := map[Rule]bool{}, map[platform.Platform]bool{{}: true}
+	for _, q := range distinct(questions) {
+		asked[q.Platform] = true
+		n, err := parseName(q.Image)
+		if err != nil {
+			continue
+		}
+		for _, e := range table.about(n) {
+			if fits, _ := e.match(n, q.Platform); fits != no {
+				used[e.Rule] = true
+			}
+		}
+	}
+	var list []Warning
+	for _, rule := range r.List {
+		if !rule.CommandLine && !used[rule] && asked[rule.Platform] {
+			list = append(list, unusedRule(rule))
+		}
+	}
+	return list
+}
+
+func unusedRule(rule Rule) Warning {
+	return Warning{Kind: UnusedRule, Rule: rule, Text: fmt.Sprintf("%s %s matched no image of this Dockerfile", rule.Source, rule)}
+}
+
 // place is what two rules must not both decide.
 type place struct {
 	repo, tag, digest string

@@ -30,7 +30,8 @@ type Answer struct {
 	Rule string
 	// Undecided tells that the reference was kept because offline nothing says what serves it.
 	Undecided bool
-	// Kept tells that mode Prefix left the reference as it is: no official image has its name.
+	// Kept tells that mode Prefix left the reference as it is, without proof: no
+	// official image has its name.
 	Kept bool
 	// Locked tells that Digest comes from archbuild.lock.
 	Locked bool

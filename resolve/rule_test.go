@@ -149,3 +149,21 @@ func (*prefixOnly) Image(_ context.Context, ref string) (resolve.Image, error) {
 func (*prefixOnly) Config(context.Context, string, string) (resolve.Config, error) {
 	return resolve.Config{Platform: platform.MustParse("linux/arm64")}, nil
 }
+
+func TestRulesOfAFileWithoutAUse(t *testing.T) {
+	arm64, s390x := platform.Platform{OS: "linux", Arch: "arm64"}, platform.Platform{OS: "linux", Arch: "s390x"}
+	rules := resolve.Rules{List: []resolve.Rule{
+		{Old: "debian", New: "a/debian", Source: "archbuild.yaml:2"},
+		{Old: "nosuch", New: "x", Source: "archbuild.yaml:3"},
+		{Old: "other", New: "x", Platform: s390x, Source: "archbuild.yaml:4"}, // not asked for
+		{Old: "more", New: "x", Source: "--base", CommandLine: true},          // All tells
+	}}
+	var got []string
+	for _, w := range rules.UnusedOfFile([]resolve.Question{{Image: "debian:12", Platform: arm64}}) {
+		got = append(got, string(w.Kind)+": "+w.Text)
+	}
+	want := []string{"unused rule: archbuild.yaml:3 nosuch=x matched no image of this Dockerfile"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

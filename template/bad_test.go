@@ -23,6 +23,10 @@ func TestErrorsShowTheLine(t *testing.T) {
 		{"a wrong escape", "# escape=x\nFROM a\n", "Dockerfile:1: invalid escape token", "line 1"},
 		{"a bad stage name", "FROM a AS 1\n", "Dockerfile:1: invalid name for build stage", "line 1"},
 		{"another frontend", "// syntax=mine/own:1\nfunc main() {}\n", "unknown instruction", "mine/own:1"},
+		{"another frontend says what to do", "# syntax=hashicorp/packer:1\n{\n}\n", "Dockerfile:2: unknown instruction: {", "docker buildx build"},
+		{"Docker's own frontend is no other", "# syntax=docker/dockerfile:1\nFROM a\nRUNN x\n", "unknown instruction", "correct line 3"},
+		{"something else", "hello\n", "Dockerfile:1: unknown instruction", "begin with FROM"},
+		{"no FROM but a RUN", "ARG X\nRUN x\n", "Dockerfile:2: no build stage", "begin with FROM: line 2"},
 		{"control characters", "FROM a\n\x1b[31mRUN\n", `Dockerfile:2: unknown instruction: \u001b[31mRUN`, "line 2"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -17,6 +17,8 @@ type SyntaxError struct {
 	Err error
 	// Syntax is the frontend that the file asks for, if any: another one may accept it.
 	Syntax string
+	// early tells that the line stands before any FROM.
+	early bool
 }
 
 func (e *SyntaxError) Error() string { return located(e.File, e.Line, e.Err.Error(), e.Text) }
@@ -25,11 +27,14 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // Hint says what to do about the line.
 func (e *SyntaxError) Hint() string {
-	if e.Syntax != "" {
-		return fmt.Sprintf("the file asks for the frontend %s; archbuild reads what BuildKit's own frontend accepts", printable(e.Syntax))
+	if e.Syntax != "" && !strings.Contains(e.Syntax, "docker/dockerfile") {
+		return fmt.Sprintf("archbuild cannot read what is written for the frontend %s: build the file with docker buildx build, or name a Dockerfile with -f", printable(e.Syntax))
 	}
-	if e.Line == 0 {
+	switch {
+	case e.Line == 0:
 		return "a Dockerfile needs at least one FROM"
+	case e.early:
+		return fmt.Sprintf("begin with FROM: line %d stands before any", e.Line)
 	}
 	return fmt.Sprintf("correct line %d: BuildKit refuses it as well", e.Line)
 }

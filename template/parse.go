@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	known "github.com/moby/buildkit/frontend/dockerfile/command"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -194,7 +195,25 @@ func (t *Template) syntaxError(err error, known int) error {
 		out.Line = known
 	}
 	out.Text = t.LineText(out.Line)
+	out.early = t.early(out.Line)
 	return out
+}
+
+// early says whether an instruction that only a stage can hold stands in a line
+// before any FROM, or anything in a file that has none.
+func (t *Template) early(line int) bool {
+	for i := range t.instructions {
+		word, _, _ := strings.Cut(strings.TrimSpace(t.instructions[i].text), " ")
+		word = strings.ToLower(word)
+		_, isKnown := known.Commands[word]
+		switch {
+		case word == known.From:
+			return false
+		case t.instructions[i].first == line && isKnown && word != known.Arg:
+			return true
+		}
+	}
+	return true
 }
 
 // LineText returns one line of the file, counted from 1, without its line end.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/archbuild/archbuild"
@@ -21,13 +22,14 @@ func newPlan(system archbuild.System) *cobra.Command {
 			opts.Paths, opts.DryRun = args, true
 			if explain != "" {
 				list, err := archbuild.Explain(c.Context(), opts, explain)
-				if err != nil {
-					return err
+				switch {
+				case len(list) == 0:
+				case asJSON:
+					err = errors.Join(printJSON(system.Stdout, list), err)
+				default:
+					err = errors.Join(archbuild.WriteExplanations(system.Stdout, list), err)
 				}
-				if asJSON {
-					return printJSON(system.Stdout, list)
-				}
-				return archbuild.WriteExplanations(system.Stdout, list)
+				return err
 			}
 			outcome, err := archbuild.Build(c.Context(), opts)
 			if err != nil {

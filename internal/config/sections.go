@@ -30,6 +30,9 @@ func (r *reader) platform(s text, ok bool) (platform.Platform, bool) {
 
 func (r *reader) platforms(node ast.Node) []platform.Platform {
 	var list []platform.Platform
+	if empty, ok := r.follow(node).(*ast.SequenceNode); ok && len(empty.Values) == 0 {
+		r.fail(place(node), "the list of platforms is empty", "name one, or leave platforms out")
+	}
 	seen := once[platform.Platform]{}
 	for _, item := range r.sequence(node) {
 		if p, ok := r.platform(item, true); ok && seen.first(r, p, item) {

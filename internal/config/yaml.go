@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -73,6 +74,7 @@ func (o once[T]) first(r *reader, what T, at text) bool {
 // reader walks the tree and collects errors.
 type reader struct {
 	file    string
+	lines   []string
 	errs    []error
 	anchors map[string]ast.Node
 	aliases int
@@ -83,6 +85,7 @@ func (r *reader) document(data []byte) (ast.Node, error) {
 	if err := r.bounds(data); err != nil {
 		return nil, err
 	}
+	r.lines = strings.Split(string(data), "\n")
 	tokens := lexer.Tokenize(string(data))
 	if err := r.depth(tokens); err != nil {
 		return nil, err
@@ -164,8 +167,27 @@ func (r *reader) syntax(err error) error {
 		}
 	}
 	message, _, _ = strings.Cut(message, "\n")
-	return r.error(at, "no valid YAML: "+message, "")
+	return r.error(at, "no valid YAML: "+message, r.advice(at.line))
 }
+
+// advice looks for what mostly is wrong in a line that is no YAML.
+func (r *reader) advice(line int) string {
+	if line < 1 || line > len(r.lines) {
+		return "compare it with the examples in docs/config.md"
+	}
+	text := r.lines[line-1]
+	start := strings.TrimLeft(text, " -{[,")
+	switch {
+	case strings.HasPrefix(strings.TrimLeft(text, " "), "\t"):
+		return "indent with spaces: YAML takes no tabs"
+	case strings.ContainsAny(start[:min(1, len(start))], "*&!%@`|>") || strings.Contains(text, ": *") || strings.Contains(text, "{*"):
+		return quoteStar
+	}
+	return fmt.Sprintf("look at line %d: a quote or bracket may be open, or something needs quotes", line)
+}
+
+// quoteStar is the way to write what YAML would take for a sign of its own.
+const quoteStar = `put what begins with such a sign in quotes: "*-slim": NEW`
 
 // anchorFinder collects &anchors.
 type anchorFinder map[string]ast.Node
@@ -218,7 +240,7 @@ func (r *reader) mapping(node ast.Node, known []string) []entry {
 	case nil, *ast.NullNode:
 		return nil
 	default:
-		r.fail(at, "expected a mapping (key: value)", "")
+		r.fail(at, "expected a mapping (key: value)", "write KEY: VALUE, one a line, indented below it")
 		return nil
 	}
 	var entries []entry
@@ -256,7 +278,9 @@ func (r *reader) known(key text, known []string) bool {
 		}
 	}
 	hint := "known keys: " + strings.Join(known, ", ")
-	if near, ok := suggest.Search(key.text, known, false); ok {
+	if lower := strings.ToLower(key.text); slices.Contains(known, lower) {
+		hint = fmt.Sprintf("did you mean %s?", lower)
+	} else if near, ok := suggest.Search(key.text, known, false); ok {
 		hint = fmt.Sprintf("did you mean %s?", strings.ToLower(near))
 	}
 	r.fail(key, fmt.Sprintf("unknown key %q", key.text), hint)
@@ -276,7 +300,11 @@ func (r *reader) sequence(node ast.Node) []text {
 		}
 	case nil, *ast.NullNode:
 	default:
-		r.fail(at, "expected a list: [a, b]", "")
+		hint := "write it as [a, b]"
+		if one, ok := r.follow(node).(*ast.StringNode); ok {
+			hint = fmt.Sprintf("write it as a list: [%s]", one.Value)
+		}
+		r.fail(at, "expected a list", hint)
 	}
 	return list
 }
@@ -292,10 +320,14 @@ func (r *reader) scalar(node ast.Node) (text, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		at.text = n.GetToken().Value
 	case nil, *ast.NullNode:
+		if _, alias := node.(*ast.AliasNode); alias && r.aliases <= maxAliases {
+			r.fail(at, "an alias (*) without an anchor (&)", quoteStar)
+			return at, false
+		}
 		r.fail(at, "a value is missing here", "an empty one is written \"\"")
 		return at, false
 	default:
-		r.fail(at, "expected a single value", "")
+		r.fail(at, "expected a single value", "write one value, without [ ] or { }")
 		return at, false
 	}
 	if strings.ContainsRune(at.text, 0) {
