@@ -11,8 +11,8 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/rewrite"
-	"github.com/opencontainers/go-digest"
 	"github.com/archbuild/archbuild/template"
+	"github.com/opencontainers/go-digest"
 )
 
 // service takes one plan through rewrite, builder, verify and manifest.

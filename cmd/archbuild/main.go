@@ -6,16 +6,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/containerd/log"
 )
-
-// memoryLimit is for the Go heap, in bytes; it is a soft one. The program's own
-// pages, about as much again, come on top.
-const memoryLimit = 26 << 20
 
 func main() {
 	// The private BuildKit server is this same program, started by itself.
@@ -26,11 +21,7 @@ func main() {
 	if err := log.SetLevel("panic"); err != nil {
 		panic(err) // the level is a constant
 	}
-	// What this program does with a large context is mostly passing it on: without
-	// a limit half of its memory would be garbage. Whoever sets GOMEMLIMIT decides.
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second ^C ends at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// memoryLimit is for the Go heap, in bytes; it is a soft one. The program's own
+// pages, about as much again, come on top.
+const memoryLimit = 26 << 20
+
+// limitMemory sets a limit until what is really in use comes close to it: a
+// collector that has nothing to free would run without end. Whoever sets
+// GOMEMLIMIT decides. What this program does with a large context is mostly
+// passing it on: without a limit half of its memory would be garbage.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetMemoryLimit(memoryLimit)
+	afterCollection(func() (again bool) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		if metrics.Read(live); live[0].Value.Uint64() < memoryLimit*2/3 {
+			return true
+		}
+		debug.SetMemoryLimit(math.MaxInt64)
+		return false
+	})
+}
+
+// afterCollection calls do after each run of the garbage collector, which frees
+// an object made for that, for as long as do asks for it.
+func afterCollection(do func() (again bool)) {
+	runtime.AddCleanup(new([64]byte), func(do func() bool) {
+		if do() {
+			afterCollection(do)
+		}
+	}, do)
+}
