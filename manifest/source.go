@@ -125,7 +125,8 @@ func (g *gatherer) source(ctx context.Context, s Source) (gathered, error) {
 	if len(got.images) == 0 {
 		return got, &NoImageError{s.Text}
 	}
-	return got, w.join()
+	w.join()
+	return got, nil
 }
 
 // roots opens a source: what its name names, and where that lies.
@@ -319,7 +320,7 @@ func fill(told, config ocispec.Platform) ocispec.Platform {
 }
 
 // join gives the images what speaks of them, and the platform the user told.
-func (w *walk) join() error {
+func (w *walk) join() {
 	for _, a := range w.attestations {
 		found := false
 		for i := range w.got.images {
@@ -335,15 +336,14 @@ func (w *walk) join() error {
 	}
 	told := w.got.Platform
 	if told.OS == "" && told.Architecture == "" && told.Variant == "" && told.OSVersion == "" && len(told.OSFeatures) == 0 {
-		return nil
+		return
 	}
 	if len(w.got.images) > 1 {
 		w.warn(fmt.Sprintf("%s holds %d images: the platform that was told for it is not used", w.got.Text, len(w.got.images)))
-		return nil
+		return
 	}
 	filled := fill(told, w.got.images[0].config)
 	w.got.images[0].Platform = &filled
-	return nil
 }
 
 // isAttestation tells whether an entry of an index is no image but speaks of one.
