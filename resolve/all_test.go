@@ -281,6 +281,25 @@ func TestARegistryThatFailsIsNoReasonToTryAnotherImage(t *testing.T) {
 	}
 }
 
+// TestACandidateThatCannotBeLookedAtIsADoubt: with the registry back it may be
+// the one, so no other is taken, and nothing is left as it is.
+func TestACandidateThatCannotBeLookedAtIsADoubt(t *testing.T) {
+	s := registrytest.New(t)
+	s.Push(t, "vendor/tool-amd64:1", "linux/amd64")
+	s.Push(t, "vendor/tool-aarch64:1", "linux/arm64")
+	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "vendor/tool-arm64/") {
+			w.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		return false
+	})
+	_, _, err := resolve.All(t.Context(), s.Client(), resolve.Rules{}, []resolve.Question{ask("vendor/tool-amd64:1", "linux/arm64")})
+	if err == nil || !strings.Contains(err.Error(), "cannot reach docker.io for vendor/tool-arm64:1") {
+		t.Error(err)
+	}
+}
+
 func TestFiftyReferencesOnFivePlatformsTakeHalfASecond(t *testing.T) {
 	s := registrytest.New(t)
 	on := []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le"}

@@ -69,8 +69,10 @@ func (a *asker) auto(ctx context.Context) (Answer, error) {
 	if none != nil && none.Single {
 		return a.repin(ctx, none)
 	}
-	found, tried := a.conventions(ctx, err)
+	found, tried, doubt := a.conventions(ctx, err)
 	switch {
+	case doubt != nil:
+		return Answer{}, doubt
 	case found != nil:
 		return *found, nil
 	case a.offline && isNotLocked(err):
@@ -102,8 +104,8 @@ func (a *asker) prefix(ctx context.Context) (Answer, error) {
 		answer.Kept = answer.Digest == ""
 		return answer, err
 	}
-	if found, _ := a.first(ctx, list); found != nil {
-		return *found, nil
+	if found, _, doubt := a.first(ctx, list); found != nil || doubt != nil {
+		return orNone(found), doubt
 	}
 	return a.trust(ctx, list[0].use, list[0].rule)
 }
@@ -121,9 +123,9 @@ func (a *asker) trust(ctx context.Context, use, rule string) (Answer, error) {
 // conventions gives the first conventional name that is proven to serve the
 // platform, and otherwise the names that were tried. A digest names one image:
 // under another name it would be a lie.
-func (a *asker) conventions(ctx context.Context, why error) (found *Answer, tried []string) {
+func (a *asker) conventions(ctx context.Context, why error) (found *Answer, tried []string, doubt error) {
 	if a.name.pinned() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	is := []platform.Platform{a.home}
 	if none := new(PlatformError); errors.As(why, &none) {
@@ -139,8 +141,10 @@ func (a *asker) conventions(ctx context.Context, why error) (found *Answer, trie
 }
 
 // first tries candidates, best first, and takes the first that is proven. The
-// best one mostly is, so the others are asked, all at once, only if it is not.
-func (a *asker) first(ctx context.Context, list []candidate) (found *Answer, tried []string) {
+// best one mostly is, so the others are asked, all at once, only if it is not. A
+// candidate that a registry says nothing about is a doubt, which ends the search:
+// with the registry back another one would be taken.
+func (a *asker) first(ctx context.Context, list []candidate) (found *Answer, tried []string, doubt error) {
 	answers := make([]Answer, len(list))
 	errs := make([]error, len(list))
 	for i, candidate := range list {
@@ -149,13 +153,23 @@ func (a *asker) first(ctx context.Context, list []candidate) (found *Answer, tri
 		}
 		a.note(candidate.use, candidate.rule, answers[i], errs[i])
 		if errs[i] == nil {
-			return &answers[i], nil
+			return &answers[i], nil, nil
+		}
+		if !isMissing(errs[i]) {
+			return nil, tried, errs[i]
 		}
 		if candidate.use != a.question.Image {
 			tried = append(tried, candidate.use)
 		}
 	}
-	return nil, tried
+	return nil, tried, nil
+}
+
+func orNone(found *Answer) Answer {
+	if found == nil {
+		return Answer{}
+	}
+	return *found
 }
 
 // try is prove, and leaves a step behind.
