@@ -46,6 +46,10 @@ func (s Store) blob(_ context.Context, desc ocispec.Descriptor, offset int64) (i
 
 func (s Store) repository() string { return "" }
 
+// remembered is the size up to which a config is kept in memory and on the disk,
+// so that it is asked for once. There may be a thousand of them.
+const remembered = 64 << 10
+
 // remotePlace is a repository of a registry.
 type remotePlace struct {
 	client *registry.Client
@@ -59,6 +63,9 @@ func (r remotePlace) document(ctx context.Context, desc ocispec.Descriptor) ([]b
 	}
 	if desc.Size > ocistore.MaxDocument {
 		return nil, fmt.Errorf("%s in %s: its descriptor says %d bytes, more than %d are not read", desc.Digest, r.repo, desc.Size, ocistore.MaxDocument)
+	}
+	if desc.Size <= remembered {
+		return r.client.Document(ctx, r.repo, desc)
 	}
 	blob, err := r.client.OpenBlob(ctx, r.repo, desc, 0)
 	if err != nil {

@@ -39,12 +39,41 @@ func (c cache) get(repo string, dgst digest.Digest) ([]byte, bool) {
 	return data, true
 }
 
-// put writes an entry under a temporary name first, so that nobody reads half of it.
-func (c cache) put(repo string, dgst digest.Digest, data []byte) {
-	if c.dir == "" || dgst.Validate() != nil {
-		return
+// pointer is the file that tells what a tag named last. The tag must be valid.
+func (c cache) pointer(repo, tag string) string {
+	sum := sha256.Sum256([]byte(repo))
+	return filepath.Join(c.dir, hex.EncodeToString(sum[:8]), "tag-"+tag)
+}
+
+// pointed is the digest that a tag named when it was last fetched. Tags move:
+// it is of use only to ask whether it is still that.
+func (c cache) pointed(repo, tag string) digest.Digest {
+	if c.dir == "" {
+		return ""
 	}
-	path := c.path(repo, dgst)
+	data, err := os.ReadFile(c.pointer(repo, tag))
+	if err != nil {
+		return ""
+	}
+	return digest.Digest(data)
+}
+
+// point writes it down.
+func (c cache) point(repo, tag string, dgst digest.Digest) {
+	if c.dir != "" {
+		writeWhole(c.pointer(repo, tag), []byte(dgst))
+	}
+}
+
+// put writes an entry.
+func (c cache) put(repo string, dgst digest.Digest, data []byte) {
+	if c.dir != "" && dgst.Validate() == nil {
+		writeWhole(c.path(repo, dgst), data)
+	}
+}
+
+// writeWhole writes a file under a temporary name first, so that nobody reads half of it.
+func writeWhole(path string, data []byte) {
 	if os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/authn"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 )
 
 func TestImageListsWhatAReferenceOffers(t *testing.T) {
@@ -89,6 +91,32 @@ func TestASecondRunCostsOneHeadPerTag(t *testing.T) {
 	if n := len(s.Requests()); n != 3 {
 		t.Errorf("the cache was not repaired: %d requests", n)
 	}
+}
+
+func TestASecondFetchCostsOneHead(t *testing.T) {
+	s := registrytest.New(t)
+	first := s.Push(t, "registry.example/a:1", "linux/amd64", "linux/arm64")
+	opts := s.Options()
+	opts.CacheDir = t.TempDir()
+	fetch := func(want v1.Hash, requests ...string) {
+		t.Helper()
+		s.Requests()
+		desc, data, err := registry.New(opts).Fetch(t.Context(), "registry.example/a:1")
+		if err != nil || desc.Digest.String() != want.String() || digest.FromBytes(data) != desc.Digest || desc.Size != int64(len(data)) {
+			t.Errorf("%v, %d bytes, %v", desc, len(data), err)
+		}
+		if diff := cmp.Diff(append([]string{"GET /v2/"}, requests...), s.Requests()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	const get, head = "GET /v2/a/manifests/1", "HEAD /v2/a/manifests/1"
+	fetch(first, get)
+	fetch(first, head)
+	second := s.Push(t, "registry.example/a:1", "linux/arm64")
+	fetch(second, get, head) // Sorted.
+	fetch(second, head)
+	damage(t, opts.CacheDir)
+	fetch(second, get)
 }
 
 // damage changes every file of a cache.

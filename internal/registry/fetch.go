@@ -29,7 +29,8 @@ func (d *damage) Unwrap() error { return d.err }
 func damaged(format string, args ...any) error { return &damage{fmt.Errorf(format, args...)} }
 
 // Fetch reads the manifest or index that a reference names at this moment, with
-// one question to the registry itself: no mirror and nothing that is remembered.
+// one question to the registry itself and to no mirror: a GET, or where it was
+// fetched before and lies on the disk, a HEAD that tells that it is still that.
 // The bytes have the digest of the reference or, of a tag, the one that the
 // registry gives with them, and are one kind of manifest only.
 func (c *Client) Fetch(ctx context.Context, ref string) (ocispecs.Descriptor, []byte, error) {
@@ -41,7 +42,10 @@ func (c *Client) Fetch(ctx context.Context, ref string) (ocispecs.Descriptor, []
 	if err != nil {
 		return ocispecs.Descriptor{}, nil, err
 	}
-	desc, data, err := e.fetch(ctx, at, e.reference(at))
+	desc, data, same := c.unmoved(ctx, e, at)
+	if !same {
+		desc, data, err = e.fetch(ctx, at, e.reference(at))
+	}
 	if err != nil {
 		return ocispecs.Descriptor{}, nil, failure(ctx, at.written, at.domain, err)
 	}
@@ -50,7 +54,28 @@ func (c *Client) Fetch(ctx context.Context, ref string) (ocispecs.Descriptor, []
 		return ocispecs.Descriptor{}, nil, err
 	}
 	desc.MediaType = m.MediaType
+	if !same {
+		c.cache.put(at.repo(), desc.Digest, data)
+		if at.digest == "" {
+			c.cache.point(at.repo(), at.tag, desc.Digest)
+		}
+	}
 	return desc, data, nil
+}
+
+// unmoved gives what a reference named when it was last fetched, if the disk has
+// that and the registry says that it names it still. Whatever else the registry
+// says, it is better asked for the whole.
+func (c *Client) unmoved(ctx context.Context, e *endpoint, at address) (desc ocispecs.Descriptor, data []byte, ok bool) {
+	dgst := at.digest
+	if dgst == "" {
+		dgst = c.cache.pointed(at.repo(), at.tag)
+	}
+	if data, ok = c.cache.get(at.repo(), dgst); !ok {
+		return desc, nil, false
+	}
+	desc, err := e.head(ctx, at, e.reference(at))
+	return desc, data, err == nil && desc.Digest == dgst && desc.Size == int64(len(data))
 }
 
 // fetch gets a manifest, again if what comes is cut short or has another digest.
