@@ -52,8 +52,9 @@ docs: ## write docs/cli.md from the program
 docs-check:
 	@$(GO) run ./cmd/archbuild docs | diff -u docs/cli.md - || { echo "docs/cli.md is out of date: make docs"; exit 1; }
 
-bench: build fixtures bin/buildx bin/buildctl ## measure against buildx and buildctl
+bench: build fixtures bin/buildx bin/buildctl bin/crane bin/registry ## measure against buildx, buildctl and crane
 	$(GO) run ./internal/bench $(BENCHFLAGS)
+	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./internal/bench
 	$(GO) test -run "^$$" -bench Image ./verify
 	$(GO) test -run "^$$" -bench . -benchtime 2s ./template ./rewrite
 
