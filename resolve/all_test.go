@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/google/go-cmp/cmp"
@@ -16,9 +16,9 @@ import (
 )
 
 // hub fills a registry with images of each kind that Dockerfiles name.
-func hub(t testing.TB) (*registrytest.Server, map[string]string) {
+func hub(t testing.TB) (*hubtest.Server, map[string]string) {
 	t.Helper()
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	pins := map[string]string{}
 	for ref, platforms := range map[string][]string{
 		"debian:12":                   {"linux/amd64", "linux/arm64", "linux/arm/v5", "linux/arm/v7", "unknown/unknown"},
@@ -284,7 +284,7 @@ func TestARegistryThatFailsIsNoReasonToTryAnotherImage(t *testing.T) {
 // TestACandidateThatCannotBeLookedAtIsADoubt: with the registry back it may be
 // the one, so no other is taken, and nothing is left as it is.
 func TestACandidateThatCannotBeLookedAtIsADoubt(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "vendor/tool-amd64:1", "linux/amd64")
 	s.Push(t, "vendor/tool-aarch64:1", "linux/arm64")
 	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -301,7 +301,7 @@ func TestACandidateThatCannotBeLookedAtIsADoubt(t *testing.T) {
 }
 
 func TestFiftyReferencesOnFivePlatformsTakeHalfASecond(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	on := []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "linux/ppc64le"}
 	var questions []resolve.Question
 	for i := range 50 {

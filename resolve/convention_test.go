@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/distribution/reference"
@@ -15,7 +15,7 @@ import (
 )
 
 func TestTheArchitectureInANameBecomesAnother(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	for ref, platforms := range map[string][]string{
 		"vendor/tool-amd64:1":                         {"linux/amd64"},
 		"vendor/tool-arm64:1":                         {"linux/arm64"},
@@ -89,7 +89,7 @@ func TestTheArchitectureInANameBecomesAnother(t *testing.T) {
 }
 
 func TestTheTrailSaysWhatWasTried(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "old:1", "linux/amd64")
 	digest := s.Push(t, "arm32v6/old:1", "linux/arm/v6").String()
 	s.Push(t, "arm32v7/old:1", "linux/amd64")
@@ -115,7 +115,7 @@ func TestTheTrailSaysWhatWasTried(t *testing.T) {
 }
 
 func TestADigestBecomesThatOfTheSameIndex(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	client := s.Client()
 	image := func(ref, on string) string {
 		t.Helper()

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/archbuild/archbuild/internal/imagetree"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
 )
@@ -289,7 +289,7 @@ func TestCheckOfSomePlatforms(t *testing.T) {
 // TestCheckReadsNothingTwice looks at images that share a layer, under several
 // names, deeply: every blob is fetched once.
 func TestCheckReadsNothingTwice(t *testing.T) {
-	server := registrytest.New(t)
+	server := hubtest.New(t)
 	base := layerOf(t, exe("bin/sh", arm64), data("big", make([]byte, 2<<20)))
 	one := indexWith(t, child{listed: "linux/arm64", image: imageOf(t, linuxARM64, v1.ConfigFile{}, base, layerOf(t, data("one", nil)))})
 	two := indexWith(t, child{listed: "linux/arm64", image: imageOf(t, linuxARM64, v1.ConfigFile{}, base, layerOf(t, data("two", nil)))})
@@ -324,9 +324,9 @@ func TestCheckReadsNothingTwice(t *testing.T) {
 
 // TestCheckAsksWhatIsThereNow: a child that was read before, and removed since, is missing.
 func TestCheckAsksWhatIsThereNow(t *testing.T) {
-	server := registrytest.New(t)
+	server := hubtest.New(t)
 	name := server.Addr + "/app:1"
-	index := registrytest.Index(t, "linux/amd64", "linux/arm64")
+	index := hubtest.Index(t, "linux/amd64", "linux/arm64")
 	server.Put(t, name, index)
 	manifest, err := index.IndexManifest()
 	if err != nil {

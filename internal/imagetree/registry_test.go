@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/internal/imagetree"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 )
 
 // TestHostileRegistries reads an index whose second child the registry answers badly.
@@ -35,8 +35,8 @@ func TestHostileRegistries(t *testing.T) {
 		{"failures", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "cannot reach"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			server := registrytest.New(t)
-			index := registrytest.Index(t, "linux/amd64", "linux/arm64")
+			server := hubtest.New(t)
+			index := hubtest.Index(t, "linux/amd64", "linux/arm64")
 			server.Put(t, server.Addr+"/app:1", index)
 			manifest, err := index.IndexManifest()
 			if err != nil {
@@ -67,7 +67,7 @@ func TestHostileRegistries(t *testing.T) {
 }
 
 func TestAnIndexOfAMillionEntries(t *testing.T) {
-	server := registrytest.New(t)
+	server := hubtest.New(t)
 	raw := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[` + strings.Repeat(`{},`, 1_300_000) + `{}]}`)
 	if _, err := server.Client().PutManifest(t.Context(), server.Addr+"/app:1", raw, "application/vnd.oci.image.index.v1+json"); err != nil {
 		t.Fatal(err)

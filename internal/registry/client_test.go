@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -23,7 +23,7 @@ import (
 )
 
 func TestImageListsWhatAReferenceOffers(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "debian:12", "linux/amd64", "linux/arm64", "linux/arm/v6", "unknown/unknown")
 	s.Push(t, "single:1", "linux/s390x")
 	c := s.Client()
@@ -56,7 +56,7 @@ func offers(image resolve.Image) string {
 }
 
 func TestASecondRunCostsOneHeadPerTag(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "registry.example/a:1", "linux/amd64", "linux/arm64")
 	s.Push(t, "registry.example/b:1", "linux/amd64")
 	opts := s.Options()
@@ -94,7 +94,7 @@ func TestASecondRunCostsOneHeadPerTag(t *testing.T) {
 }
 
 func TestASecondFetchCostsOneHead(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	first := s.Push(t, "registry.example/a:1", "linux/amd64", "linux/arm64")
 	opts := s.Options()
 	opts.CacheDir = t.TempDir()
@@ -134,7 +134,7 @@ func damage(t *testing.T, dir string) {
 }
 
 func TestAQuestionIsAskedOnceHoweverManyAsk(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "debian:12", "linux/amd64", "linux/arm64")
 	c := s.Client()
 	var wait sync.WaitGroup
@@ -155,7 +155,7 @@ func TestAQuestionIsAskedOnceHoweverManyAsk(t *testing.T) {
 }
 
 func TestWhoeverGivesUpDoesNotTakeOthersAlong(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "debian:12", "linux/amd64")
 	c := s.Client()
 	var started atomic.Int32
@@ -191,7 +191,7 @@ func TestWhoeverGivesUpDoesNotTakeOthersAlong(t *testing.T) {
 }
 
 func TestMirrorsAreAskedInOrderThenTheRegistry(t *testing.T) {
-	origin, one, two := registrytest.New(t), registrytest.New(t), registrytest.New(t)
+	origin, one, two := hubtest.New(t), hubtest.New(t), hubtest.New(t)
 	origin.Push(t, "debian:origin", "linux/amd64")
 	one.Push(t, one.Addr+"/library/debian:one", "linux/amd64")
 	two.Push(t, two.Addr+"/sub/path/library/debian:two", "linux/amd64")
@@ -263,7 +263,7 @@ func TestPassingFailuresAreRepeated(t *testing.T) {
 		}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			s := registrytest.New(t)
+			s := hubtest.New(t)
 			s.Push(t, "debian:12", "linux/amd64")
 			seen := sync.Map{}
 			s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -282,7 +282,7 @@ func TestPassingFailuresAreRepeated(t *testing.T) {
 }
 
 func TestAPauseAskedForIsKept(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "debian:12", "linux/amd64")
 	var n atomic.Int32
 	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -335,7 +335,7 @@ func TestErrorsSayWhatHappenedAndWhatToDo(t *testing.T) {
 		}, registry.Unreachable, "cannot reach docker.io", "network"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			s := registrytest.New(t)
+			s := hubtest.New(t)
 			s.Push(t, "debian:12", "linux/amd64")
 			s.Fault(c.fault)
 			opts := s.Options()

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -230,7 +230,7 @@ func TestHugeManifestsCostNoMemory(t *testing.T) {
 }
 
 func TestBlobsThatAreThere(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	c := s.Client()
 	what := newContent(1234)
 	if _, err := c.Upload(t.Context(), "registry.example/app", what.blob()); err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -138,7 +138,7 @@ func TestPausesGrowAndAreNotTheSameForAll(t *testing.T) {
 }
 
 func TestWhoWaitsForAPlaceCanGiveUp(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	what := newContent(2_000_000)
 	opts := s.Options()
 	opts.Concurrency = 1

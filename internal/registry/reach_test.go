@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/moby/buildkit/util/resolver/config"
@@ -62,7 +62,7 @@ func TestARefusedConnectionIsUnreachable(t *testing.T) {
 }
 
 func TestPlainHTTPOnlyWhereItIsAllowed(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "registry.example/x:1", "linux/amd64")
 	yes, no := true, false
 	for _, c := range []struct {
@@ -93,7 +93,7 @@ func TestPlainHTTPOnlyWhereItIsAllowed(t *testing.T) {
 }
 
 func TestCertificatesOfAHost(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "registry.example/x:1", "linux/amd64")
 	web := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: s.Addr})

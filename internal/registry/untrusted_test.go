@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -41,7 +41,7 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 		{"nesting without end", index, `{"schemaVersion":2,"mediaType":"` + index + `","manifests":[{"mediaType":"` + index + `","size":1,"digest":"NEXT"}]}`, "nests deeper than 3"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			s := registrytest.New(t)
+			s := hubtest.New(t)
 			s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
 				body := c.body
 				switch {
@@ -81,7 +81,7 @@ func nested(body, path string) string {
 }
 
 func TestADigestIsCheckedWhereverItComesFrom(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "registry.example/x:1", "linux/amd64")
 	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/manifests/sha256:") {
@@ -107,13 +107,13 @@ func TestADigestIsCheckedWhereverItComesFrom(t *testing.T) {
 }
 
 func TestNestedIndexesAndStrangeChildren(t *testing.T) {
-	s := registrytest.New(t)
-	inner := registrytest.Index(t, "linux/arm64", "linux/s390x")
-	helm := mutate.ConfigMediaType(mutate.MediaType(registrytest.Image(t, "linux/amd64"), types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
+	s := hubtest.New(t)
+	inner := hubtest.Index(t, "linux/arm64", "linux/s390x")
+	helm := mutate.ConfigMediaType(mutate.MediaType(hubtest.Image(t, "linux/amd64"), types.OCIManifestSchema1), "application/vnd.cncf.helm.config.v1+json")
 	outer := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
-		mutate.IndexAddendum{Add: registrytest.Image(t, "linux/amd64")},
+		mutate.IndexAddendum{Add: hubtest.Image(t, "linux/amd64")},
 		mutate.IndexAddendum{Add: inner},
-		mutate.IndexAddendum{Add: registrytest.Image(t, "linux/amd64"), Descriptor: attestation("linux/amd64")},
+		mutate.IndexAddendum{Add: hubtest.Image(t, "linux/amd64"), Descriptor: attestation("linux/amd64")},
 		mutate.IndexAddendum{Add: helm, Descriptor: v1.Descriptor{ArtifactType: "application/vnd.cncf.helm.config.v1+json"}},
 	)
 	s.Put(t, "registry.example/x:1", outer)
@@ -132,14 +132,14 @@ func attestation(p string) v1.Descriptor {
 }
 
 func TestWhatIsPushedIsThereAtOnce(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	c := s.Client()
 	ctx := t.Context()
 	repo := "registry.example/team/app"
 	if _, err := c.Image(ctx, repo+":1"); err == nil {
 		t.Fatal("not empty")
 	}
-	one, two := registrytest.Index(t, "linux/amd64", "linux/arm64"), registrytest.Index(t, "linux/s390x", "linux/riscv64")
+	one, two := hubtest.Index(t, "linux/amd64", "linux/arm64"), hubtest.Index(t, "linux/s390x", "linux/riscv64")
 	for _, what := range []v1.ImageIndex{one, two} {
 		if err := c.Push(ctx, repo+":1", what); err != nil {
 			t.Fatal(err)
@@ -177,7 +177,7 @@ func TestWhatIsPushedIsThereAtOnce(t *testing.T) {
 }
 
 func TestImagesAreOpenedForReading(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	s.Push(t, "debian:12", "linux/amd64", "linux/arm64")
 	s.Push(t, "one:1", "linux/amd64")
 	c := s.Client()
@@ -204,7 +204,7 @@ func TestImagesAreOpenedForReading(t *testing.T) {
 }
 
 func TestAnUploadSurvivesALostConnection(t *testing.T) {
-	s := registrytest.New(t)
+	s := hubtest.New(t)
 	lost := map[string]bool{}
 	var mu sync.Mutex
 	s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -219,7 +219,7 @@ func TestAnUploadSurvivesALostConnection(t *testing.T) {
 		}
 		return true
 	})
-	if err := s.Client().Push(t.Context(), "registry.example/x:1", registrytest.Image(t, "linux/amd64")); err != nil {
+	if err := s.Client().Push(t.Context(), "registry.example/x:1", hubtest.Image(t, "linux/amd64")); err != nil {
 		t.Error(err)
 	}
 	mu.Lock()

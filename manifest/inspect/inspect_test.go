@@ -17,7 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/internal/imagetree"
-	"github.com/archbuild/archbuild/internal/registry/registrytest"
+	"github.com/archbuild/archbuild/internal/registry/hubtest"
 	"github.com/archbuild/archbuild/manifest/inspect"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -207,13 +207,13 @@ func TestRaw(t *testing.T) {
 // TestReferrers asks a registry that has no referrers interface: the tag that
 // stands in for it tells.
 func TestReferrers(t *testing.T) {
-	server := registrytest.New(t)
+	server := hubtest.New(t)
 	name := server.Addr + "/app:1"
-	image := registrytest.Image(t, "linux/amd64")
+	image := hubtest.Image(t, "linux/amd64")
 	subject := server.Put(t, name, image)
-	signature := mutate.Annotations(mutate.Subject(registrytest.Image(t, "linux/amd64"), v1.Descriptor{Digest: subject, MediaType: ocispec.MediaTypeImageManifest, Size: 1}).(v1.Image), nil).(v1.Image)
+	signature := mutate.Annotations(mutate.Subject(hubtest.Image(t, "linux/amd64"), v1.Descriptor{Digest: subject, MediaType: ocispec.MediaTypeImageManifest, Size: 1}).(v1.Image), nil).(v1.Image)
 	server.Put(t, server.Addr+"/app:signature", signature)
-	list := mutate.AppendManifests(registrytest.Index(t), mutate.IndexAddendum{Add: signature, Descriptor: v1.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}})
+	list := mutate.AppendManifests(hubtest.Index(t), mutate.IndexAddendum{Add: signature, Descriptor: v1.Descriptor{ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}})
 	server.Put(t, server.Addr+"/app:sha256-"+subject.Hex, list)
 	opened, err := imagetree.Open(t.Context(), name, server.Client())
 	if err != nil {

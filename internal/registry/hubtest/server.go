@@ -1,6 +1,6 @@
-// Package registrytest is a registry inside the test process. It answers under
+// Package hubtest is a registry inside the test process. It answers under
 // every name, docker.io too, counts what it is asked, and can be told to fail.
-package registrytest
+package hubtest
 
 import (
 	"context"
