@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"builder/engine": {},
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/imagetree"},
-	"manifest":       {"internal/ocistore", "internal/registry"},
+	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
-	// What stands under a name, wherever it lies: verify and manifest/inspect read the same tree.
+	// What stands under a name, wherever it lies: verify, manifest and manifest/inspect read the same tree.
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},

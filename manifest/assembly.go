@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -100,8 +101,9 @@ func Gather(ctx context.Context, reg *registry.Client, r Request) (_ *Assembly, 
 	if err != nil {
 		return nil, err
 	}
-	if copied, ok := r.asItIs(read); ok {
-		return a, a.copy(ctx, copied, images)
+	if source, ok := r.asItIs(read); ok {
+		a.copy(source, images)
+		return a, nil
 	}
 	return a, a.join(ctx, r, images)
 }
@@ -115,15 +117,15 @@ func (a *Assembly) Push(ctx context.Context, reg *registry.Client, names []strin
 // Close releases the layouts and archives that were read.
 func (a *Assembly) Close() error { return a.gatherer.Close() }
 
-// asItIs tells whether a single index is copied byte for byte: nothing was asked
-// for that would change it, so its digest stays.
-func (r Request) asItIs(read []gathered) (item, bool) {
+// asItIs gives the source that is copied byte for byte, if that is so: a single
+// index of which nothing is to be changed, so that its digest stays.
+func (r Request) asItIs(read []gathered) (gathered, bool) {
 	plain := len(read) == 1 && r.Append == "" && len(r.Platforms) == 0 && len(r.Annotations) == 0 &&
-		(r.Attestations == "" || r.Attestations == InIndex) && read[0].isIndex
-	if !plain || r.Type != "" && r.Type != typeOf(read[0].root.MediaType) {
-		return item{}, false
+		(r.Attestations == "" || r.Attestations == InIndex)
+	if !plain || read[0].tree.Kind != imagetree.Index || read[0].Several || r.Type != "" && r.Type != typeOf(read[0].tree.MediaType) {
+		return gathered{}, false
 	}
-	return read[0].root, true
+	return read[0], true
 }
 
 func typeOf(mediaType string) IndexType {
@@ -141,45 +143,22 @@ func (t IndexType) mediaType() string {
 }
 
 // copy takes over an index with everything below it, whatever that is.
-func (a *Assembly) copy(ctx context.Context, root item, images []child) error {
-	var err error
-	if a.shipment.items, err = below(ctx, root, 0); err != nil {
-		return err
-	}
-	if a.Bytes, err = root.from.document(ctx, root.Descriptor); err != nil {
-		return err
-	}
-	a.describe(root.Descriptor, images, true)
-	return nil
+func (a *Assembly) copy(source gathered, images []child) {
+	a.below(source, source.tree)
+	a.Bytes = source.tree.Raw
+	root := source.tree.Descriptor
+	root.MediaType = source.tree.MediaType
+	a.describe(root, images, true)
 }
 
-// below lists an index and what it lists, children first.
-func below(ctx context.Context, x item, depth int) ([]item, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("indexes nest deeper than %d", maxDepth)
+// below sends a manifest along, after those that it lists.
+func (a *Assembly) below(source gathered, n *imagetree.Node) {
+	for _, child := range n.Children {
+		a.below(source, child)
 	}
-	body, err := x.from.document(ctx, x.Descriptor)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := parseDocument(x.Descriptor, body)
-	if err != nil {
-		return nil, err
-	}
-	var list []item
-	for _, entry := range doc.Manifests {
-		one := item{Descriptor: entry, from: x.from}
-		if !isIndex(entry.MediaType) {
-			list = append(list, one)
-			continue
-		}
-		more, err := below(ctx, one, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, more...)
-	}
-	return append(list, x), nil
+	desc := n.Descriptor
+	desc.MediaType = n.MediaType
+	a.shipment.items = append(a.shipment.items, item{Descriptor: desc, from: source.Opened, repository: source.Repository})
 }
 
 // describe fills in what the caller sees.
@@ -212,7 +191,7 @@ func (a *Assembly) join(ctx context.Context, r Request, images []child) error {
 		entry.Annotations = r.Annotations.over(c.Descriptor.Annotations, LevelDescriptor, platform.FromOCI(*c.Platform))
 		entries = append(entries, entry)
 		attestations = append(attestations, c.attestations...)
-		a.shipment.items = append(a.shipment.items, item{c.Descriptor, c.from, made})
+		a.shipment.items = append(a.shipment.items, item{c.Descriptor, c.from, c.repository, made})
 	}
 	out := profiled{request: r, images: images, entries: entries, attestations: attestations}
 	return out.write(ctx, a)
@@ -237,7 +216,7 @@ func (c *child) annotate(ctx context.Context, all Annotations) (made bool, err e
 	if len(add) == 0 {
 		return false, nil
 	}
-	body, err := c.from.document(ctx, c.Descriptor)
+	body, err := c.from.Document(ctx, c.Descriptor)
 	if err != nil {
 		return false, err
 	}
@@ -263,7 +242,7 @@ func (c *child) annotate(ctx context.Context, all Annotations) (made bool, err e
 		return false, fmt.Errorf("writing the manifest of %s: %w", c.source, err)
 	}
 	c.Digest, c.Size = digest.FromBytes(body), int64(len(body))
-	c.from = madePlace{c.from, map[digest.Digest][]byte{c.Digest: body}}
+	c.from = madePlace{c.from, c.Digest, body}
 	return true, nil
 }
 

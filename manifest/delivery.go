@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -39,7 +40,7 @@ func (d *delivery) deliver(ctx context.Context, missing []item) error {
 	var group errgroup.Group
 	group.SetLimit(requests)
 	for _, m := range missing {
-		if isIndex(m.MediaType) {
+		if types.MediaType(m.MediaType).IsIndex() {
 			indexes = append(indexes, m)
 			continue
 		}
@@ -70,7 +71,7 @@ func (d *delivery) manifest(ctx context.Context, m item) error {
 	}
 	var group errgroup.Group
 	for _, b := range content {
-		group.Go(d.once(ctx, b, m.from))
+		group.Go(d.once(ctx, b, m))
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -86,7 +87,7 @@ func (d *delivery) put(ctx context.Context, m item) error {
 	if err := put(ctx, d.registry, at(d.repo, m.Digest), body, m.MediaType); err != nil {
 		return err
 	}
-	if !isIndex(m.MediaType) {
+	if !types.MediaType(m.MediaType).IsIndex() {
 		d.pusher.mu.Lock()
 		d.done.Manifests++
 		d.pusher.mu.Unlock()
@@ -96,19 +97,19 @@ func (d *delivery) put(ctx context.Context, m item) error {
 
 // once gives the sending of a blob, which happens once though several manifests
 // share it; all of them wait for it.
-func (d *delivery) once(ctx context.Context, b ocispec.Descriptor, from place) func() error {
+func (d *delivery) once(ctx context.Context, b ocispec.Descriptor, of item) func() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	send := d.blobs[b.Digest]
 	if send == nil {
-		send = sync.OnceValue(func() error { return d.blob(ctx, b, from) })
+		send = sync.OnceValue(func() error { return d.blob(ctx, b, of) })
 		d.blobs[b.Digest] = send
 	}
 	return send
 }
 
-func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, from place) error {
-	if from.repository() == d.repo {
+func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, of item) error {
+	if of.repository == d.repo {
 		return nil
 	}
 	if d.page.confirmed(b.Digest) {
@@ -116,8 +117,8 @@ func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, from place) e
 		return nil
 	}
 	up, err := d.registry.Upload(ctx, d.repo, registry.Blob{
-		Digest: b.Digest, Size: b.Size, From: d.mountable(from), Unfinished: d.page,
-		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) { return from.blob(ctx, b, offset) },
+		Digest: b.Digest, Size: b.Size, From: d.mountable(of), Unfinished: d.page,
+		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) { return of.from.Blob(ctx, b, offset) },
 	})
 	d.count(up)
 	if err == nil {
@@ -127,8 +128,8 @@ func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, from place) e
 }
 
 // mountable is a repository of the same registry that holds the blob.
-func (d *delivery) mountable(from place) string {
-	for _, other := range append([]string{from.repository()}, d.before...) {
+func (d *delivery) mountable(of item) string {
+	for _, other := range append([]string{of.repository}, d.before...) {
 		if other != "" && sameRegistry(other, d.repo) {
 			return other
 		}

@@ -54,7 +54,7 @@ func (o profiled) write(ctx context.Context, a *Assembly) error {
 	case NoAttestations:
 		if len(o.images) == 1 {
 			root := a.shipment.items[0]
-			body, err := root.from.document(ctx, root.Descriptor)
+			body, err := root.from.Document(ctx, root.Descriptor)
 			a.Bytes = body
 			a.describe(root.Descriptor, o.images, false)
 			return err
@@ -85,7 +85,7 @@ func (o profiled) write(ctx context.Context, a *Assembly) error {
 func (o profiled) keep(a *Assembly) {
 	for _, c := range o.images {
 		for _, d := range c.attestations {
-			a.shipment.items = append(a.shipment.items, item{Descriptor: d, from: c.from})
+			a.shipment.items = append(a.shipment.items, c.item(d))
 		}
 	}
 }
@@ -97,8 +97,8 @@ func (o profiled) add(a *Assembly, entries []ocispec.Descriptor) (digest.Digest,
 		return "", err
 	}
 	// Nothing but the index itself is read from there.
-	from := madePlace{place: Store{}, made: map[digest.Digest][]byte{desc.Digest: body}}
-	a.shipment.items = append(a.shipment.items, item{desc, from, true})
+	from := madePlace{Store{}, desc.Digest, body}
+	a.shipment.items = append(a.shipment.items, item{Descriptor: desc, from: from, made: true})
 	a.Descriptor, a.Bytes = desc, body
 	return desc.Digest, nil
 }
@@ -116,7 +116,7 @@ func (o profiled) root(a *Assembly, entries []ocispec.Descriptor, attested bool)
 func (o profiled) refer(ctx context.Context, a *Assembly) error {
 	for _, c := range o.images {
 		for _, d := range c.attestations {
-			body, err := c.from.document(ctx, d)
+			body, err := c.from.Document(ctx, d)
 			if err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (o profiled) refer(ctx context.Context, a *Assembly) error {
 				return fmt.Errorf("writing attestation %s: %w", d.Digest, err)
 			}
 			desc := ocispec.Descriptor{MediaType: doc.MediaType, Digest: digest.FromBytes(body), Size: int64(len(body))}
-			a.shipment.items = append(a.shipment.items, item{desc, madePlace{c.from, map[digest.Digest][]byte{desc.Digest: body}}, true})
+			a.shipment.items = append(a.shipment.items, item{desc, madePlace{c.from, desc.Digest, body}, c.repository, true})
 		}
 	}
 	return nil

@@ -7,15 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/platform"
-)
-
-// BuildKit marks the manifest of an attestation by these annotations in the
-// index, and names the image manifest that it speaks of.
-const (
-	referenceType       = "vnd.docker.reference.type"
-	referenceDigest     = "vnd.docker.reference.digest"
-	attestationManifest = "attestation-manifest"
 )
 
 // Result is the finished image of one platform.
@@ -67,7 +60,7 @@ func FromExport(s Store, label platform.Platform, desc ocispec.Descriptor) (Resu
 // split parts the children of an index into the image and what speaks of it.
 func split(children []ocispec.Descriptor) (image ocispec.Descriptor, attestations []ocispec.Descriptor, err error) {
 	for _, child := range children {
-		if child.Annotations[referenceType] != "" {
+		if child.Annotations[imagetree.ReferenceType] != "" {
 			attestations = append(attestations, child)
 			continue
 		}
@@ -80,7 +73,7 @@ func split(children []ocispec.Descriptor) (image ocispec.Descriptor, attestation
 		return image, nil, fmt.Errorf("holds no image")
 	}
 	for _, a := range attestations {
-		if about := a.Annotations[referenceDigest]; about != image.Digest.String() {
+		if about := a.Annotations[imagetree.ReferenceDigest]; about != image.Digest.String() {
 			return image, nil, fmt.Errorf("attestation %s speaks of %s, not of the image %s", a.Digest, about, image.Digest)
 		}
 	}
@@ -88,7 +81,7 @@ func split(children []ocispec.Descriptor) (image ocispec.Descriptor, attestation
 }
 
 // describe fills in what the manifest and the config tell.
-func (r Result) describe(s Store, doc document) (Result, error) {
+func (r Result) describe(s Store, doc imagetree.Document) (Result, error) {
 	body, err := s.Read(*doc.Config)
 	if err != nil {
 		return Result{}, fmt.Errorf("reading the image config for %s: %w", r.Platform, err)

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"context"
-	"fmt"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -21,7 +20,9 @@ type shipment struct {
 type item struct {
 	ocispec.Descriptor
 	from place
-	// made: it was written here, so that only the blobs lie in a repository.
+	// repository that holds the blobs; empty for what lies on this machine.
+	repository string
+	// made: it was written here, so the repository has the blobs alone.
 	made bool
 }
 
@@ -30,16 +31,10 @@ func (s shipment) root() item { return s.items[len(s.items)-1] }
 
 // read gives the item's bytes and the blobs that go before it.
 func (i item) read(ctx context.Context) ([]byte, []ocispec.Descriptor, error) {
-	body, err := i.from.document(ctx, i.Descriptor)
+	body, err := i.from.Document(ctx, i.Descriptor)
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := parseDocument(i.Descriptor, body)
-	if err != nil {
-		return nil, nil, err
-	}
-	if doc.Manifests == nil && doc.Config == nil {
-		return nil, nil, fmt.Errorf("%s is neither an image nor an index", i.Digest)
-	}
-	return body, doc.content(), nil
+	doc, err := decode(i.Descriptor, body)
+	return body, doc.Content(), err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/ocistore"
 )
 
@@ -75,11 +76,23 @@ func (s Store) Read(desc ocispec.Descriptor) ([]byte, error) {
 }
 
 // read decodes a manifest or an index, and tells its size.
-func (s Store) read(desc ocispec.Descriptor) (document, int64, error) {
+func (s Store) read(desc ocispec.Descriptor) (imagetree.Document, int64, error) {
 	body, err := s.Read(desc)
 	if err != nil {
-		return document{}, 0, err
+		return imagetree.Document{}, 0, err
 	}
-	doc, err := parseDocument(desc, body)
+	doc, err := decode(desc, body)
 	return doc, int64(len(body)), err
+}
+
+// decode reads a manifest or an index, which is what its descriptor calls it.
+func decode(desc ocispec.Descriptor, body []byte) (imagetree.Document, error) {
+	doc, err := imagetree.Decode(body)
+	if err != nil {
+		return doc, fmt.Errorf("reading %s: %w", desc.Digest, err)
+	}
+	if desc.MediaType != "" && desc.MediaType != doc.MediaType {
+		return doc, fmt.Errorf("reading %s: is a %s, its descriptor says %s", desc.Digest, doc.MediaType, desc.MediaType)
+	}
+	return doc, nil
 }

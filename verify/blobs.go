@@ -209,7 +209,7 @@ func (k *check) look(ctx context.Context, n *imagetree.Node) (audited, error) {
 	var mu sync.Mutex
 	var source error
 	img, err := n.V1(ctx, func(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
-		body, err := k.from.Blob(ctx, desc)
+		body, err := k.from.Blob(ctx, desc, 0)
 		if err != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -359,7 +359,7 @@ func (k *check) deepen(ctx context.Context, n *imagetree.Node, desc ocispec.Desc
 
 // hash reads a blob, and not a byte more than its descriptor says.
 func (k *check) hash(ctx context.Context, desc ocispec.Descriptor) error {
-	body, err := k.from.Blob(ctx, desc)
+	body, err := k.from.Blob(ctx, desc, 0)
 	if err != nil {
 		return err
 	}

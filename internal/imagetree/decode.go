@@ -54,8 +54,8 @@ func bounded[T any](data []byte) ([]T, error) {
 	return list, nil
 }
 
-// document is an image manifest or an index, whichever fields it has.
-type document struct {
+// Document is an image manifest or an index, whichever fields it has.
+type Document struct {
 	SchemaVersion int                 `json:"schemaVersion"`
 	MediaType     string              `json:"mediaType"`
 	ArtifactType  string              `json:"artifactType"`
@@ -65,10 +65,10 @@ type document struct {
 	Annotations   map[string]string   `json:"annotations"`
 }
 
-// decode reads a manifest. One that a reader could take for an image and another
+// Decode reads a manifest. One that a reader could take for an image and another
 // for an index is refused (CVE-2021-41190), as is Docker's old schema 1.
-func decode(raw []byte) (document, error) {
-	var d document
+func Decode(raw []byte) (Document, error) {
+	var d Document
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return d, fmt.Errorf("it is no manifest: %w", err)
 	}
@@ -89,7 +89,24 @@ func decode(raw []byte) (document, error) {
 	return d, nil
 }
 
-func (d document) isIndex() bool { return types.MediaType(d.MediaType).IsIndex() }
+// IsIndex tells an index from all that has a config and layers.
+func (d Document) IsIndex() bool { return types.MediaType(d.MediaType).IsIndex() }
+
+// Content lists the blobs that a repository has to hold before it takes the
+// manifest: config and layers, but for those that are fetched from elsewhere
+// (Windows bases).
+func (d Document) Content() []ocispec.Descriptor {
+	if d.Config == nil {
+		return nil
+	}
+	list := []ocispec.Descriptor{*d.Config}
+	for _, layer := range d.Layers {
+		if types.MediaType(layer.MediaType).IsDistributable() || len(layer.URLs) == 0 {
+			list = append(list, layer)
+		}
+	}
+	return list
+}
 
 // isImageConfig tells the two types of an image's config.
 func isImageConfig(mediaType string) bool {

@@ -37,8 +37,9 @@ type Source interface {
 	Document(ctx context.Context, desc ocispec.Descriptor) ([]byte, error)
 	// Size asks whether a manifest or blob is there now, and how large it is.
 	Size(ctx context.Context, desc ocispec.Descriptor) (int64, error)
-	// Blob opens a blob; a wrong digest is an error at the end of reading.
-	Blob(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error)
+	// Blob opens a blob at an offset. Read from its start, a wrong digest is an error
+	// at the end of reading.
+	Blob(ctx context.Context, desc ocispec.Descriptor, offset int64) (io.ReadCloser, error)
 }
 
 // Options say what of a tree is read.
@@ -149,7 +150,7 @@ func (r *reader) fill(ctx context.Context, n *Node, raw []byte, above []digest.D
 		n.Problems = append(n.Problems, sizeProblem(n.Descriptor, int64(len(raw))))
 	}
 	n.Descriptor.Size = int64(len(raw))
-	d, err := decode(raw)
+	d, err := Decode(raw)
 	if err != nil {
 		if len(above) == 1 {
 			return fmt.Errorf("reading %s: %w", n.Descriptor.Digest, err)
@@ -162,7 +163,7 @@ func (r *reader) fill(ctx context.Context, n *Node, raw []byte, above []digest.D
 		n.Problems = append(n.Problems, Problem{MediaType, n.Descriptor.Digest,
 			fmt.Sprintf("%s is of type %s, its descriptor says %s", n.Descriptor.Digest, d.MediaType, said)})
 	}
-	if d.isIndex() {
+	if d.IsIndex() {
 		n.Kind = Index
 		return r.children(ctx, n, d.Manifests, above)
 	}

@@ -29,6 +29,8 @@ type Opened struct {
 	// Place tells sources apart: what lies in one, under a digest, is the same for
 	// every name in it.
 	Place string
+	// Repository is its full name, empty for what lies on this machine.
+	Repository string
 	// Several: the name is a layout of several images, and Root an index made of
 	// what it lists. Each of its entries stands for itself.
 	Several bool
@@ -61,13 +63,36 @@ func Open(ctx context.Context, word string, client *registry.Client) (*Opened, e
 	if err != nil {
 		return nil, err
 	}
+	return opened(client, name, desc)
+}
+
+// OpenNow is Open, but a reference is looked up by one question to the registry
+// itself: no mirror, and nothing that was heard before.
+func OpenNow(ctx context.Context, word string, client *registry.Client) (*Opened, error) {
+	name, here := ocistore.LocalName(word)
+	if here {
+		return openLocal(name)
+	}
+	name = strings.TrimPrefix(name, "docker://")
+	desc, raw, err := client.Fetch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	o, err := opened(client, name, desc)
+	if err == nil {
+		o.Source = made{o.Source, desc, raw}
+	}
+	return o, err
+}
+
+func opened(client *registry.Client, name string, desc ocispec.Descriptor) (*Opened, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		return nil, err // the client has read it
 	}
 	repo := named.Name()
 	return &Opened{
-		Source: remote{client, repo}, Root: desc, Place: repo,
+		Source: remote{client, repo}, Root: desc, Place: repo, Repository: repo,
 		referrers: func(ctx context.Context, d digest.Digest) ([]ocispec.Descriptor, error) {
 			return client.Referrers(ctx, repo, d)
 		},
@@ -161,7 +186,7 @@ func (l local) Size(_ context.Context, desc ocispec.Descriptor) (int64, error) {
 	return size, problem(desc, err)
 }
 
-func (l local) Blob(_ context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+func (l local) Blob(_ context.Context, desc ocispec.Descriptor, offset int64) (io.ReadCloser, error) {
 	hash, err := hashOf(desc)
 	if err != nil {
 		return nil, err
@@ -169,6 +194,9 @@ func (l local) Blob(_ context.Context, desc ocispec.Descriptor) (io.ReadCloser, 
 	body, err := l.Layout.Blob(v1.Descriptor{Digest: hash})
 	if err != nil {
 		return nil, problem(desc, err)
+	}
+	if _, err := io.CopyN(io.Discard, body, offset); err != nil {
+		return nil, errors.Join(problem(desc, err), body.Close())
 	}
 	return &telling{body, desc}, nil
 }
@@ -194,8 +222,8 @@ func (r remote) Size(ctx context.Context, desc ocispec.Descriptor) (int64, error
 	return size, problem(desc, err)
 }
 
-func (r remote) Blob(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
-	body, err := r.client.OpenBlob(ctx, r.repo, desc, 0)
+func (r remote) Blob(ctx context.Context, desc ocispec.Descriptor, offset int64) (io.ReadCloser, error) {
+	body, err := r.client.OpenBlob(ctx, r.repo, desc, offset)
 	if err != nil {
 		return nil, problem(desc, err)
 	}

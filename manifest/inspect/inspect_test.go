@@ -37,7 +37,7 @@ func (m memory) Size(_ context.Context, desc ocispec.Descriptor) (int64, error) 
 	return int64(len(m[desc.Digest])), nil
 }
 
-func (m memory) Blob(_ context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+func (m memory) Blob(_ context.Context, desc ocispec.Descriptor, _ int64) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(m[desc.Digest])), nil
 }
 
