@@ -40,6 +40,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	if err := r.foreignFrontends(ctx, s, p, from); err != nil {
 		return plan.Plan{}, err
 	}
+	p.Notes = append(append(p.Notes, r.leaveCaches(p)...), p.CacheNote()...)
 	p.Notes = append(append(p.Notes, lockNote(s, p)...), r.stale(s, p)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {

@@ -21,6 +21,8 @@ type RewriteOptions struct {
 	Out string
 	// Pin writes digests.
 	Pin bool
+	// CacheIDs gives ids to cache mounts, one for each platform.
+	CacheIDs bool
 	// Strict makes a failure of what is otherwise left as it is with a warning. It
 	// says nothing of images that Target, if there is one, does not need, nor of
 	// those that Offline leaves unproven, unless they are pinned by digest.
@@ -94,7 +96,7 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	done, err := rewriter{run: r, service: s, build: at.platform, pin: opts.Pin}.all(ctx)
+	done, err := rewriter{run: r, service: s, build: at.platform, pin: opts.Pin, cacheIDs: opts.CacheIDs}.all(ctx)
 	if err != nil {
 		return Rewriting{}, err
 	}

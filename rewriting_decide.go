@@ -24,6 +24,8 @@ type rewriter struct {
 	service
 	build platform.Platform
 	pin   bool
+	// cacheIDs asks for ids of cache mounts.
+	cacheIDs bool
 	// dockerfile is the name of the result, stage the one that is to be built.
 	dockerfile, stage string
 	// env is what references and placeholders are evaluated for, fillings the values
@@ -214,6 +216,9 @@ func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge)
 		}
 	}
 	out, err := w.replace(&done, uses, list)
+	if err == nil {
+		out, err = w.withCacheIDs(&done, out)
+	}
 	done.Edits, done.Content = append(done.Edits, out.Edits...), out.Bytes
 	return done, err
 }

@@ -52,6 +52,9 @@ func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	for _, job := range p.Jobs {
 		from := s.of(job.Platform)
 		out, err := rewrite.Template(from.template, r.fillings(from, p, job), replacements(job, true))
+		if err == nil {
+			out, err = rewrite.CacheIDs(from.template, out, jobCacheIDs(job))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
 		}

@@ -162,7 +162,7 @@ func (r run) stale(s service, p plan.Plan) []string {
 			continue
 		}
 		out, err := rewrite.Template(s.template, r.fillings(s.source, p, job), replacements(job, false))
-		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) {
+		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) && !hasCacheIDs(s.template, out, p.BuildPlatform, job, there) {
 			names = append(names, filepath.Base(path))
 		}
 	}

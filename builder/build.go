@@ -102,6 +102,9 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	for key, value := range job.Args {
 		attrs["build-arg:"+key] = value
 	}
+	if job.CacheNamespace != "" {
+		attrs["build-arg:"+plan.NamespaceArg] = job.CacheNamespace
+	}
 	for key, value := range opts.Labels {
 		attrs["label:"+key] = value
 	}

@@ -23,6 +23,8 @@ func Make(req Request, answers Answers) (Plan, error) {
 	var left []platform.Platform
 	var last string
 	var memory []template.Use
+	mounts := req.Template.CacheMounts()
+	var caches []string
 	for _, target := range req.Targets {
 		seen, err := req.look(target, answers, memory)
 		if err != nil {
@@ -38,13 +40,15 @@ func Make(req Request, answers Answers) (Plan, error) {
 		}
 		job, err := req.job(target, seen, answers)
 		failed = append(failed, err)
+		caches = append(caches, req.keepCaches(&job, mounts, seen.uses, answers)...)
 		p.Jobs = append(p.Jobs, job)
 		p.Notes = append(p.Notes, req.guesses(target, seen)...)
 	}
 	if len(p.Jobs) == 0 && len(left) > 0 {
 		failed = append(failed, &SkippedError{File: req.Template.File, Platforms: left, Rule: last})
 	}
-	p.Notes = append(p.Notes, req.remarks()...)
+	slices.Sort(caches)
+	p.Notes = append(append(p.Notes, req.remarks()...), slices.Compact(caches)...)
 	return p, joinOnce(failed)
 }
 

@@ -113,6 +113,10 @@ type Job struct {
 	Contexts []Base `json:"contexts,omitempty"`
 	// Final is the base of the image itself, or nil when that is scratch or a context that is no image.
 	Final *Base `json:"final,omitempty"`
+	// CacheNamespace comes before the ids of all cache mounts; empty is BuildKit's way.
+	CacheNamespace string `json:"cacheNamespace,omitempty"`
+	// CacheIDs are written into the file, where a namespace would be for too many.
+	CacheIDs []CacheID `json:"cacheIds,omitempty"`
 	// How is the slowest way in which any needed stage runs programs.
 	How How `json:"how"`
 }
@@ -127,6 +131,8 @@ type Stage struct {
 	// How its programs run; empty when it runs none.
 	How    How    `json:"how,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Caches says how its cache mounts are kept; empty when it has none.
+	Caches Caches `json:"caches,omitempty"`
 }
 
 // Base is a reference to an image, decided.

@@ -15,9 +15,10 @@ func newRewrite(system archbuild.System) *cobra.Command {
 		Long: `Write Dockerfile.ARCH for each platform. PATH is a Dockerfile, the folder of one,
 or - for standard input.
 
-Image references are edited, those of all stages, and nothing else: every other
-byte stays. A reference that cannot be decided stays as well, and a line on
-standard error says why; with --strict it is an error, and nothing is written.
+Image references are edited, those of all stages, and nothing else but what
+--cache-ids asks for: every other byte stays. A reference that cannot be decided
+stays as well, and a line on standard error says why; with --strict it is an
+error, and nothing is written.
 A file that is there already is kept, with an error, when a registry cannot be
 reached to decide what it should say; --offline writes what rules decide.
 Offline, --strict lets names without a digest stay: only a registry could tell.
@@ -45,6 +46,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	foreignFlag(f, &opts.Options)
 	f.BoolVar(&opts.Pin, "pin", false, "write the digest of every image")
+	f.BoolVar(&opts.CacheIDs, "cache-ids", false, "give RUN --mount=type=cache without an id one for each platform")
 	f.BoolVar(&opts.Strict, "strict", false, "fail when a reference cannot be decided")
 	f.BoolVar(&opts.Diff, "diff", false, "print unified diffs, write nothing")
 	f.BoolVar(&opts.JSON, "json", false, "print the edits as one JSON document, write only with -o")
