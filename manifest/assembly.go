@@ -121,7 +121,7 @@ func (a *Assembly) Close() error { return a.gatherer.Close() }
 // index of which nothing is to be changed, so that its digest stays.
 func (r Request) asItIs(read []gathered) (gathered, bool) {
 	plain := len(read) == 1 && r.Append == "" && len(r.Platforms) == 0 && len(r.Annotations) == 0 &&
-		(r.Attestations == "" || r.Attestations == InIndex)
+		(r.Attestations == "" || r.Attestations == InIndex) && !read[0].told()
 	if !plain || read[0].tree.Kind != imagetree.Index || read[0].Several || r.Type != "" && r.Type != typeOf(read[0].tree.MediaType) {
 		return gathered{}, false
 	}

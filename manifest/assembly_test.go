@@ -158,6 +158,7 @@ func whatAnIndexIsMadeOf(t *testing.T, host string) {
 		"added to what is there":              {manifest.Request{Append: a, Sources: from(b)}, "linux/amd64 linux/arm64 attestation attestation"},
 		"added to what is not there":          {manifest.Request{Append: host + "/app:new", Sources: from(b)}, "linux/arm64 attestation"},
 		"in place of the same platform":       {manifest.Request{Append: host + "/app:both", Sources: from(b2)}, "linux/amd64 linux/arm64 attestation attestation"},
+		"a platform that was told":            {manifest.Request{Sources: []manifest.Source{{Text: a, Platform: ocispec.Platform{Variant: "v2"}}}}, "linux/amd64/v2 attestation"},
 		"without attestations":                {manifest.Request{Sources: from(a, b), Attestations: manifest.NoAttestations}, "linux/amd64 linux/arm64"},
 		"with attestations elsewhere":         {manifest.Request{Sources: from(a, b), Attestations: manifest.AsReferrers}, "linux/amd64 linux/arm64"},
 		"with attestations in another index":  {manifest.Request{Sources: from(a, b), Attestations: manifest.Split}, "linux/amd64 linux/arm64"},

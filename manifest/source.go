@@ -195,16 +195,21 @@ func artifactType(n *imagetree.Node) string {
 
 // label takes the platform that the user told.
 func (g *gathered) label() {
-	told := g.Source.Platform
-	if told.OS == "" && told.Architecture == "" && told.Variant == "" && told.OSVersion == "" && len(told.OSFeatures) == 0 {
+	if !g.told() {
 		return
 	}
 	if len(g.images) > 1 {
 		g.warn("%s holds %d images: the platform that was told for it is not used", g.Text, len(g.images))
 		return
 	}
-	filled := fill(told, g.images[0].config)
+	filled := fill(g.Source.Platform, g.images[0].config)
 	g.images[0].Platform = &filled
+}
+
+// told tells whether the user said anything of the platform.
+func (s Source) told() bool {
+	p := s.Platform
+	return p.OS != "" || p.Architecture != "" || p.Variant != "" || p.OSVersion != "" || len(p.OSFeatures) > 0
 }
 
 // fill completes a platform that was told by what the image's config says.
