@@ -66,21 +66,17 @@ func (e *Endless) fill(layers int, total int64) {
 	e.image.Root = e.image.manifest(m)
 }
 
-// Taken are the bytes of the blobs that came whole, by digest.
-func (e *Endless) Taken() map[string]int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	whole := map[string]int64{}
-	for name, n := range e.taken {
-		if strings.HasPrefix(name, "sha256:") {
-			whole[name] = n
+// Lacks says which layers did not come whole at another, and is empty if all did.
+func (e *Endless) Lacks(other *Endless) string {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	for digest, size := range e.layers {
+		if got := other.taken[digest]; got != size {
+			return fmt.Sprintf("of the layer %s of %d bytes came %d", digest, size, got)
 		}
 	}
-	return whole
+	return ""
 }
-
-// Layers are the sizes of the image's layers by digest.
-func (e *Endless) Layers() map[string]int64 { return e.layers }
 
 func (e *Endless) serve(w http.ResponseWriter, r *http.Request) {
 	q := parseRequest(r)
