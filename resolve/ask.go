@@ -155,7 +155,7 @@ func (a *asker) first(ctx context.Context, list []candidate) (found *Answer, tri
 		if errs[i] == nil {
 			return &answers[i], nil, nil
 		}
-		if !isMissing(errs[i]) {
+		if !isMissing(errs[i]) && !mirrorsLackIt(errs[i]) {
 			return nil, tried, errs[i]
 		}
 		if candidate.use != a.question.Image {

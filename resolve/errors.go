@@ -111,6 +111,12 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &e) && e.NotFound()
 }
 
+// mirrorsLackIt tells whether all mirrors said so, and nobody else can be asked.
+func mirrorsLackIt(err error) bool {
+	var e interface{ MirrorsLackIt() bool }
+	return errors.As(err, &e) && e.MirrorsLackIt()
+}
+
 // isUnauthorized tells whether a registry refused to say; several do for what
 // does not exist.
 func isUnauthorized(err error) bool {

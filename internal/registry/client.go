@@ -124,6 +124,7 @@ func (c *Client) manifest(ctx context.Context, at address, dgst digest.Digest) (
 // from answering, the next one may; the registry's own error is what counts.
 func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error) error {
 	var refused []string
+	lack := true // every mirror says that it is not there
 	for _, text := range c.opts.Hosts[at.domain].Mirrors {
 		e, err := c.mirror(text, at.domain)
 		if err != nil {
@@ -135,6 +136,7 @@ func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error
 		if ctx.Err() != nil {
 			return failure(ctx, at.written, at.domain, err)
 		}
+		lack = lack && kindOf(err) == NotFound
 		refused = append(refused, fmt.Sprintf("mirror %s: %s", e.registry, reason(err)))
 	}
 	e, err := c.origin(at.domain)
@@ -147,7 +149,7 @@ func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error
 	}
 	err = failure(ctx, at.written, at.domain, err)
 	if known := new(Error); errors.As(err, &known) && known.Kind != NotFound {
-		known.Mirrors = refused
+		known.Mirrors, known.lacking = refused, lack && len(refused) > 0
 	}
 	return err
 }

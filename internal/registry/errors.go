@@ -45,6 +45,8 @@ type Error struct {
 	Err error
 	// Mirrors says what the mirrors answered, which were asked before.
 	Mirrors []string
+	// lacking: each of them has it not.
+	lacking bool
 	// plain: the other side seems to speak http, which is not allowed.
 	plain bool
 	// hint replaces what Kind has to say.
@@ -84,6 +86,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // NotFound tells whether the registry said that there is no such thing.
 func (e *Error) NotFound() bool { return e.Kind == NotFound }
+
+// MirrorsLackIt tells whether the mirrors, of which there are some, all said that
+// there is no such thing, though the registry itself could not be asked: behind
+// a wall, a mirror is all there is.
+func (e *Error) MirrorsLackIt() bool { return e.lacking }
 
 // Unauthorized tells whether other credentials are wanted.
 func (e *Error) Unauthorized() bool { return e.Kind == Unauthorized }
