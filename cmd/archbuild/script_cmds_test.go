@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type command func(ts *testscript.TestScript, args []string) error
 //	fails STATUS ARG…                    archbuild ends with this status after one error with one hint and leaves nothing behind
 //	image-cat LAYOUT PLATFORM FILE       prints a file of an image in an OCI layout
 //	image-machine LAYOUT PLATFORM FILE MACHINE   a program in an image is for this machine (as debug/elf names it)
+//	image-run LAYOUT PLATFORM            prints what the image prints when it is started
 //	machine FILE MACHINE                 so is a program on disk
 //	await ARG…                           waits until a process with exactly these arguments runs
 //	gone ARG…                            no such process runs, or it ends within a second
@@ -40,7 +42,7 @@ type command func(ts *testscript.TestScript, args []string) error
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	byName := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range map[string]command{
-		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "machine": fileMachine,
+		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
 		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts,
 	} {
@@ -111,6 +113,18 @@ func imageCat(ts *testscript.TestScript, args []string) error {
 		return errUsage
 	}
 	return fixtures.Cat(ts.Stdout(), ts.MkAbs(args[0]), args[1], args[2])
+}
+
+func imageRun(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errUsage
+	}
+	out, err := fixtures.RunImage(context.Background(), ts.MkAbs(args[0]), args[1])
+	if err != nil {
+		return err
+	}
+	_, err = ts.Stdout().Write(out)
+	return err
 }
 
 func imageMachine(ts *testscript.TestScript, args []string) error {

@@ -44,7 +44,17 @@ func TestMain(m *testing.M) {
 // and, beside testscript's own commands, those of script_cmds_test.go.
 func TestScript(t *testing.T) {
 	requireMachine(t)
-	hub := fixtures.ForTest(t)
+	runScripts(t, "testdata/script", fixtures.ForTest(t))
+}
+
+// TestLanguages is like TestScript, for scripts that need base images of other languages than Go.
+func TestLanguages(t *testing.T) {
+	requireMachine(t)
+	runScripts(t, "testdata/languages", fixtures.LanguagesForTest(t))
+}
+
+func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
+	t.Helper()
 	root := t.TempDir()
 	seen := watch(t, root)
 	shared := filepath.Join(root, "shared")
@@ -54,7 +64,7 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),
