@@ -1,0 +1,3 @@
+package cross
+
+var javaCommands = map[string]handler{}

@@ -1,0 +1,3 @@
+package cross
+
+var siteCommands = map[string]handler{}
