@@ -143,10 +143,18 @@ var settling = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, t
 // put writes a manifest or an index, byte for byte. What it names has been
 // confirmed, so a registry that does not know of it is asked again.
 func put(ctx context.Context, reg *registry.Client, ref string, body []byte, mediaType string) error {
-	for try := 0; ; try++ {
+	return settle(ctx, func() error {
 		_, err := reg.PutManifest(ctx, ref, body, mediaType)
-		var unsettled interface{ Unsettled() bool }
-		if err == nil || try == len(settling) || !errors.As(err, &unsettled) || !unsettled.Unsettled() {
+		return err
+	}, func(e *registry.Error) bool { return e.Unsettled() })
+}
+
+// settle does something again, after pauses, while the registry's answer may pass.
+func settle(ctx context.Context, do func() error, passes func(*registry.Error) bool) error {
+	for try := 0; ; try++ {
+		err := do()
+		var answer *registry.Error
+		if err == nil || try == len(settling) || !errors.As(err, &answer) || !passes(answer) {
 			return err
 		}
 		select {

@@ -184,7 +184,7 @@ func each(moves []*move, do func(*move) error) error {
 // look asks what a tag names.
 func (t tagger) look(ctx context.Context, m *move) error {
 	m.state, m.before = "", ocispec.Descriptor{}
-	now, err := t.registry.Head(ctx, m.name)
+	now, err := t.head(ctx, m.name)
 	switch {
 	case notFound(err):
 		return nil
@@ -241,18 +241,36 @@ func (t tagger) write(ctx context.Context, m *move) error {
 	if err != nil {
 		return err
 	}
-	if err := put(ctx, t.registry, m.name, body, m.item.MediaType); err != nil {
+	if err := t.put(ctx, m.name, body, m.item.MediaType); err != nil {
 		return fmt.Errorf("moving tag %s: %w", m.name, err)
 	}
 	m.state = TagMoved
 	return nil
 }
 
+// passes: the registry has just taken everything else of the same user, so that
+// whatever it says of a tag now may pass, but for a plain no.
+func passes(e *registry.Error) bool {
+	return e.Kind == registry.Unauthorized || e.Kind == registry.Unreachable || e.Kind == registry.Limited
+}
+
+func (t tagger) put(ctx context.Context, name string, body []byte, mediaType string) error {
+	return settle(ctx, func() error { return put(ctx, t.registry, name, body, mediaType) }, passes)
+}
+
+func (t tagger) head(ctx context.Context, name string) (now ocispec.Descriptor, err error) {
+	err = settle(ctx, func() error {
+		now, err = t.registry.Head(ctx, name)
+		return err
+	}, passes)
+	return now, err
+}
+
 func (t tagger) readBack(ctx context.Context, m *move) error {
 	if m.state == TagUnchanged {
 		return nil
 	}
-	now, err := t.registry.Head(ctx, m.name)
+	now, err := t.head(ctx, m.name)
 	if err != nil {
 		m.state = TagFailed
 		return fmt.Errorf("reading tag %s back: %w", m.name, err)
@@ -271,7 +289,7 @@ func (t tagger) undo(ctx context.Context, m *move) error {
 		return nil
 	}
 	failed := m.state
-	now, err := t.registry.Head(ctx, m.name)
+	now, err := t.head(ctx, m.name)
 	switch {
 	case notFound(err) && m.before.Digest == "", err == nil && now.Digest != m.item.Digest:
 		// It was never written, or somebody else has moved it.
@@ -308,5 +326,5 @@ func (t tagger) restore(ctx context.Context, m *move) error {
 	if err != nil {
 		return err
 	}
-	return put(ctx, t.registry, m.name, body, before.MediaType)
+	return t.put(ctx, m.name, body, before.MediaType)
 }
