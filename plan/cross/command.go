@@ -141,7 +141,11 @@ func (w *walk) command(c *command) {
 		run(w, c)
 		return
 	}
+	_, isTool := nodeTools[name]
+	isTool = isTool || addonTools[name] || nativeTools[name] || runnerTools[name] || name == "cross-env" || name == "cross-env-shell"
 	switch {
+	case isTool && (w.depth > 0 || w.used["node"]):
+		w.tool(c, append([]string{name}, texts(c.args)...))
 	case quiet[name]:
 	case notYet[name] != "":
 		w.stay(RecipeNotThereYet, c.line, "%s: there is no recipe for %s yet", name, notYet[name])

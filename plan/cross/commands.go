@@ -14,6 +14,13 @@ func makes(w *walk, c *command) {
 	}
 }
 
+// makesFolders is mkdir.
+func makesFolders(w *walk, c *command) {
+	for _, arg := range c.operands("-m --mode") {
+		w.made(c.vars.abs(arg.text))
+	}
+}
+
 func changes(*walk, *command) {}
 
 // copies is cp and mv, which carry what they copy.
@@ -35,7 +42,7 @@ func installs(w *walk, c *command) {
 	if c.has("-d", "--directory") || slices.ContainsFunc(c.args, func(a word) bool {
 		return strings.HasPrefix(a.text, "-") && !strings.HasPrefix(a.text, "--") && strings.Contains(a.text, "d") && !strings.HasPrefix(a.text, "-m")
 	}) {
-		makes(w, &command{args: c.operands(takes), vars: c.vars})
+		makesFolders(w, &command{args: c.operands(takes), vars: c.vars})
 		return
 	}
 	if slices.ContainsFunc(c.args, func(a word) bool { return a.text == "-s" || a.text == "--strip" }) {

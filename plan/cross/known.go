@@ -50,7 +50,7 @@ var packageCommands = map[string]handler{
 
 // fileCommands write files that are the same on every machine, if what they read is.
 var fileCommands = map[string]handler{
-	"mkdir": makes, "touch": makes, "rmdir": makes, "truncate": makes, "chmod": changes, "chown": changes, "chgrp": changes, "rm": changes, "unlink": changes,
+	"mkdir": makesFolders, "touch": makes, "rmdir": makes, "truncate": makes, "chmod": changes, "chown": changes, "chgrp": changes, "rm": changes, "unlink": changes,
 	"cp": copies, "mv": copies, "install": installs, "ln": links, "tee": makes, "tar": tar, "unzip": unzip, "zip": zip,
 	"gzip": packs, "gunzip": packs, "bzip2": packs, "bunzip2": packs, "xz": packs, "unxz": packs, "zstd": packs,
 	"sed": sed, "patch": func(*walk, *command) {}, "git": git, "curl": download, "wget": download, "find": find, "gpg": func(*walk, *command) {},

@@ -43,6 +43,8 @@ type walk struct {
 	step   template.Step
 	line   int
 	budget int
+	// depth counts scripts that run scripts.
+	depth int
 }
 
 // stay notes a reason for the stage to stay.
@@ -228,7 +230,7 @@ func (w *walk) global(name string) (string, bool) {
 func (w *walk) workdir(text string) {
 	w.state.dir = w.state.abs(w.expand(text))
 	if w.official {
-		w.wrote(w.state.dir)
+		w.made(w.state.dir)
 	}
 }
 
@@ -243,13 +245,23 @@ func (w *walk) fact(one fact) {
 	}
 }
 
-// wrote notes that a command writes at a path what is the same on every platform.
+// made notes a folder that a command makes, with nothing in it yet.
+func (w *walk) made(name string) {
+	if len(exact(w.facts, name)) == 0 {
+		w.wrote(name)
+	}
+}
+
+// wrote notes that a command writes at a path what is the same on every platform, and
+// no longer what the context has there.
 func (w *walk) wrote(name string) {
 	if name == "" || name == "/" || isSystem(name) && !w.isFileOfOurs(name) {
 		return
 	}
-	if slices.ContainsFunc(w.facts, func(f fact) bool { return f.path == name && !f.native && !f.seen && f.made == nil }) {
-		return
+	if at := exact(w.facts, name); len(at) > 0 {
+		if last := at[len(at)-1]; !last.native && !last.seen && last.made == nil {
+			return
+		}
 	}
 	w.fact(fact{path: name})
 }
