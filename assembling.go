@@ -84,6 +84,9 @@ type assembly struct {
 // assemble gathers every index before it pushes the first, so that one that
 // cannot be made keeps the others from being moved.
 func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
+	for _, one := range list {
+		o.targets = append(o.targets, one.names...)
+	}
 	client, err := o.client()
 	if err != nil {
 		return nil, err

@@ -20,11 +20,15 @@ type Registries struct {
 	// PlainHTTP speaks http to every registry that buildkitd.toml does not name,
 	// Insecure takes any certificate of theirs.
 	PlainHTTP, Insecure bool
-	// Username and Password are for every registry of this run.
+	// Username and Password are for the registries of the indexes that are made;
+	// those of sources elsewhere get what the Docker config has for them.
 	Username, Password string
 	// DockerConfig is a config.json or the folder of one; empty means DOCKER_CONFIG,
 	// else ~/.docker.
 	DockerConfig string
+
+	// targets are the names that Username is for.
+	targets []string
 }
 
 // otherHosts is how registries are reached that buildkitd.toml does not name.
@@ -43,9 +47,17 @@ func (r Registries) keychain() (authn.Keychain, error) {
 		return nil, &UsageError{errors.New("--registry-concurrency and --registry-rate are not below 0"), "leave them out for what archbuild thinks fit"}
 	case (r.Username == "") != (r.Password == ""):
 		return nil, &UsageError{errors.New("--username and --password belong together"), "better: docker login, and neither of them"}
-	case r.Username != "":
-		return registry.Login(r.Username, r.Password), nil
-	case r.DockerConfig == "":
+	}
+	keys, err := r.dockerConfig()
+	if err == nil && r.Username != "" {
+		keys = registry.Login(r.Username, r.Password, r.targets, keys)
+	}
+	return keys, err
+}
+
+// dockerConfig reads the one that was named, if any.
+func (r Registries) dockerConfig() (authn.Keychain, error) {
+	if r.DockerConfig == "" {
 		return nil, nil
 	}
 	path := r.DockerConfig

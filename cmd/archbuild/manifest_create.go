@@ -108,7 +108,7 @@ func (p printing) assembled(system archbuild.System, dry bool, failed error, lis
 func loginFlags(f *pflag.FlagSet, opts *archbuild.Registries) {
 	f.BoolVar(&opts.Insecure, "insecure", false, "take any certificate of a registry")
 	f.BoolVar(&opts.PlainHTTP, "plain-http", false, "talk plain http to registries")
-	f.StringVar(&opts.Username, "username", "", "`NAME` to log in with (better: docker login)")
+	f.StringVar(&opts.Username, "username", "", "`NAME` to log in with where the index goes (better: docker login)")
 	f.StringVar(&opts.Password, "password", "", "`PASSWORD` to log in with; other users of this machine can see it")
 	f.StringVar(&opts.DockerConfig, "docker-cfg", "", "`FOLDER` of the Docker config.json (default $DOCKER_CONFIG, then ~/.docker)")
 }

@@ -5,16 +5,42 @@ import (
 
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Login is a keychain that has one user for every registry.
-func Login(user, password string) authn.Keychain {
-	return login{authn.FromConfig(authn.AuthConfig{Username: user, Password: password})}
+// Login is a keychain that has one user for the registries of these references or
+// repositories; others, and mirrors, get what the keychain below has for them. Nil
+// stands for the Docker config of the user.
+func Login(user, password string, refs []string, below authn.Keychain) authn.Keychain {
+	l := login{authn.FromConfig(authn.AuthConfig{Username: user, Password: password}), map[string]bool{}, below}
+	if below == nil {
+		l.below = authn.DefaultKeychain
+	}
+	for _, ref := range refs {
+		at, err := parse(ref)
+		if err != nil {
+			continue // Nobody will be asked for it.
+		}
+		if reg, err := name.NewRegistry(at.domain); err == nil {
+			l.hosts[reg.RegistryStr()] = true
+		}
+	}
+	return l
 }
 
-type login struct{ authn.Authenticator }
+type login struct {
+	authn.Authenticator
+	hosts map[string]bool
+	below authn.Keychain
+}
 
-func (l login) Resolve(authn.Resource) (authn.Authenticator, error) { return l.Authenticator, nil }
+// Resolve gives the user to the registries that it belongs to.
+func (l login) Resolve(of authn.Resource) (authn.Authenticator, error) {
+	if l.hosts[of.RegistryStr()] {
+		return l.Authenticator, nil
+	}
+	return l.below.Resolve(of)
+}
 
 // DockerConfig is a keychain of the Docker config in a file, with its credential
 // helpers.
