@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"plan":     {"template", "resolve", "plan/cross"},
 	// It reads stages and commands; what is known of bases and of the context comes in as values.
 	"plan/cross": {"template"},
-	"rewrite":    {"template", "plan"},
+	"rewrite":    {"template", "plan", "plan/cross"},
 	// It starts itself, detached, which the process door is not for.
 	"builder/engine": {},
 	"builder":        {"plan", "builder/engine"},
@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"template", "resolve", "plan", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui"},
 	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
 }

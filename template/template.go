@@ -133,6 +133,9 @@ type Env struct {
 	// Also are further stages (indexes) that the build needs: those that the
 	// ONBUILD instructions of base images name.
 	Also []int
+	// Moved are stages (indexes) that are put on the build platform though their FROM
+	// has no --platform. Those that start from one of them go along by themselves.
+	Moved []int
 	// Overruled tells that the in-file rule about an image on a platform has no say,
 	// because the user said otherwise for this run; skip is a rule that leaves the
 	// platform out. Nil means never.

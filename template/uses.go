@@ -90,6 +90,8 @@ func (v *view) base(stage int) {
 	}
 	if s.PlatformFlag != "" {
 		v.platformFlag(stage, use)
+	} else if use.Kind != StageKind && slices.Contains(v.env.Moved, stage) {
+		use.Platform = v.env.Build
 	}
 	if !v.ruled(use) && use.Kind == External && strings.Contains(use.Image, "%%") {
 		v.fill(use)
