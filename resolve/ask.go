@@ -210,7 +210,7 @@ func (a *asker) prove(ctx context.Context, use, rule string) (Answer, error) {
 	}
 	return Answer{
 		Question: a.question, Use: use, Digest: best.Digest, Rule: rule,
-		Onbuild: config.Onbuild, Layers: config.Layers, Locked: image.Locked,
+		Onbuild: config.Onbuild, Env: config.Env, Layers: config.Layers, Locked: image.Locked,
 	}, nil
 }
 

@@ -17,6 +17,8 @@ import (
 type Lock struct {
 	// Images are sorted by Ref, each Ref once.
 	Images []LockedImage
+	// Crossed are the stages that failed on the build platform, sorted.
+	Crossed []CrossFailure
 }
 
 // LockedImage is what one reference named.
@@ -129,7 +131,8 @@ func (l Lock) Without(refs ...string) (Lock, error) {
 			return l, &NotLockedError{Ref: ref}
 		}
 	}
-	return Lock{Images: slices.DeleteFunc(slices.Clone(l.Images), func(image LockedImage) bool { return drop[image.Ref] })}, nil
+	kept := slices.DeleteFunc(slices.Clone(l.Images), func(image LockedImage) bool { return drop[image.Ref] })
+	return Lock{Images: kept, Crossed: l.Crossed}, nil
 }
 
 // family is the same for all names that conventions give one image.

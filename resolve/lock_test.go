@@ -341,3 +341,33 @@ func FuzzParseLock(f *testing.F) {
 		}
 	})
 }
+
+func TestLockRemembersStagesThatFailedOnTheBuildPlatform(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("a", 64)
+	failure := resolve.CrossFailure{Dockerfile: "Dockerfile", Digest: digest, Stage: "build", Platform: platform.MustParse("linux/arm64"), Reason: `/app: found "linux/amd64"`}
+	lock := resolve.Lock{}.WithCrossed([]resolve.CrossFailure{failure})
+	read, err := resolve.ParseLock("archbuild.lock", lock.Format())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(lock.Crossed, read.Crossed); diff != "" {
+		t.Error(diff)
+	}
+	other := failure
+	other.Reason, other.Digest = "another", "sha256:"+strings.Repeat("b", 64)
+	if again := read.WithCrossed([]resolve.CrossFailure{other}); len(again.Crossed) != 1 || again.Crossed[0].Reason != "another" {
+		t.Errorf("the later failure does not take the place of the earlier one: %v", again.Crossed)
+	}
+	for name, line := range map[string]string{
+		"no JSON":         "  - build",
+		"another key":     `  - {"dockerfile":"Dockerfile","digest":"` + digest + `","stage":"build","platform":"linux/arm64","reason":"","command":"x"}`,
+		"no digest":       `  - {"dockerfile":"Dockerfile","digest":"x","stage":"build","platform":"linux/arm64","reason":""}`,
+		"no platform":     `  - {"dockerfile":"Dockerfile","digest":"` + digest + `","stage":"build","reason":""}`,
+		"something after": `  - {"dockerfile":"Dockerfile","digest":"` + digest + `","stage":"build","platform":"linux/arm64","reason":""} {}`,
+		"an image":        "  debian:12:",
+	} {
+		if _, err := resolve.ParseLock("archbuild.lock", []byte("version: 1\nimages:\ncross:\n"+line+"\n")); err == nil {
+			t.Errorf("%s is read", name)
+		}
+	}
+}

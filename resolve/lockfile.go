@@ -32,6 +32,8 @@ images:
 //	  index: sha256:…          # "image:" for what is no index
 //	  linux/amd64: sha256:…
 //	  linux/amd64 onbuild: ["COPY . /app"]
+//
+// The stages that failed on the build platform follow, if there are some.
 func (l Lock) Format() []byte {
 	var b bytes.Buffer
 	b.WriteString(lockHead)
@@ -48,6 +50,7 @@ func (l Lock) Format() []byte {
 			}
 		}
 	}
+	l.formatCrossed(&b)
 	return b.Bytes()
 }
 
@@ -109,13 +112,14 @@ func ParseLock(name string, data []byte) (Lock, error) {
 		}
 	}
 	p.line = 0
-	if p.state != inImages {
+	if p.state < inImages {
 		return Lock{}, p.fail(`"version: 1" and "images:" are missing`)
 	}
 	if err := p.complete(); err != nil {
 		return Lock{}, err
 	}
 	slices.SortFunc(p.lock.Images, compareImages)
+	slices.SortFunc(p.lock.Crossed, compareCrossed)
 	return p.lock, nil
 }
 
@@ -126,6 +130,7 @@ const (
 	atStart lockState = iota
 	inVersion
 	inImages
+	inCross
 )
 
 // lockParser reads a lock file line by line.
@@ -153,6 +158,11 @@ func (p *lockParser) read(line string) error {
 	case p.state == inVersion && (line == "images:" || line == "images: {}"):
 		p.state = inImages
 		return nil
+	case p.state == inImages && line == "cross:":
+		p.state = inCross
+		return nil
+	case p.state == inCross && indent == 2:
+		return p.crossed(body)
 	case p.state == inImages && indent == 2:
 		return p.image(body)
 	case p.state == inImages && indent == 4 && len(p.lock.Images) > 0:

@@ -37,6 +37,8 @@ type Answer struct {
 	Locked bool
 	// Onbuild are the ONBUILD instructions of the image's config.
 	Onbuild []string
+	// Env are the variables that its config sets, NAME=VALUE.
+	Env []string
 	// Layers are the digests of the image's layers, lowest first.
 	Layers []string
 	// Trail lists what was tried, in order; the last that serves is Use.
@@ -75,6 +77,8 @@ type Config struct {
 	// NoVariant tells that the config names no variant, so Platform has the usual one.
 	NoVariant bool
 	Onbuild   []string
+	// Env are the variables that the image sets, NAME=VALUE.
+	Env []string
 	// Layers are the digests of the layers in the manifest, lowest first.
 	Layers []string
 }

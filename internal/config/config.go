@@ -13,6 +13,7 @@
 //	target: {default: app, linux/arm64: app-arm}
 //	verify: {mode: fail, allow: [opt/firmware/*]}
 //	dockerfiles: {linux/riscv64: Dockerfile.riscv64}
+//	cross: {default: auto, build: require, docs: off}   # stages on the build platform
 //
 // The file comes with the source, so it is read with suspicion: it is bounded in
 // size and depth, every key must be known, and it can name no node, no command
@@ -42,6 +43,7 @@ type File struct {
 	Targets     []Target
 	Verify      Verify
 	Dockerfiles []Dockerfile
+	Cross       []Cross
 }
 
 // Base maps a reference (or repository) to another reference.
@@ -87,6 +89,15 @@ type Dockerfile struct {
 	Line int
 }
 
+// Cross says whether a stage may move to the build platform.
+type Cross struct {
+	// Stage by name or number; empty means those that have no line of their own.
+	Stage string
+	// Mode is "auto", "off" or "require".
+	Mode string
+	Line int
+}
+
 // Load reads the bytes of a file; name is what messages call it, a path. All errors
 // found are returned, joined, each an *Error.
 func Load(name string, data []byte) (File, error) {
@@ -97,7 +108,7 @@ func Load(name string, data []byte) (File, error) {
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	f := File{Name: name}
-	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles"}) {
+	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles", "cross"}) {
 		switch e.key.text {
 		case "default":
 			f.Default, _ = r.platform(r.scalar(e.value))
@@ -113,6 +124,8 @@ func Load(name string, data []byte) (File, error) {
 			f.Verify = r.verify(e.value)
 		case "dockerfiles":
 			f.Dockerfiles = r.dockerfiles(e.value)
+		case "cross":
+			f.Cross = r.cross(e.value)
 		}
 	}
 	if len(r.errs) == 0 {

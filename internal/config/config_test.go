@@ -35,6 +35,7 @@ verify:
   mode: off
   allow: ["opt/firmware/*", "usr/share/[a-z]*"]
 dockerfiles: {linux/arm/v7: docker/Dockerfile.arm}
+cross: {default: off, build: require}
 `
 
 func TestEverySectionIsRead(t *testing.T) {
@@ -60,6 +61,7 @@ func TestEverySectionIsRead(t *testing.T) {
 		Targets:     []config.Target{{Name: "app", Line: 13}, {Name: "app-arm", Platform: arm64, Line: 13}},
 		Verify:      config.Verify{Mode: "off", Allow: []string{"opt/firmware/*", "usr/share/[a-z]*"}, Line: 15},
 		Dockerfiles: []config.Dockerfile{{Platform: armv7, Path: "docker/Dockerfile.arm", Line: 17}},
+		Cross:       []config.Cross{{Mode: "off", Line: 18}, {Stage: "build", Mode: "require", Line: 18}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -268,7 +268,7 @@ func TestWhatTheSchemaRefusesTheReaderRefuses(t *testing.T) {
 		"default: [amd64]", "default: linux/", "platforms: linux/arm64", "platforms: [linux/arm64, linux/arm64]", "platforms: [[a]]",
 		"bases: [a]", "bases: {a: [b]}", "bases: {a: {linux/arm64: [b]}}", "bases: {a: {linux/: b}}", `bases: {a: ""}`, "bases: {a: {default: {a: b}}}",
 		"args: [a]", "args: {A-B: c}", "args: {A: [b]}", "args: {linux/arm64: {A: [b]}}", "args: {linux/arm64: {A-B: c}}",
-		"target: [a]", "target: {linux/arm64: [a]}", "dockerfiles: [a]", "dockerfiles: {arm64: /etc/passwd}", "dockerfiles: {arm64: [a]}", "hello",
+		"target: [a]", "target: {linux/arm64: [a]}", "cross: on", "cross: [off]", "cross: {build: yes}", "cross: {build: [off]}", "dockerfiles: [a]", "dockerfiles: {arm64: /etc/passwd}", "dockerfiles: {arm64: [a]}", "hello",
 	} {
 		if _, err := config.Load("a.yaml", []byte(source)); err == nil {
 			t.Errorf("the reader takes %s", source)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
@@ -141,6 +142,38 @@ func (r *reader) dockerfiles(node ast.Node) []Dockerfile {
 		}
 	}
 	return files
+}
+
+// cross reads either one word for all stages, or a mapping from stage (or "default")
+// to word. Stages are told apart as BuildKit does, without regard to case.
+func (r *reader) cross(node ast.Node) []Cross {
+	var list []Cross
+	seen := once[string]{}
+	add := func(stage, mode text) {
+		switch mode.text {
+		case "auto", "off", "require":
+			list = append(list, Cross{Stage: stage.text, Mode: mode.text, Line: mode.line})
+		default:
+			r.fail(mode, fmt.Sprintf("unknown cross mode %q", mode.text), "one of auto, off, require")
+		}
+	}
+	if !isMapping(r.follow(node)) {
+		if mode, ok := r.scalar(node); ok {
+			add(text{}, mode)
+		}
+		return list
+	}
+	for _, e := range r.mapping(node, nil) {
+		mode, ok := r.scalar(e.value)
+		if !ok || !seen.first(r, strings.ToLower(e.key.text), e.key) {
+			continue
+		}
+		if e.key.text == "default" {
+			e.key.text = ""
+		}
+		add(e.key, mode)
+	}
+	return list
 }
 
 // perPlatformValue is one value, for one platform or (zero) for all.
