@@ -1,0 +1,54 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Program is a file of an image that holds code for some machine.
+type Program struct {
+	Path string `json:"path"`
+	// Found says what it is for: "linux/amd64 (ELF x86-64)".
+	Found string `json:"found"`
+	// Foreign tells that the platform cannot run it.
+	Foreign bool `json:"foreign,omitempty"`
+}
+
+// Programs lists the programs and libraries among the files that were added to an
+// image on top of its base, by path. Unlike in a Report it does not matter where they
+// lie, and whether they may be executed: a file that can be loaded is one. What
+// Options.Allow names is left out.
+func Programs(ctx context.Context, img v1.Image, o Options) ([]Program, error) {
+	allow, err := parseGlobs(o.Allow)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSubject(img, o)
+	if err != nil {
+		return nil, fmt.Errorf("listing programs: %w", err)
+	}
+	open, _ := s.readable()
+	layers, err := s.scanner.layers(ctx, open)
+	if err != nil {
+		return nil, fmt.Errorf("listing programs: %w", err)
+	}
+	root := newTree(s.scanner.windows)
+	for _, layer := range layers {
+		err = errors.Join(err, root.apply(layer, true))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing programs: %w", err)
+	}
+	var list []Program
+	root.each(func(name string, n *node) {
+		if n.program == nil || n.program.Format == formatScript || matchAny(allow, name) {
+			return
+		}
+		a, _ := n.program.runsOn(s.want)
+		list = append(list, Program{Path: name, Found: n.program.describe(s.want), Foreign: a == cannot})
+	})
+	return list, nil
+}
