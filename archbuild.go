@@ -58,7 +58,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	var outcome Outcome
 	var failed []error
 	for i, s := range services {
-		image, err := run.service(ctx, node, s, plans[i])
+		image, err := run.service(ctx, node, at, s, plans[i])
 		outcome.Images = append(outcome.Images, image)
 		err = opts.explainDisk(err)
 		if err != nil && len(services) > 1 {

@@ -18,28 +18,33 @@ import (
 
 // check looks at every platform that was built, before an index exists. All of
 // them are looked at: the user sees everything that is wrong at once.
-func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.Result, image *Image) ([]manifest.Result, error) {
-	var results []manifest.Result
-	var failed []error
+func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.Result, image *Image) ([]manifest.Result, []error) {
+	results, failed := make([]manifest.Result, len(p.Jobs)), make([]error, len(p.Jobs))
 	for i, job := range p.Jobs {
-		result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built[i].Descriptor)
-		if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
-			err = nil
-		}
-		at := &image.Platforms[i]
-		if err == nil {
-			at.Digest, at.Size = result.Descriptor.Digest.String(), result.Size
-			at.Findings, err = r.verify(ctx, s, job, result)
-		}
-		if refused := new(interface{ ExitStatus() int }); errors.As(err, refused) {
-			at.State = stateRefused
-		} else if err != nil {
-			at.State = stateFailed
-		}
-		failed = append(failed, err)
-		results = append(results, result)
+		results[i], failed[i] = r.checkJob(ctx, s, job, built[i], &image.Platforms[i])
 	}
-	return results, errors.Join(failed...)
+	return results, failed
+}
+
+// checkJob looks at one platform.
+func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builder.Result, at *Built) (manifest.Result, error) {
+	result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built.Descriptor)
+	if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
+		err = nil
+	}
+	if err == nil && job.Moves() {
+		err = r.auditCross(ctx, s, job, result)
+	}
+	if err == nil {
+		at.Digest, at.Size = result.Descriptor.Digest.String(), result.Size
+		at.Findings, err = r.verify(ctx, s, job, result)
+	}
+	if refused := new(interface{ ExitStatus() int }); errors.As(err, refused) {
+		at.State = stateRefused
+	} else if err != nil {
+		at.State = stateFailed
+	}
+	return result, err
 }
 
 // verify audits one platform's programs.
@@ -58,7 +63,7 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 	}
 	report, err := verify.Image(ctx, img, verify.Options{
 		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
-		Allow:  append(append([]string{}, s.config.Verify.Allow...), r.VerifyAllow...),
+		Allow:  r.allowed(s),
 		Origin: origin(s.of(job.Platform).template, job),
 	})
 	if err != nil {
@@ -79,6 +84,11 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 		fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, ui.Clean(finding.Message))
 	}
 	return report.Findings, err
+}
+
+// allowed are the globs of files that may be for another machine.
+func (r run) allowed(s service) []string {
+	return append(append([]string{}, s.config.Verify.Allow...), r.VerifyAllow...)
 }
 
 // shownWarnings is how many findings of a platform are spelled out; --json has all.

@@ -28,7 +28,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	var warnings []resolve.Warning
 	var failed []error
 	for _, request := range r.requests(s, at) {
-		p, more, err := r.part(ctx, s, request, from)
+		p, more, err := r.part(ctx, s, at, request, from)
 		parts, warnings = append(parts, p), append(warnings, more...)
 		failed = append(failed, err)
 	}
@@ -36,6 +36,9 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 		return plan.Plan{}, err
 	}
 	p := joinPlans(s, parts)
+	if err := errors.Join(r.required(s, p)...); err != nil {
+		return plan.Plan{}, err
+	}
 	p.Notes = append(append(p.Notes, r.worthTelling(warnings, len(parts))...), chooseFrontends(p, at.current)...)
 	if err := r.foreignFrontends(ctx, s, p, from); err != nil {
 		return plan.Plan{}, err
@@ -50,7 +53,11 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 }
 
 // part plans the platforms that are built from one template.
-func (r run) part(ctx context.Context, s service, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
+func (r run) part(ctx context.Context, s service, at place, request plan.Request, from resolve.Registry) (plan.Plan, []resolve.Warning, error) {
+	request, err := r.crossed(ctx, s, at, request, from)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
 	answers, warnings, err := r.resolve(ctx, s, request, from)
 	if err != nil {
 		return plan.Plan{}, nil, ofLock(s, err)
@@ -75,8 +82,7 @@ func (r run) unusedOfFile(s service, request plan.Request, answers plan.Answers)
 		questions = append(questions, o.Question)
 	}
 	for _, target := range request.Targets {
-		env := template.Env{Target: target.Platform, Build: request.Build, Args: target.Args, TargetStage: target.Stage, Overruled: request.Overruled}
-		uses, err := request.Template.Uses(env)
+		uses, err := request.Template.Uses(request.Env(target))
 		if err != nil {
 			return nil
 		}

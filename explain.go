@@ -46,6 +46,10 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 			return nil, err
 		}
 		for _, request := range r.requests(s, at) {
+			request, err := r.crossed(ctx, s, at, request, from)
+			if err != nil {
+				return nil, err
+			}
 			answers, _, failed := r.resolve(ctx, s, request, from)
 			if err := unrelated(failed); err != nil {
 				return nil, err

@@ -174,7 +174,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 		return Locked{}, err
 	}
 	from := before.Over(r.asks())
-	answers, err := r.answers(ctx, s, at, from)
+	answers, err := r.answers(ctx, s, at, from, before.Crossed)
 	if err != nil {
 		return Locked{}, err
 	}
@@ -182,6 +182,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 	if err != nil {
 		return Locked{}, err
 	}
+	lock.Crossed = before.Crossed
 	content := lock.Format()
 	done := Locked{File: file, Images: len(lock.Images)}
 	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, content) {
@@ -233,13 +234,16 @@ func (e *NotInLockError) Hint() string {
 func (e *NotInLockError) ExitStatus() int { return 2 }
 
 // answers resolves the bases of every platform of a service.
-func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry) (map[resolve.Question]resolve.Answer, error) {
+func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry, failed []resolve.CrossFailure) (map[resolve.Question]resolve.Answer, error) {
 	all := map[resolve.Question]resolve.Answer{}
 	for _, request := range r.requests(s, at) {
-		answers, _, err := r.resolve(ctx, s, request, from)
+		answers, _, err := r.resolve(ctx, s, r.crossing(s, at, from, failed).of(ctx, request), from)
 		if err != nil {
 			return nil, err
 		}
+		maps.Copy(all, answers)
+		// A build may find reason to leave all stages where they are.
+		answers, _, _ = r.resolve(ctx, s, request, from)
 		maps.Copy(all, answers)
 	}
 	return all, nil

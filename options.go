@@ -43,6 +43,9 @@ type Options struct {
 	Locked, Offline bool
 	// AllowForeign names stages of another platform that the image may stand on or copy from.
 	AllowForeign []string
+	// Cross is auto, off or require: whether stages run on the build platform. Empty
+	// means archbuild.yaml's word, else auto.
+	Cross string
 	// ForceRewrite rewrites files that another frontend than Docker's reads.
 	ForceRewrite bool
 	// MaxBytes and MaxInstructions of a Dockerfile; 0 means 4 MB and 10,000.

@@ -36,6 +36,8 @@ type Built struct {
 	Base       string   `json:"base,omitempty"`
 	BaseDigest string   `json:"baseDigest,omitempty"`
 	How        plan.How `json:"how"`
+	// Cross is nil where no stage was moved to the build platform.
+	Cross *BuiltCross `json:"cross,omitempty"`
 	// State is built, failed, interrupted, or refused by verification.
 	State    string           `json:"state"`
 	Seconds  float64          `json:"seconds"`
@@ -57,7 +59,7 @@ const (
 func newImage(s service, p plan.Plan) Image {
 	image := Image{Name: s.name}
 	for _, job := range p.Jobs {
-		built := Built{Platform: job.Platform, How: job.How, State: stateFailed}
+		built := Built{Platform: job.Platform, How: job.How, Cross: builtCross(job), State: stateFailed}
 		if job.Final != nil {
 			built.Base, built.BaseDigest = job.Final.To, job.Final.Digest
 		}
@@ -69,15 +71,21 @@ func newImage(s service, p plan.Plan) Image {
 // note takes over what the builder reports.
 func (i *Image) note(results []builder.Result) {
 	for n, result := range results {
-		b := &i.Platforms[n]
-		b.Steps, b.Cached = result.Steps, result.Cached
-		b.Seconds = result.Elapsed.Round(time.Millisecond).Seconds()
-		switch {
-		case result.Err == nil:
-			b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
-		case errors.Is(result.Err, context.Canceled):
-			b.State = stateInterrupted
-		}
+		i.Platforms[n].note(result)
+	}
+}
+
+// note takes over what the builder reports of one platform; times add up.
+func (b *Built) note(result builder.Result) {
+	b.Steps, b.Cached = result.Steps, result.Cached
+	b.Seconds += result.Elapsed.Round(time.Millisecond).Seconds()
+	switch {
+	case result.Err == nil:
+		b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
+	case errors.Is(result.Err, context.Canceled):
+		b.State = stateInterrupted
+	default:
+		b.State, b.Digest, b.Size = stateFailed, "", 0
 	}
 }
 

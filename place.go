@@ -34,6 +34,18 @@ type place struct {
 	close func()
 }
 
+// foreign says whether programs of a platform do not run natively there. Where
+// nothing will run, other platforms than the node's are taken for foreign ones.
+func (p place) foreign(on platform.Platform) bool {
+	if p.name == noPlace {
+		return !p.platform.Serves(on)
+	}
+	return p.runs(on).How != plan.Native
+}
+
+// noPlace is the name of a place where nothing will run.
+const noPlace = "none"
+
 // locate finds the place: --node, else BUILDKIT_HOST, else the private engine.
 func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, error) {
 	address := o.Node
@@ -170,7 +182,7 @@ func (o Options) engineConfig() (string, error) {
 // platform of BUILDPLATFORM stages matters.
 func (o Options) rewritePlace(host platform.Platform) (place, error) {
 	at := place{
-		name: "none", platform: host, current: true, close: func() {},
+		name: noPlace, platform: host, current: true, close: func() {},
 		runs: func(platform.Platform) plan.Ability { return plan.Ability{How: plan.Native} },
 	}
 	if o.BuildPlatform == "" {

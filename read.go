@@ -119,6 +119,9 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 	if err != nil {
 		return s, err
 	}
+	if err := checkCross(s); err != nil {
+		return s, err
+	}
 	return s, r.target(&s, platforms)
 }
 

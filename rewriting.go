@@ -67,6 +67,9 @@ type Rewritten struct {
 // file is written whole, and one that says the same already is not touched.
 func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	opts.Outputs, opts.Push = nil, false
+	if opts.Cross == "" {
+		opts.Cross = crossOff
+	}
 	if err := opts.checkModes(); err != nil {
 		return Rewriting{}, err
 	}
@@ -96,7 +99,7 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	done, err := rewriter{run: r, service: s, build: at.platform, pin: opts.Pin, cacheIDs: opts.CacheIDs}.all(ctx)
+	done, err := rewriter{run: r, service: s, place: at, build: at.platform, pin: opts.Pin, cacheIDs: opts.CacheIDs}.all(ctx)
 	if err != nil {
 		return Rewriting{}, err
 	}

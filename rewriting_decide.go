@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/rewrite"
@@ -22,6 +23,7 @@ import (
 type rewriter struct {
 	run
 	service
+	place place
 	build platform.Platform
 	pin   bool
 	// cacheIDs asks for ids of cache mounts.
@@ -32,6 +34,8 @@ type rewriter struct {
 	// of those outside of references.
 	env      template.Env
 	fillings []template.Filling
+	// crossed says which stages move to the build platform.
+	crossed []cross.Decision
 }
 
 // at is the rewriter of one platform, which may have a Dockerfile of its own.
@@ -45,10 +49,11 @@ func (w rewriter) at(p platform.Platform) rewriter {
 func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 	var uses [][]template.Use
 	var questions []resolve.Question
-	overruled := w.overruled(w.service)
-	env := func(target plan.Target) template.Env {
-		return template.Env{Target: target.Platform, Build: w.build, Args: target.Args, TargetStage: target.Stage, Overruled: overruled}
+	requests, err := w.requestsByPlatform(ctx)
+	if err != nil {
+		return nil, err
 	}
+	env := func(target plan.Target) template.Env { return requests[target.Platform].Env(target) }
 	for _, target := range w.targets {
 		list, err := w.at(target.Platform).template.Uses(env(target))
 		if err != nil {
@@ -82,7 +87,7 @@ func (w rewriter) all(ctx context.Context) ([]Rewritten, error) {
 			continue
 		}
 		at := w.at(target.Platform)
-		at.stage, at.env = target.Stage, env(target)
+		at.stage, at.env, at.crossed = target.Stage, env(target), requests[target.Platform].Decisions(target)
 		if !at.leftAlone() {
 			at.fillings = at.template.Fillings(at.env)
 		}
@@ -217,6 +222,9 @@ func (w rewriter) one(p platform.Platform, uses []template.Use, known knowledge)
 	}
 	out, err := w.replace(&done, uses, list)
 	if err == nil {
+		err = w.stays(&done, uses)
+	}
+	if err == nil {
 		out, err = w.withCacheIDs(&done, out)
 	}
 	done.Edits, done.Content = append(done.Edits, out.Edits...), out.Bytes
@@ -284,7 +292,7 @@ func pin(answer resolve.Answer) (to string, pinned bool) {
 // Dockerfile (an image has the name of a stage), those that are to blame are
 // left out, image by image.
 func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.Replacement) (rewrite.Output, error) {
-	out, err := rewrite.Template(w.template, w.fillings, list)
+	out, err := rewrite.Crossed(w.template, w.crossed, w.fillings, list)
 	if err == nil {
 		return out, nil
 	}
@@ -297,9 +305,9 @@ func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.R
 		return out, err
 	}
 	var kept []rewrite.Replacement
-	out, _ = rewrite.Template(w.template, w.fillings, nil)
+	out, _ = rewrite.Crossed(w.template, w.crossed, w.fillings, nil)
 	for _, image := range slices.Sorted(maps.Keys(byImage)) {
-		next, err := rewrite.Template(w.template, w.fillings, slices.Concat(kept, byImage[image]))
+		next, err := rewrite.Crossed(w.template, w.crossed, w.fillings, slices.Concat(kept, byImage[image]))
 		if err == nil {
 			kept, out = append(kept, byImage[image]...), next
 			continue

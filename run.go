@@ -39,6 +39,8 @@ type run struct {
 	mode       resolve.Mode
 	store      store
 	registry   *registry.Client
+	// emulated are platforms of which no stage may move to the build platform, and why.
+	emulated map[platform.Platform]string
 	// mirrors of each registry, by buildkitd.toml.
 	mirrors map[string][]string
 }
@@ -122,6 +124,7 @@ func (o Options) checkWords() error {
 		words       []string
 	}{
 		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
+		{"--cross", o.Cross, []string{crossAuto, crossOff, crossRequire}},
 		{"--progress", o.progressMode(), []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -15,8 +16,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// service takes one plan through rewrite, builder, verify and manifest.
-func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.Plan) (Image, error) {
+// service takes one plan through rewrite, builder, verify and manifest. What fails
+// because a stage was moved to the build platform is built a second time without.
+func (r run) service(ctx context.Context, node *builder.Node, at place, s service, p plan.Plan) (Image, error) {
 	image := newImage(s, p)
 	image.Tags = r.tagsOf(s)
 	dockerfiles, err := r.rewritten(s, p)
@@ -30,10 +32,12 @@ func (r run) service(ctx context.Context, node *builder.Node, s service, p plan.
 	defer release()
 	built, err := r.build(ctx, node, s, p, dockerfiles)
 	image.note(built)
-	if err != nil {
+	if err != nil && (len(built) == 0 || ctx.Err() != nil) {
 		return image, err
 	}
-	results, err := r.check(ctx, s, p, built, &image)
+	a := &attempt{run: r, service: s, place: at, node: node, plan: p, built: built, image: &image, again: map[int]string{}, was: p.Jobs}
+	a.plan.Jobs = slices.Clone(p.Jobs)
+	results, err := a.settle(ctx)
 	if err != nil {
 		return image, err
 	}
@@ -51,7 +55,7 @@ func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, job := range p.Jobs {
 		from := s.of(job.Platform)
-		out, err := rewrite.Template(from.template, r.fillings(from, p, job), replacements(job, true))
+		out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
 		if err == nil {
 			out, err = rewrite.CacheIDs(from.template, out, jobCacheIDs(job))
 		}

@@ -162,6 +162,9 @@ func (r run) stale(s service, p plan.Plan) []string {
 			continue
 		}
 		out, err := rewrite.Template(s.template, r.fillings(s.source, p, job), replacements(job, false))
+		if job.Moves() && standsOnBuild(s.template, there) { // --cross, in words for people
+			continue
+		}
 		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) && !hasCacheIDs(s.template, out, p.BuildPlatform, job, there) {
 			names = append(names, filepath.Base(path))
 		}
@@ -170,6 +173,21 @@ func (r run) stale(s service, p plan.Plan) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: not used, and not what archbuild would write; name it under dockerfiles: in archbuild.yaml to build from it", strings.Join(names, ", "))}
+}
+
+// standsOnBuild says whether a file puts a stage on the build platform that the
+// template does not.
+func standsOnBuild(t *template.Template, there []byte) bool {
+	found, err := template.Parse(t.File, there)
+	if err != nil || len(found.Stages) != len(t.Stages) {
+		return false
+	}
+	for i, stage := range found.Stages {
+		if t.Stages[i].PlatformFlag == "" && strings.Contains(stage.PlatformFlag, "BUILDPLATFORM") {
+			return true
+		}
+	}
+	return false
 }
 
 // isRewrite says whether a file differs from what a build takes only where
@@ -187,7 +205,7 @@ func isRewrite(job plan.Job, built, there []byte) bool {
 	a, b := 0, 0
 	for i, ref := range want.References {
 		other := found.References[i]
-		decided := ref.Kind == template.StageKind || slices.ContainsFunc(job.Bases, func(base plan.Base) bool { return base.Reference == i })
+		decided := !job.IsMoved(ref.Stage) && (ref.Kind == template.StageKind || slices.ContainsFunc(job.Bases, func(base plan.Base) bool { return base.Reference == i }))
 		name, _, _ := strings.Cut(ref.Text, "@")
 		otherName, _, _ := strings.Cut(other.Text, "@")
 		if decided && name != otherName || !bytes.Equal(built[a:ref.Span.Start], there[b:other.Span.Start]) {

@@ -106,9 +106,16 @@ func howText(how plan.How) string {
 	return string(how)
 }
 
-// runs says how a stage's programs run, and where that is not the job's own platform.
+// runs says how a stage's programs run, where that is not the job's own platform,
+// and what was decided about running it on the build platform.
 func runs(stage plan.Stage, job plan.Job) string {
 	how := howText(stage.How)
+	switch c := stage.Cross; {
+	case c != nil && c.Moved:
+		return fmt.Sprintf("%s (%s): %s", how, c.Recipe, ui.Line(c.Why))
+	case c != nil:
+		return fmt.Sprintf("%s: %s", how, ui.Line(c.String()))
+	}
 	if stage.Platform != job.Platform {
 		return fmt.Sprintf("%s (%s)", how, stage.Platform)
 	}

@@ -83,7 +83,7 @@ func (w *walk) allowed(stage int) bool {
 
 // Foreign is the *ForeignStageError that Make would refuse a target with, or nil.
 func Foreign(req Request, target Target) error {
-	uses, err := req.Template.Uses(req.env(target))
+	uses, err := req.Template.Uses(req.Env(target))
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (req Request) platformsIfMoved(target Target) []platform.Platform {
 		other.Arch = "ppc64le"
 	}
 	req.Build = other
-	uses, err := req.Template.Uses(req.env(target))
+	uses, err := req.Template.Uses(req.Env(target))
 	if err != nil {
 		return nil // not possible: it went well before
 	}
@@ -178,6 +178,8 @@ func (w *walk) fixed(stage int) bool {
 		return w.fixed(base.Target)
 	}
 	switch flag := w.Template.Stages[stage].PlatformFlag; {
+	case flag == "": // moved: it makes what the target needs
+		return false
 	case flag == "$BUILDPLATFORM" || flag == "${BUILDPLATFORM}":
 		return base.Platform != w.Build
 	case !strings.Contains(flag, "$"):

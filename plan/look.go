@@ -32,7 +32,7 @@ type other struct {
 // instructions of base images name are needed as well. The memory is that of a
 // look at another target, which is over.
 func (req Request) look(target Target, answers Answers, memory []template.Use) (look, error) {
-	env := req.env(target)
+	env := req.Env(target)
 	for {
 		uses, err := req.Template.UsesInto(memory, env)
 		if err != nil {

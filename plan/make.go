@@ -52,10 +52,6 @@ func Make(req Request, answers Answers) (Plan, error) {
 	return p, joinOnce(failed)
 }
 
-func (req Request) env(target Target) template.Env {
-	return template.Env{Target: target.Platform, Build: req.Build, Args: target.Args, TargetStage: target.Stage, Overruled: req.Overruled}
-}
-
 // asks says whether a use is an image that a registry has to answer for. What is
 // Written otherwise gets another text in the file, one that no context stands for.
 func (req Request) asks(use *template.Use) bool {
@@ -81,7 +77,7 @@ func (req Request) fillings(target Target) []string {
 	if len(req.Template.Placeholders) == 0 {
 		return nil
 	}
-	env := req.env(target)
+	env := req.Env(target)
 	var notes []string
 	said := map[string]bool{}
 	for _, p := range req.Template.Placeholders {
@@ -127,6 +123,7 @@ func (req Request) empty(target Target) Job {
 
 func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 	job := req.empty(target)
+	job.Crossed = req.Decisions(target)
 	job.Bases = slices.Grow(job.Bases, count(seen.uses, req.asks))
 	for i := range seen.uses {
 		use := &seen.uses[i]
@@ -152,8 +149,9 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 		}
 		stage, err := req.stage(use, job.base(use), req.run(use, seen.uses, answers))
 		failed = append(failed, err)
+		stage.crossed(job.Crossed, req.Build)
 		job.Stages = append(job.Stages, stage)
-		if stage.How == Emulated || stage.How == Native && job.How == None {
+		if slower(stage.How, job.How) {
 			job.How = stage.How
 		}
 	}

@@ -9,6 +9,7 @@ package plan
 import (
 	"strings"
 
+	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
 )
@@ -21,6 +22,9 @@ const (
 	None How = "none"
 	// Native programs run on the node's own processor.
 	Native How = "native"
+	// Cross programs run on the node's own processor and make what the target needs:
+	// the stage was moved to the build platform.
+	Cross How = "cross"
 	// Emulated programs run under qemu through binfmt.
 	Emulated How = "emulated"
 	// Impossible means that the node can run no program of the platform.
@@ -62,6 +66,9 @@ type Request struct {
 	Overruled func(image string, on platform.Platform, skip bool) bool
 	// Runs tells how the node runs programs of a platform.
 	Runs func(platform.Platform) Ability
+	// Cross decides which stages of a target move to the build platform; it says the
+	// same every time. Nil moves none.
+	Cross func(Target) []cross.Decision
 }
 
 // Target is one platform to build with what holds for it alone.
@@ -117,6 +124,8 @@ type Job struct {
 	CacheNamespace string `json:"cacheNamespace,omitempty"`
 	// CacheIDs are written into the file, where a namespace would be for too many.
 	CacheIDs []CacheID `json:"cacheIds,omitempty"`
+	// Crossed are the decisions about its stages, with the edits that they take.
+	Crossed []cross.Decision `json:"-"`
 	// How is the slowest way in which any needed stage runs programs.
 	How How `json:"how"`
 }
@@ -133,6 +142,9 @@ type Stage struct {
 	Reason string `json:"reason,omitempty"`
 	// Caches says how its cache mounts are kept; empty when it has none.
 	Caches Caches `json:"caches,omitempty"`
+	// Cross is what was decided about running it on the build platform. It is nil
+	// where the question does not arise: its programs run natively, or there are none.
+	Cross *Crossing `json:"cross,omitempty"`
 }
 
 // Base is a reference to an image, decided.

@@ -96,6 +96,13 @@ func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	foreignFlag(f, opts)
+	crossFlag(f, opts, "archbuild.yaml's, then auto")
+}
+
+// crossFlag has a word, or none for auto.
+func crossFlag(f *pflag.FlagSet, opts *archbuild.Options, unless string) {
+	f.StringVar(&opts.Cross, "cross", "", "run stages on the build platform that produce for the target, a `MODE`: auto, off, require (default "+unless+")")
+	f.Lookup("cross").NoOptDefVal = "auto"
 }
 
 func foreignFlag(f *pflag.FlagSet, opts *archbuild.Options) {

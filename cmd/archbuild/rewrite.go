@@ -45,6 +45,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	foreignFlag(f, &opts.Options)
+	crossFlag(f, &opts.Options, "off")
 	f.BoolVar(&opts.Pin, "pin", false, "write the digest of every image")
 	f.BoolVar(&opts.CacheIDs, "cache-ids", false, "give RUN --mount=type=cache without an id one for each platform")
 	f.BoolVar(&opts.Strict, "strict", false, "fail when a reference cannot be decided")
