@@ -18,10 +18,10 @@ export CGO_ENABLED ?= 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit e2e lint check docs bench fuzz soak fixtures go FORCE
+.PHONY: help build demo test unit e2e lint check docs bench bench-cross fuzz soak fixtures go FORCE
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: bin/archbuild ## leave the program in bin/archbuild
 
@@ -57,6 +57,10 @@ bench: build fixtures bin/buildx bin/buildctl bin/crane bin/registry ## measure 
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./internal/bench
 	$(GO) test -run "^$$" -bench Image ./verify
 	$(GO) test -run "^$$" -bench . -benchtime 2s ./template ./rewrite
+
+bench-cross: build fixtures bin/buildx bin/buildctl ## measure usual Dockerfiles for two platforms against buildx, emulating: half an hour
+	@$(FIXTURES) make-languages
+	$(GO) run ./internal/bench cross $(BENCHFLAGS)
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@grep -r --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \

@@ -4,6 +4,8 @@
 //
 // The BuildKit is archbuild's own engine: the peers connect to its socket.
 //
+// With the word cross it measures what building stages on the build platform gains: see crossBench.
+//
 // What registries are asked for is measured by the benchmarks of this package:
 // putting an index together, against buildx and crane, and copying 10 GB.
 package main
@@ -16,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+
+	"github.com/archbuild/archbuild/internal/fixtures"
 )
 
 func main() {
@@ -25,7 +29,12 @@ func main() {
 	buildctl := flag.String("buildctl", "bin/buildctl", "buildctl v0.33.1")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := bench(ctx, *runs, *archbuild, *buildx, *buildctl)
+	var err error
+	if flag.Arg(0) == "cross" {
+		err = crossMain(ctx, flag.Args()[1:])
+	} else {
+		err = bench(ctx, *runs, *archbuild, *buildx, *buildctl)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -41,7 +50,11 @@ func bench(ctx context.Context, runs int, programs ...string) error {
 		}
 		programs[i] = absolute
 	}
-	w, err := newWorld(ctx, programs[0], programs[1], programs[2])
+	hub, err := fixtures.Start(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := newWorld(ctx, hub, programs[0], programs[1], programs[2])
 	if err != nil {
 		return err
 	}

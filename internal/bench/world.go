@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,14 +36,11 @@ type world struct {
 	address string
 }
 
-func newWorld(ctx context.Context, archbuild, buildx, buildctl string) (*world, error) {
-	hub, err := fixtures.Start(ctx)
-	if err != nil {
-		return nil, err
-	}
+// newWorld takes the hub over.
+func newWorld(ctx context.Context, hub *fixtures.Hub, archbuild, buildx, buildctl string) (*world, error) {
 	dir, err := os.MkdirTemp("", "archbuild-bench-")
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, hub.Close())
 	}
 	w := &world{archbuild: archbuild, buildx: buildx, buildctl: buildctl, dir: dir, hub: hub}
 	w.env = append(os.Environ(), "XDG_CONFIG_HOME="+hub.ConfigHome, "ARCHBUILD_STATE="+filepath.Join(dir, "state"), "BUILDX_CONFIG="+filepath.Join(dir, "buildx"))
