@@ -88,7 +88,7 @@ func Gather(ctx context.Context, reg *registry.Client, r Request) (_ *Assembly, 
 	}()
 	sources := r.Sources
 	if r.Append != "" {
-		sources = append([]Source{{Text: r.Append, Optional: true}}, sources...)
+		sources = append([]Source{{Text: r.Append, Optional: true, itself: true}}, sources...)
 	}
 	read, err := a.gatherer.all(ctx, sources)
 	if err != nil {

@@ -26,6 +26,9 @@ type Source struct {
 	Platform ocispec.Platform
 	// Optional: if it does not exist it is left out. Any other trouble is an error.
 	Optional bool
+
+	// itself: what counts is what the registry itself says, for this is to be written there.
+	itself bool
 }
 
 // child is one image that a source gave.
@@ -101,8 +104,7 @@ func (g *gatherer) all(ctx context.Context, sources []Source) ([]gathered, error
 
 func (g *gatherer) source(ctx context.Context, s Source) (gathered, error) {
 	got := gathered{Source: s}
-	var err error
-	got.Opened, err = imagetree.OpenNow(ctx, s.Text, g.registry)
+	err := g.find(ctx, &got)
 	if s.Optional && (notFound(err) || errors.Is(err, fs.ErrNotExist)) {
 		got.warnings = append(got.warnings, s.Text+" does not exist: left out")
 		return got, nil
@@ -124,6 +126,23 @@ func (g *gatherer) source(ctx context.Context, s Source) (gathered, error) {
 	}
 	got.label()
 	return got, nil
+}
+
+// find opens a source. The registry itself knows best what a tag names now; where
+// it cannot be asked, its mirrors may know.
+func (g *gatherer) find(ctx context.Context, got *gathered) (err error) {
+	got.Opened, err = imagetree.OpenNow(ctx, got.Text, g.registry)
+	var answered *registry.Error
+	if !errors.As(err, &answered) || answered.Kind != registry.Unreachable && answered.Kind != registry.Limited || got.itself {
+		return err
+	}
+	if !g.registry.HasMirrors(answered.Host) {
+		return err
+	}
+	if got.Opened, err = imagetree.Open(ctx, got.Text, g.registry); err == nil {
+		got.warn("%s is taken from a mirror: %s cannot be asked now", got.Text, answered.Host)
+	}
+	return err
 }
 
 // take lists the images of the tree and what speaks of them. What is damaged is

@@ -154,6 +154,10 @@ func (c *Client) each(ctx context.Context, at address, try func(*endpoint) error
 	return err
 }
 
+// HasMirrors tells whether there are mirrors for a registry, by the host that
+// references name.
+func (c *Client) HasMirrors(host string) bool { return len(c.opts.Hosts[host].Mirrors) > 0 }
+
 // Head asks the registry itself, never a mirror or what is remembered, what a
 // reference names at this moment.
 func (c *Client) Head(ctx context.Context, ref string) (ocispecs.Descriptor, error) {
