@@ -62,6 +62,9 @@ func crossMain(ctx context.Context, args []string) error {
 		if err := b.project(ctx, w, name); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	return errors.Join(errs...)
 }
