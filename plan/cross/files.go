@@ -75,11 +75,6 @@ func (f facts) context(name string) (string, bool) {
 	return path.Join(last.context, strings.TrimPrefix(strings.TrimPrefix(name, last.path), "/")), true
 }
 
-// remove forgets what is at and below a path.
-func (f facts) remove(name string) facts {
-	return slices.DeleteFunc(slices.Clone(f), func(one fact) bool { return below(one.path, name) })
-}
-
 // Folders that a base image fills, and those in them that it leaves to others.
 var (
 	systemFolders = []string{

@@ -110,7 +110,9 @@ func dpkg(w *walk, c *command) {
 	case c.has("-i", "--install"):
 		w.bring(c.operands(""))
 		w.compiler = true
-	case c.has("-x", "-X", "--extract", "--vextract"), slices.ContainsFunc(c.args, func(a word) bool { return strings.HasPrefix(a.text, "--root") || strings.HasPrefix(a.text, "--instdir") }):
+	case c.has("-x", "-X", "--extract", "--vextract"), slices.ContainsFunc(c.args, func(a word) bool {
+		return strings.HasPrefix(a.text, "--root") || strings.HasPrefix(a.text, "--instdir")
+	}):
 		w.stay(TargetPackagesLeave, c.line, "%s: a package is unpacked elsewhere", c.text())
 	case c.kept:
 		w.stay(ArchAsked, c.line, "%s tells the machine", c.text())
