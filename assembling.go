@@ -66,6 +66,10 @@ func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
 		return Assembled{}, err
 	}
 	list, err := opts.assemble(ctx, []assembly{{request, opts.Tags}})
+	// Jobs that add to one index at the same time do so one after the other.
+	for try := 1; opts.Append && overtaken(err) && try < appendings && ctx.Err() == nil; try++ {
+		list, err = opts.assemble(ctx, []assembly{{request, opts.Tags}})
+	}
 	if len(list) == 0 {
 		return Assembled{}, err
 	}
@@ -75,14 +79,23 @@ func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
 	return list[0], err
 }
 
+// appendings is how often an index is added to while others add to it.
+const appendings = 10
+
+// overtaken tells whether somebody else moved a tag between reading and moving it.
+func overtaken(err error) bool {
+	return errors.As(err, new(*manifest.AppendError)) || errors.As(err, new(*manifest.TagError))
+}
+
 // assembly is one index to make, and its names.
 type assembly struct {
 	manifest.Request
 	names []string
 }
 
-// assemble gathers every index before it pushes the first, so that one that
-// cannot be made keeps the others from being moved.
+// assemble gathers every index before it pushes the first, and pushes all before
+// it moves the first tag, so that one that cannot be made keeps the others from
+// being moved.
 func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
 	for _, one := range list {
 		o.targets = append(o.targets, one.names...)
@@ -117,14 +130,15 @@ func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assem
 	if o.DryRun {
 		return made, nil
 	}
+	var deliveries []manifest.Delivery
 	for i, a := range gathered {
-		pushed, err := a.Push(ctx, client, list[i].names, o.pushOptions())
-		made[i].Pushed = &pushed
-		if err != nil {
-			return made, err
-		}
+		deliveries = append(deliveries, manifest.Delivery{Assembly: a, Names: list[i].names})
 	}
-	return made, nil
+	pushed, err := manifest.PushAll(ctx, client, deliveries, o.pushOptions())
+	for i := range pushed {
+		made[i].Pushed = &pushed[i]
+	}
+	return made, err
 }
 
 func (o AssembleOptions) pushOptions() manifest.PushOptions {

@@ -97,6 +97,9 @@ func Gather(ctx context.Context, reg *registry.Client, r Request) (_ *Assembly, 
 	for _, s := range read {
 		a.Warnings = append(a.Warnings, s.warnings...)
 	}
+	if r.Append != "" {
+		a.append(r.Append, read[0])
+	}
 	images, err := r.choose(read)
 	if err != nil {
 		return nil, err
@@ -106,6 +109,18 @@ func Gather(ctx context.Context, reg *registry.Client, r Request) (_ *Assembly, 
 		return a, nil
 	}
 	return a, a.join(ctx, r, images)
+}
+
+// append remembers what the index is that the images are added to.
+func (a *Assembly) append(name string, read gathered) {
+	full, err := fullNames([]string{name})
+	if err != nil {
+		return // It is read by digest, or from a folder: no tag is moved for it.
+	}
+	a.shipment.appended.name = full[0].String()
+	if read.Opened != nil {
+		a.shipment.appended.digest = read.Root.Digest
+	}
 }
 
 // Push sends the index and all below to the repositories of the names, and moves

@@ -75,6 +75,27 @@ func (e *IncompleteError) Hint() string {
 	return fmt.Sprintf("build %s and add it to the sources, or leave it out of --platform and --require", e.Platform)
 }
 
+// AppendError says that a tag which is added to names something else than when it
+// was read: moving it would lose what somebody else has added meanwhile.
+type AppendError struct {
+	Tag      string
+	Was, Now digest.Digest
+}
+
+func (e *AppendError) Error() string {
+	now, was := e.Now.String(), e.Was.String()
+	if now == "" {
+		now = "nothing"
+	}
+	if was == "" {
+		was = "nothing"
+	}
+	return fmt.Sprintf("tag %s names %s, but named %s when it was read: somebody else pushed meanwhile, so no tag was moved", e.Tag, now, was)
+}
+
+// Hint tells how to add to what is there now.
+func (e *AppendError) Hint() string { return "run the same command again" }
+
 // UnknownPlatformError says that neither index nor config nor user tells a platform.
 type UnknownPlatformError struct {
 	Source string

@@ -56,30 +56,106 @@ func (x Index) Push(ctx context.Context, reg *registry.Client, names []string, o
 }
 
 func (s shipment) push(ctx context.Context, reg *registry.Client, names []string, opts PushOptions) (Pushed, error) {
-	repos, tags, err := destinations(names, opts.ByDigest)
-	if err != nil {
-		return Pushed{}, err
+	done, err := pushAll(ctx, reg, []*parcel{{shipment: s, names: names}}, opts)
+	return done[0], err
+}
+
+// Delivery is an assembly and the names that it gets.
+type Delivery struct {
+	*Assembly
+	Names []string
+}
+
+// PushAll pushes several indexes as one: no tag of any moves before everything of
+// all of them is there, and when one tag cannot be moved, none is. It tells of
+// each delivery, in their order, also with an error.
+func PushAll(ctx context.Context, reg *registry.Client, list []Delivery, opts PushOptions) ([]Pushed, error) {
+	var parcels []*parcel
+	for _, d := range list {
+		parcels = append(parcels, &parcel{shipment: d.shipment, names: d.Names})
 	}
-	moves, err := s.moves(tags, opts.ChildTags)
+	return pushAll(ctx, reg, parcels, opts)
+}
+
+// parcel is a shipment, and where it goes.
+type parcel struct {
+	shipment
+	names []string
+	repos []string
+	moves []*move
+}
+
+// address reads the names.
+func (p *parcel) address(opts PushOptions) error {
+	repos, tags, err := destinations(p.names, opts.ByDigest)
 	if err != nil {
-		return Pushed{}, err
+		return err
+	}
+	p.repos = repos
+	p.moves, err = p.shipment.moves(tags, opts.ChildTags)
+	return err
+}
+
+func pushAll(ctx context.Context, reg *registry.Client, parcels []*parcel, opts PushOptions) ([]Pushed, error) {
+	done := make([]Pushed, len(parcels))
+	moves, err := addressed(parcels, opts)
+	if err != nil {
+		return done, err
 	}
 	t := tagger{reg, opts.IfMatch}
+	tell := func() {
+		for i, p := range parcels {
+			done[i].Tags = told(p.moves)
+		}
+	}
+	for i := range done {
+		done[i].Tags, done[i].References = []Tag{}, []string{}
+	}
 	if opts.IfMatch != "" { // Nothing is sent for tags that may not move.
 		if err := each(moves, func(m *move) error { return t.look(ctx, m) }); err != nil {
-			return Pushed{Tags: told(moves), References: []string{}}, err
+			tell()
+			return done, err
 		}
 	}
-	p := pusher{shipment: s, registry: reg, journal: opts.Journal}
-	p.done = Pushed{Tags: []Tag{}, References: []string{}}
-	for i, repo := range repos {
-		if err := p.repository(ctx, repo, repos[:i]); err != nil {
-			return p.done, fmt.Errorf("pushing to %s: %w", repo, err)
+	for i, p := range parcels {
+		if err := p.send(ctx, reg, opts.Journal, &done[i]); err != nil {
+			return done, err
 		}
-		p.done.References = append(p.done.References, at(repo, s.root().Digest))
 	}
-	p.done.Tags, err = t.all(ctx, moves)
-	return p.done, err
+	err = t.all(ctx, moves)
+	tell()
+	return done, err
+}
+
+// addressed reads all names, and gives the tags of all parcels.
+func addressed(parcels []*parcel, opts PushOptions) ([]*move, error) {
+	var moves []*move
+	named := map[string]digest.Digest{}
+	for _, p := range parcels {
+		if err := p.address(opts); err != nil {
+			return nil, err
+		}
+		for _, m := range p.moves {
+			if other, ok := named[m.name]; ok && other != m.item.Digest {
+				return nil, &NameError{m.name, "it is to name two indexes"}
+			}
+			named[m.name] = m.item.Digest
+		}
+		moves = append(moves, p.moves...)
+	}
+	return moves, nil
+}
+
+// send fills the repositories, but for tags.
+func (p *parcel) send(ctx context.Context, reg *registry.Client, journal Journal, done *Pushed) error {
+	to := pusher{shipment: p.shipment, registry: reg, journal: journal, done: done}
+	for i, repo := range p.repos {
+		if err := to.repository(ctx, repo, p.repos[:i]); err != nil {
+			return fmt.Errorf("pushing to %s: %w", repo, err)
+		}
+		done.References = append(done.References, at(repo, p.root().Digest))
+	}
+	return nil
 }
 
 // CheckNames says whether an image can be pushed to these names, so that this is
@@ -122,7 +198,7 @@ type pusher struct {
 	journal  Journal
 
 	mu   sync.Mutex
-	done Pushed
+	done *Pushed
 }
 
 // repository makes sure that one repository holds everything, by digest.

@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -14,6 +15,11 @@ type shipment struct {
 	items []item
 	// children are the images of the index, for tags of their own.
 	children []ocispec.Descriptor
+	// appended is the tag that was added to.
+	appended struct {
+		name   string
+		digest digest.Digest // empty if it was new
+	}
 }
 
 // item is a manifest or an index on its way, and where it and the blobs it names lie.

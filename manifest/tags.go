@@ -50,6 +50,10 @@ type move struct {
 	name string
 	item item
 
+	// was is what the tag named when it was read for being added to; empty means that
+	// it was new, nil that it does not matter.
+	was *digest.Digest
+
 	before ocispec.Descriptor
 	state  TagState
 }
@@ -65,7 +69,11 @@ func (s shipment) moves(tags []string, pattern string) ([]*move, error) {
 			}
 			list = append(list, children...)
 		}
-		list = append(list, &move{name: tag, item: s.root()})
+		m := &move{name: tag, item: s.root()}
+		if tag == s.appended.name {
+			m.was = &s.appended.digest
+		}
+		list = append(list, m)
 	}
 	seen := map[string]bool{}
 	for _, m := range list {
@@ -142,10 +150,10 @@ type tagger struct {
 // all lets all tags name their images, or none. Registries know no transactions:
 // the tags are looked at, moved, and read back; when one fails, those that moved
 // are moved back.
-func (t tagger) all(ctx context.Context, moves []*move) ([]Tag, error) {
+func (t tagger) all(ctx context.Context, moves []*move) error {
 	err := each(moves, func(m *move) error { return t.look(ctx, m) })
 	if err != nil {
-		return told(moves), err
+		return err
 	}
 	if err = t.move(ctx, moves); err != nil {
 		// Also after ^C: half a release is worse than a second of waiting.
@@ -153,7 +161,7 @@ func (t tagger) all(ctx context.Context, moves []*move) ([]Tag, error) {
 		defer cancel()
 		err = errors.Join(err, each(moves, func(m *move) error { return t.undo(ctx, m) }))
 	}
-	return told(moves), err
+	return err
 }
 
 // told is what became of the tags.
@@ -187,7 +195,7 @@ func (t tagger) look(ctx context.Context, m *move) error {
 	now, err := t.head(ctx, m.name)
 	switch {
 	case notFound(err):
-		return nil
+		now = ocispec.Descriptor{}
 	case err != nil:
 		m.state = TagFailed
 		return fmt.Errorf("moving tag %s: %w", m.name, err)
@@ -196,6 +204,10 @@ func (t tagger) look(ctx context.Context, m *move) error {
 	switch {
 	case now.Digest == m.item.Digest:
 		m.state = TagUnchanged
+	case m.was != nil && now.Digest != *m.was:
+		m.state = TagFailed
+		return &AppendError{Tag: m.name, Was: *m.was, Now: now.Digest}
+	case now.Digest == "":
 	case t.ifMatch != "" && now.Digest != t.ifMatch:
 		m.state = TagFailed
 		return &MatchError{Tag: m.name, Want: t.ifMatch, Got: now.Digest}
