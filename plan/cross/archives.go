@@ -52,7 +52,7 @@ func (w *walk) pack(c *command, in state) {
 		}
 		from := in.abs(arg.text)
 		if from == "" || w.isNative(from) {
-			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.text)
+			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.raw)
 			continue
 		}
 		w.packed(from, to)
@@ -79,7 +79,7 @@ func zip(w *walk, c *command) {
 	for _, arg := range args[1:] {
 		from := c.vars.abs(arg.text)
 		if from == "" || w.isNative(from) {
-			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.text)
+			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.raw)
 			continue
 		}
 		w.packed(from, to)
@@ -100,7 +100,7 @@ func packs(w *walk, c *command) {
 	for _, arg := range c.operands("-T -S") {
 		from := c.vars.abs(arg.text)
 		if from == "" || w.isNative(from) {
-			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.text)
+			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.raw)
 			continue
 		}
 		w.wrote(path.Dir(from))

@@ -19,8 +19,9 @@ func (x *shell) redirects(st *syntax.Stmt, s state) []string {
 		}
 		first := r.N == nil || r.N.Value == "1"
 		switch r.Op {
-		case syntax.RdrIn, syntax.RdrInOut, syntax.WordHdoc, syntax.Hdoc, syntax.DashHdoc, syntax.DplIn:
+		case syntax.RdrIn, syntax.RdrInOut:
 			x.reads(target, s)
+		case syntax.WordHdoc, syntax.Hdoc, syntax.DashHdoc, syntax.DplIn:
 		case syntax.DplOut:
 			if first && target.text == "2" {
 				x.kept = false
@@ -46,8 +47,11 @@ func (x *shell) redirects(st *syntax.Stmt, s state) []string {
 
 // reads notes that a command reads a file.
 func (x *shell) reads(target word, s state) {
-	if name := s.abs(target.text); asksKernel(name) {
+	switch name := s.abs(target.text); {
+	case asksKernel(name):
 		x.stay(ArchAsked, x.line, "%s tells the machine", name)
+	case target.text != "" && (name == "" || x.isNative(name)) && !strings.HasPrefix(target.text, unknown):
+		x.stay(TargetPackagesLeave, x.line, "what %s holds goes on", target.raw)
 	}
 }
 
@@ -78,10 +82,14 @@ func (x *shell) call(st *syntax.Stmt, c *syntax.CallExpr, s state, files []strin
 	}
 	cmd := &command{
 		line: x.line, name: words[0].text, args: words[1:], vars: vars, kept: x.kept, inner: x.inner, script: x.script,
-		from: int(c.Pos().Offset()), at: int(c.Args[0].Pos().Offset()), end: int(c.End().Offset()), redirected: len(st.Redirs) > 0,
+		shown: slice(x.script.Text, c), from: int(c.Pos().Offset()), at: int(c.Args[0].Pos().Offset()), end: int(c.End().Offset()), redirected: len(st.Redirs) > 0,
 	}
 	for _, name := range files {
-		cmd.files = append(cmd.files, s.abs(name))
+		name = s.abs(name)
+		if belowAny(name, commandFolders) {
+			x.stay(UnknownCommand, x.line, "a command writes among the commands of the base: %s", name)
+		}
+		cmd.files = append(cmd.files, name)
 	}
 	if out, ok := x.builtin(cmd, s); ok {
 		return out
@@ -91,6 +99,15 @@ func (x *shell) call(st *syntax.Stmt, c *syntax.CallExpr, s state, files []strin
 		x.wrote(name)
 	}
 	return s
+}
+
+// slice is the text of a part of the tree, as it is written.
+func slice(text string, n syntax.Node) string {
+	from, to := int(n.Pos().Offset()), int(n.End().Offset())
+	if from > to || to > len(text) {
+		return ""
+	}
+	return text[from:to]
 }
 
 // builtin are the commands that change the shell itself.
@@ -105,10 +122,13 @@ func (x *shell) builtin(c *command, s state) (state, bool) {
 		s.dir = s.abs(dir)
 	case "export", "readonly":
 		s = s.clone()
+		if c.kept && len(c.args) == 0 {
+			x.stay(ArchAsked, c.line, "%s tells what the base image says", c.name)
+		}
 		for _, arg := range c.args {
 			name, text, given := strings.Cut(arg.text, "=")
 			if !syntax.ValidName(name) || arg.loose {
-				x.stay(ShellNotParsed, c.line, "%s %s", c.name, arg.text)
+				x.stay(ShellNotParsed, c.line, "%s", c.text())
 				continue
 			}
 			v := s.vars[name]
@@ -130,6 +150,9 @@ func (x *shell) builtin(c *command, s state) (state, bool) {
 			s.set(arg.text, unknown, c.line)
 		}
 	case "set":
+		if c.kept && len(c.args) == 0 {
+			x.stay(ArchAsked, c.line, "set tells what the shell knows of the machine")
+		}
 		for _, arg := range c.args {
 			if arg.text == "-a" || arg.text == "allexport" || strings.HasPrefix(arg.text, "-") && !strings.HasPrefix(arg.text, "--") && strings.Contains(arg.text, "a") {
 				x.stay(ShellNotParsed, c.line, "set -a exports what follows")
@@ -139,7 +162,7 @@ func (x *shell) builtin(c *command, s state) (state, bool) {
 		s = s.clone()
 		s.dead = true
 	case ".", "source":
-		x.stay(ScriptNotSeen, c.line, "%s is read into the shell", c.first())
+		x.stay(ScriptNotSeen, c.line, "%s reads a script into the shell", c.text())
 	case "eval":
 		x.stay(ShellNotParsed, c.line, "eval runs what cannot be read")
 	case "trap", "alias", "pushd", "popd", "enable", "hash", "local", "declare", "typeset", "shopt", "unalias":

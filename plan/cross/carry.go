@@ -58,6 +58,8 @@ func (w *walk) carry(c *command, sources []word, dest string, many bool) {
 		if w.isNative(from) {
 			if !inSystem || to == "" {
 				w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's", c.text(), from)
+			} else if belowAny(to, commandFolders) {
+				w.intoCommands(c, from, to)
 			}
 			continue
 		}

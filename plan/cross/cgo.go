@@ -125,7 +125,7 @@ var importsC = regexp.MustCompile(`(?m)^\s*(import\s+)?(\(\s*)?"C"`)
 
 // pure tells whether the context holds no sign of cgo for a command.
 func (a *analysis) pure(p *product) bool {
-	if a.Files == nil || !p.seen || slices.ContainsFunc(p.command.args, func(w word) bool { return strings.Contains(w.text, "@") }) {
+	if a.Files == nil || !p.seen || a.walks[p.stage].writesGo(p) || slices.ContainsFunc(p.command.args, func(w word) bool { return strings.Contains(w.text, "@") }) {
 		return false
 	}
 	dir := path.Clean(p.sources)
@@ -143,6 +143,22 @@ func (a *analysis) pure(p *product) bool {
 	}
 	budget := 20000
 	return !a.usesC(dir, &budget)
+}
+
+// writesGo tells whether the stage may have written Go files where a command compiles.
+func (w *walk) writesGo(p *product) bool {
+	for name := range p.command.vars.vars {
+		if strings.HasPrefix(name, "CGO_") && name != "CGO_ENABLED" {
+			return true
+		}
+	}
+	if v, ok := p.command.vars.env("GOFLAGS"); ok && (strings.Contains(v.text, "extld") || strings.Contains(v.text, "linkmode")) {
+		return true
+	}
+	return slices.ContainsFunc(w.facts, func(f fact) bool {
+		ext := path.Ext(f.path)
+		return below(f.path, p.command.vars.dir) && !f.seen && !f.empty && f.made == nil && (ext == ".go" || ext == "")
+	})
 }
 
 func (a *analysis) isModule(dir string) bool {

@@ -62,13 +62,12 @@ func (c *command) has(names ...string) bool {
 	return slices.ContainsFunc(c.args, func(w word) bool { return slices.Contains(names, w.text) })
 }
 
-// text is the whole command, for messages and searches.
-func (c *command) text() string {
-	parts := []string{c.name}
-	for _, arg := range c.args {
-		parts = append(parts, arg.text)
-	}
-	return strings.Join(parts, " ")
+// text is the whole command as it is written, for messages.
+func (c *command) text() string { return c.shown }
+
+// mentions tells whether one of its words holds a text.
+func (c *command) mentions(text string) bool {
+	return slices.ContainsFunc(c.args, func(w word) bool { return strings.Contains(w.text, text) })
 }
 
 // handler is that of a command, or nil.
@@ -107,7 +106,7 @@ func (w *walk) unwrap(c *command) bool {
 				return false
 			}
 			if strings.HasPrefix(c.args[0].text, "-") {
-				w.stay(UnknownCommand, c.line, "env %s", c.args[0].text)
+				w.stay(UnknownCommand, c.line, "%s", c.text())
 				return false
 			}
 		default:
@@ -138,6 +137,9 @@ func (w *walk) command(c *command) {
 		return
 	}
 	if run := w.handler(name); run != nil {
+		if c.kept && w.talks(name) {
+			w.stay(UnknownCommand, c.line, "%s: what it prints goes on", c.text())
+		}
 		run(w, c)
 		return
 	}
@@ -147,6 +149,7 @@ func (w *walk) command(c *command) {
 	case isTool && (w.depth > 0 || w.used["node"]):
 		w.tool(c, append([]string{name}, texts(c.args)...))
 	case quiet[name]:
+		w.quietly(c, name)
 	case notYet[name] != "":
 		w.stay(RecipeNotThereYet, c.line, "%s: there is no recipe for %s yet", name, notYet[name])
 	case compilers.MatchString(name):
@@ -165,17 +168,48 @@ func (w *walk) command(c *command) {
 // words looks at the words of a command for what names or asks for a machine.
 func (w *walk) words(c *command) {
 	isPackages := w.tables[0][c.name] != nil
-	for _, arg := range append([]word{{text: c.name}}, c.args...) {
+	for _, arg := range append([]word{{text: c.name, raw: c.name}}, c.args...) {
 		_, text, _ := strings.Cut(arg.text, "=")
 		for _, name := range []string{arg.text, text} {
 			if asksKernel(path.Clean(name)) {
-				w.stay(ArchAsked, c.line, "%s tells the machine", name)
+				w.stay(ArchAsked, c.line, "%s tells the machine", arg.raw)
 			}
 		}
+		w.patterns(c, arg)
 		if !isPackages && namesArchitecture(arg.text) && !strings.HasPrefix(arg.text, "--cpu") && c.name != "echo" && c.name != "printf" {
-			w.stay(NamesArchitecture, c.line, "%s names an architecture", arg.text)
+			w.stay(NamesArchitecture, c.line, "%s names an architecture", arg.raw)
 		}
 	}
+}
+
+// patterns looks at a word that stands for files of the system.
+func (w *walk) patterns(c *command, arg word) {
+	switch c.name {
+	case "rm", "ls", "chmod", "chown", "find", "grep", "sed", "awk":
+		return
+	}
+	at := c.vars.abs(globbed(arg.text))
+	if strings.ContainsAny(arg.text, "*?[") && strings.Contains(arg.text, "/") && at != "/" && isSystem(at) {
+		w.stay(TargetPackagesLeave, c.line, "%s: %s stands for files of the system", c.text(), arg.raw)
+	}
+}
+
+// globbed is the folder that a pattern looks in, or the text itself when it is none.
+func globbed(text string) string {
+	if i := strings.IndexAny(text, "*?["); i >= 0 {
+		return path.Dir(text[:i] + "x")
+	}
+	return text
+}
+
+// talks tells whether what a command prints may say more than it was told.
+func (w *walk) talks(name string) bool {
+	for _, table := range []map[string]handler{w.tables[0], w.tables[4], w.tables[5], w.tables[6]} {
+		if table[name] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // program finds what a command with a slash in it is. It reports false for one that
@@ -226,6 +260,9 @@ func (w *walk) own(c *command, name string) bool {
 		dirs = append(dirs, strings.Split(v.text, ":")...)
 	}
 	for _, dir := range dirs {
+		if inContext, seen := w.facts.context(path.Clean(dir)); seen && !isSystem(path.Clean(dir)) && path.IsAbs(dir) && w.mayHold(inContext) {
+			w.stay(UnknownCommand, c.line, "PATH leads to files of the context: %s", dir)
+		}
 		for _, f := range exact(w.facts, path.Join(dir, name)) {
 			if f.made != nil {
 				f.made.run(w, c)
@@ -238,6 +275,15 @@ func (w *walk) own(c *command, name string) bool {
 		}
 	}
 	return false
+}
+
+// mayHold tells whether the context may hold a folder.
+func (a *analysis) mayHold(dir string) bool {
+	if a.Files == nil {
+		return true
+	}
+	_, ok := a.Files.List(dir)
+	return ok
 }
 
 // shellCommand is a shell that is run as a command.
@@ -255,4 +301,26 @@ func texts(list []word) []string {
 		out[i] = w.text
 	}
 	return out
+}
+
+// quietly looks at a command that is quiet but for some of its uses.
+func (w *walk) quietly(c *command, name string) {
+	switch name {
+	case "test", "[", "[[":
+		for _, arg := range c.args {
+			if at := c.vars.abs(arg.text); strings.HasPrefix(arg.text, "/") && (strings.HasPrefix(at, "/lib") || strings.HasPrefix(at, "/usr/lib")) {
+				w.stay(ArchAsked, c.line, "%s: which libraries there are tells the machine", c.text())
+			}
+		}
+	case "readlink", "realpath":
+		for _, arg := range c.operands("") {
+			if at := c.vars.abs(arg.text); c.kept && (at == "" || w.isNative(at)) {
+				w.stay(ArchAsked, c.line, "%s: where a link of the system leads may tell the machine", c.text())
+			}
+		}
+	case "ldconfig", "pwd", "locale-gen", "corepack":
+		if c.kept && (name != "pwd" || c.vars.dir == "" || isSystem(c.vars.dir) && c.vars.dir != "/") {
+			w.stay(ArchAsked, c.line, "%s: what it prints may tell the machine", c.text())
+		}
+	}
 }

@@ -36,7 +36,23 @@ func sed(w *walk, c *command) {
 	}
 	if len(script) > 0 {
 		w.reading(c, script[1:])
+		w.among(c, script[1:])
 	}
+}
+
+// among looks whether a command changes files among the commands of the base.
+func (w *walk) among(c *command, args []word) {
+	for _, arg := range args {
+		if name := c.vars.abs(arg.text); belowAny(name, commandFolders) {
+			w.stay(UnknownCommand, c.line, "%s: %s is among the commands of the base", c.text(), name)
+		}
+	}
+}
+
+// patch changes files by what it reads.
+func patch(w *walk, c *command) {
+	dir, _ := c.option("-d", "--directory")
+	w.among(c, []word{{text: "."}, {text: dir}})
 }
 
 func awk(w *walk, c *command) {
@@ -97,12 +113,7 @@ func (w *walk) reading(c *command, args []word) {
 func locates(*walk, *command) {}
 
 func uname(w *walk, c *command) {
-	for _, arg := range c.args {
-		if arg.text == "-s" || arg.text == "--kernel-name" {
-			return
-		}
-	}
-	if len(c.args) > 0 {
+	if len(c.args) > 0 && (len(c.args) > 1 || c.first() != "-s" && c.first() != "-o" && c.first() != "--kernel-name") {
 		w.stay(ArchAsked, c.line, "%s tells the machine", c.text())
 	}
 }
@@ -131,9 +142,13 @@ func find(w *walk, c *command) {
 
 func git(w *walk, c *command) {
 	args := c.operands("-C -c --depth --branch -b --config -o --origin --jobs -j --filter --reference")
+	if c.kept && c.has("--version", "version", "--exec-path", "--build-options") {
+		w.stay(ArchAsked, c.line, "%s tells the machine", c.text())
+	}
 	if len(args) == 0 {
 		return
 	}
+	w.among(c, []word{{text: "."}})
 	switch args[0].text {
 	case "clone":
 		if len(args) < 2 {
@@ -160,6 +175,9 @@ func git(w *walk, c *command) {
 
 // download is curl and wget.
 func download(w *walk, c *command) {
+	if c.kept && c.has("--version", "-V") {
+		w.stay(ArchAsked, c.line, "%s tells the machine", c.text())
+	}
 	if c.has("-K", "--config") {
 		w.stay(UnknownCommand, c.line, "%s is told elsewhere what to fetch", c.name)
 	}

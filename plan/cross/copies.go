@@ -137,6 +137,9 @@ func (w *walk) fromStage(other *walk, source, dest string, many bool) {
 
 // take copies the facts of a path to another one.
 func (w *walk) take(other *walk, from, to string) {
+	if other != w && (isSystem(to) || other.compiler) {
+		w.compiler = true
+	}
 	if isSystem(from) && len(exact(other.facts, from)) == 0 && !isSame(from) {
 		w.fact(fact{path: to, native: true, kind: TargetPackagesLeave})
 		return
@@ -183,7 +186,7 @@ func (w *walk) add(c *instructions.AddCommand) {
 		remote := strings.Contains(source, "://") || strings.HasPrefix(source, "git@")
 		switch {
 		case remote && namesArchitecture(source):
-			w.stay(NamesArchitecture, w.line, "%s names an architecture", source)
+			w.stay(NamesArchitecture, w.line, "%s names an architecture", text)
 			w.enter(w.under(dest, source, many))
 		case remote:
 			w.enter(w.under(dest, source, many))

@@ -17,6 +17,8 @@ type fact struct {
 	kind   Kind
 	// made is the go command that writes programs there, or nil.
 	made *product
+	// empty tells that it is a folder that was made with nothing in it.
+	empty bool
 	// seen tells that it is a copy of the path context of the build context.
 	seen    bool
 	context string

@@ -153,7 +153,7 @@ func goTest(w *walk, c, rest *command) {
 			w.fact(fact{path: to, native: true, kind: RunsTargetCode})
 		}
 	}
-	if rest.has("-exec") || strings.Contains(rest.text(), "-exec=") || strings.Contains(rest.text(), "-toolexec") {
+	if rest.has("-exec") || rest.mentions("-exec=") || rest.mentions("-toolexec") {
 		w.stay(UnknownCommand, c.line, "go test runs another command")
 	}
 }
@@ -162,7 +162,7 @@ func goTest(w *walk, c, rest *command) {
 func goBuild(w *walk, c, rest *command, install bool) {
 	packages, output := w.goOptions(rest)
 	p := &product{stage: w.stage, line: c.line, install: install, command: c}
-	p.linked = strings.Contains(rest.text(), "-extld") || strings.Contains(rest.text(), "-linkmode")
+	p.linked = rest.mentions("-extld") || rest.mentions("-linkmode")
 	if c.kept && c.inner {
 		w.stay(UnknownCommand, c.line, "what go %s prints goes on", c.first())
 	}
@@ -170,6 +170,9 @@ func goBuild(w *walk, c, rest *command, install bool) {
 	if p.undecided == "on" {
 		p.undecided = ""
 		w.stay(CgoOn, c.line, "CGO_ENABLED=1")
+	}
+	if config := "/root/.config/go/env"; len(exact(w.facts, config)) > 0 || w.copied(config) {
+		w.stay(AuthorDecided, c.line, "go is configured by %s", config)
 	}
 	p.sources, p.seen = w.facts.context(c.vars.dir)
 	for _, pkg := range packages {
@@ -205,7 +208,7 @@ func (w *walk) built(c *command, p *product, output string) {
 	to := c.vars.abs(output)
 	switch {
 	case to == "":
-		w.stay(OutputNotRecipe, c.line, "where go build writes to is not known: %s", output)
+		w.stay(OutputNotRecipe, c.line, "%s: where it writes to is not known", c.text())
 	case to == "/dev/null":
 	case slices.Contains(commandFolders, to) || strings.HasSuffix(output, "/") && isSystem(to):
 		for _, name := range p.programs {
@@ -298,4 +301,10 @@ func goVersion(tag string) int {
 		return 0
 	}
 	return n
+}
+
+// copied tells whether a file of the stage is one of the context.
+func (w *walk) copied(name string) bool {
+	from, seen := w.facts.context(name)
+	return seen && w.isFile(from)
 }

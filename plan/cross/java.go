@@ -62,7 +62,7 @@ func jar(w *walk, c *command) {
 			continue
 		}
 		if from := c.vars.abs(arg.text); from == "" || w.isNative(from) {
-			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.text)
+			w.stay(TargetPackagesLeave, c.line, "%s: %s is the system's, or not known", c.text(), arg.raw)
 		} else {
 			w.packed(from, to)
 		}
@@ -175,19 +175,19 @@ func maven(w *walk, c *command) {
 		case arg.loose:
 			w.stay(UnknownCommand, c.line, "options of Maven are in a variable whose value is not known")
 		case strings.HasPrefix(name, "Pnative") || strings.HasPrefix(name, "Dnative") || strings.HasPrefix(name, "Dquarkus.native") || strings.HasPrefix(name, "Dquarkus.package.type=native") || strings.HasPrefix(name, "native:"):
-			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", arg.text)
+			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", arg.raw)
 		case strings.HasPrefix(name, "Dos.") || strings.HasPrefix(name, "Djavacpp"):
-			w.stay(AuthorDecided, c.line, "its author chooses a machine: %s", arg.text)
+			w.stay(AuthorDecided, c.line, "its author chooses a machine: %s", arg.raw)
 		}
 	}
 	for _, goal := range c.operands("-f --file -P --activate-profiles -s --settings -gs -pl --projects -T --threads -t -l -rf -Dmaven.repo.local") {
 		switch name := goal.text; {
 		case strings.HasPrefix(name, "native:") || strings.HasSuffix(name, ":build-image"):
-			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", name)
+			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", c.text())
 		case strings.HasSuffix(name, ":run") || strings.HasPrefix(name, "exec:"):
-			w.stay(RunsTargetCode, c.line, "%s runs the program", name)
+			w.stay(RunsTargetCode, c.line, "%s runs the program", c.text())
 		case !mavenGoals[name]:
-			w.stay(UnknownCommand, c.line, "%s is no goal whose effect is known", name)
+			w.stay(UnknownCommand, c.line, "%s is no goal whose effect is known", goal.raw)
 		}
 	}
 	w.builds(c, dir, []string{"pom.xml"}, mavenFile, mavenSigns)
@@ -214,11 +214,11 @@ func gradle(w *walk, c *command) {
 		name := task.text[strings.LastIndexByte(task.text, ':')+1:]
 		switch {
 		case strings.HasPrefix(name, "native") || strings.HasPrefix(name, "link") || strings.Contains(name, "jlink") || strings.Contains(name, "jpackage") || strings.HasSuffix(name, "BuildImage"):
-			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", name)
+			w.stay(MakesNativePrograms, c.line, "%s makes programs for its machine", c.text())
 		case name == "run" || name == "bootRun":
-			w.stay(RunsTargetCode, c.line, "%s runs the program", name)
+			w.stay(RunsTargetCode, c.line, "%s runs the program", c.text())
 		case !gradleTasks[name]:
-			w.stay(UnknownCommand, c.line, "%s is no task whose effect is known", name)
+			w.stay(UnknownCommand, c.line, "%s is no task whose effect is known", task.raw)
 		}
 	}
 	w.builds(c, dir, []string{"build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"}, gradleFile, gradleSigns)

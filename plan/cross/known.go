@@ -8,7 +8,7 @@ import "regexp"
 var quiet = set(`: true false test [ [[ echo printf sleep wait umask ulimit pwd date id whoami nproc seq expr
 	basename dirname realpath readlink mktemp sync getent
 	groupadd addgroup useradd adduser usermod groupmod deluser delgroup passwd chpasswd update-ca-certificates ldconfig
-	update-alternatives locale-gen corepack type shopt`)
+	locale-gen corepack type shopt`)
 
 // notYet are compilers and the like, and what they are for.
 var notYet = map[string]string{
@@ -53,7 +53,7 @@ var fileCommands = map[string]handler{
 	"mkdir": makesFolders, "touch": makes, "rmdir": makes, "truncate": makes, "chmod": changes, "chown": changes, "chgrp": changes, "rm": changes, "unlink": changes,
 	"cp": copies, "mv": copies, "install": installs, "ln": links, "tee": makes, "tar": tar, "unzip": unzip, "zip": zip,
 	"gzip": packs, "gunzip": packs, "bzip2": packs, "bunzip2": packs, "xz": packs, "unxz": packs, "zstd": packs,
-	"sed": sed, "patch": func(*walk, *command) {}, "git": git, "curl": download, "wget": download, "find": find, "gpg": func(*walk, *command) {},
+	"sed": sed, "patch": patch, "git": git, "curl": download, "wget": download, "find": find, "gpg": func(*walk, *command) {},
 	"uname": uname, "make": makeCommand, "gmake": makeCommand, "just": makeCommand, "task": makeCommand, "which": locates, "command": locates, "whereis": locates,
 }
 

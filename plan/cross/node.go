@@ -70,7 +70,7 @@ func (w *walk) packages(c *command) (dir string, args []word) {
 		name, _, _ := strings.Cut(arg.text, "=")
 		switch name {
 		case "--cpu", "--os", "--libc", "--arch", "--platform", "--target_arch", "--target-arch", "--target_platform":
-			w.stay(AuthorDecided, c.line, "its author chooses a machine: %s", arg.text)
+			w.stay(AuthorDecided, c.line, "its author chooses a machine: %s", name)
 		case "-w", "--workspace", "--workspaces", "-ws", "--filter", "-F", "-r", "--recursive", "-W":
 			w.stay(ScriptNotSeen, c.line, "workspaces are not looked into")
 		case "--modules-folder", "--virtual-store-dir", "--global-dir", "--script-shell":
@@ -113,7 +113,7 @@ func (w *walk) runsScript(c *command, dir, name string) {
 		return
 	}
 	if m.Scripts[name] == "" {
-		w.stay(ScriptNotSeen, c.line, "%s: package.json has no script %s", c.text(), name)
+		w.stay(ScriptNotSeen, c.line, "%s: package.json has no such script", c.text())
 	}
 	for _, name := range []string{"pre" + name, name, "post" + name} {
 		w.script(c, dir, m, name)
@@ -143,7 +143,7 @@ func (w *walk) script(c *command, dir string, m manifest, name string) {
 	}
 	s := c.vars.clone()
 	s.dir = dir
-	x := &shell{walk: w, script: template.Script{}, kept: c.kept}
+	x := &shell{walk: w, script: template.Script{Text: text}, kept: c.kept}
 	x.stmts(file.Stmts, s)
 }
 
@@ -293,7 +293,7 @@ func (w *walk) tool(c *command, words []string) {
 	case runnerTools[name]:
 		for _, script := range rest {
 			if strings.ContainsAny(script, "* :") && !strings.Contains(script, ":") || strings.HasPrefix(script, "npm:") || strings.Contains(script, "*") || strings.Contains(script, " ") {
-				w.stay(ScriptNotSeen, c.line, "%s %s is not looked into", name, script)
+				w.stay(ScriptNotSeen, c.line, "%s: patterns of scripts are not looked into", c.text())
 			} else if !strings.HasPrefix(script, "-") {
 				w.runsScript(c, c.vars.dir, script)
 			}
@@ -301,7 +301,7 @@ func (w *walk) tool(c *command, words []string) {
 	case !ok:
 		w.stay(UnknownCommand, c.line, "%s is no program whose effect is known", name)
 	case verbs != "" && (len(rest) == 0 || !slices.Contains(strings.Fields(verbs), rest[0])):
-		w.stay(UnknownCommand, c.line, "%s is not known", strings.Join(words, " "))
+		w.stay(UnknownCommand, c.line, "%s: what it does is not known", c.text())
 	default:
 		w.bundles(c, rest)
 	}

@@ -125,7 +125,7 @@ func pip(w *walk, c *command) {
 	for _, arg := range c.args {
 		for _, name := range []string{"--prefix", "--target", "-t", "--root", "--user", "-d", "--dest", "-w", "--wheel-dir"} {
 			if arg.text == name || strings.HasPrefix(arg.text, name+"=") {
-				w.stay(RecipeNotThereYet, c.line, "pip %s: there is no recipe for Python yet", arg.text)
+				w.stay(RecipeNotThereYet, c.line, "%s: there is no recipe for Python yet", c.text())
 			}
 		}
 		if strings.HasPrefix(arg.text, "--platform") {

@@ -30,6 +30,8 @@ type command struct {
 	vars state
 	// kept tells that what it prints goes on: into a file, a pipe or another command.
 	kept bool
+	// shown is the command as it is written, for messages: what its variables hold may be secret.
+	shown string
 	// files are those that its output goes to.
 	files []string
 	// inner tells that the command stands in $(…) or `…`.
@@ -75,9 +77,9 @@ func (w *walk) runJSON(script template.Script) {
 		w.stay(ShellNotParsed, w.line, "the JSON form is empty")
 		return
 	}
-	c := &command{line: w.line, name: args[0], vars: w.state, at: strings.IndexByte(script.Text, '"'), script: script}
+	c := &command{line: w.line, shown: script.Text, name: args[0], vars: w.state, at: strings.IndexByte(script.Text, '"'), script: script}
 	for _, text := range args[1:] {
-		c.args = append(c.args, word{text: text})
+		c.args = append(c.args, word{text: text, raw: text})
 	}
 	w.command(c)
 }
@@ -297,6 +299,9 @@ func (x *shell) forClause(c *syntax.ForClause, s state) (ok, failed state) {
 	if settled {
 		for _, item := range words.Items {
 			for _, f := range x.fields(item, s) {
+				if at := s.abs(globbed(f.text)); at != f.text && isSystem(at) && strings.ContainsAny(f.text, "*?[") {
+					x.stay(TargetPackagesLeave, x.line, "a loop goes over files of the system: %s", f.raw)
+				}
 				settled = settled && known(f.text) && !f.loose && !strings.ContainsAny(f.text, "*?[{")
 				items = append(items, f.text)
 			}
@@ -332,8 +337,8 @@ func (x *shell) declare(c *syntax.DeclClause, s state) state {
 	for _, a := range c.Args {
 		switch {
 		case a.Name == nil && a.Value != nil:
-			if text := x.field(a.Value, s).text; text != "-x" {
-				x.stay(ShellNotParsed, x.line, "%s %s", c.Variant.Value, text)
+			if x.field(a.Value, s).text != "-x" {
+				x.stay(ShellNotParsed, x.line, "%s", slice(x.script.Text, c))
 			}
 			export = true
 		case a.Name != nil && a.Naked:

@@ -47,7 +47,9 @@ func (w *walk) judge(name, text string, line int) {
 		w.stay(CgoOn, line, "GOEXPERIMENT=boringcrypto needs cgo")
 	case name == "PATH":
 		w.searchPath(text, line)
-	case name == "LD_PRELOAD" || name == "LD_LIBRARY_PATH" || name == "GOTOOLDIR" || name == "BASH_ENV" || name == "ENV" || name == "NODE_OPTIONS" && strings.Contains(text, "require"):
+	case name == "GOROOT" && !belowAny(text, []string{"/usr"}) && text != "":
+		w.stay(UnknownCommand, line, "GOROOT leads elsewhere")
+	case name == "TAR_OPTIONS" || name == "LD_PRELOAD" || name == "LD_LIBRARY_PATH" || name == "GOTOOLDIR" || name == "BASH_ENV" || name == "ENV" || name == "NODE_OPTIONS" && strings.Contains(text, "require"):
 		w.stay(UnknownCommand, line, "%s changes what commands do", name)
 	}
 }

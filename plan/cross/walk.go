@@ -107,11 +107,41 @@ func (w *walk) from(s *template.Stage) {
 	if use.Kind == template.External {
 		w.image(s, use)
 	}
+	if slices.ContainsFunc(w.Contexts, func(name string) bool { return strings.EqualFold(name, s.Name) }) {
+		w.stay(BaseIsPerPlatform, s.Line, "--build-context stands for it")
+	}
+	w.triggers()
 	for _, other := range w.needed {
 		base := &w.uses[w.Template.Stages[other].Base]
 		if base.Kind == template.StageKind && base.Target == w.stage && !w.moves(other) {
 			line := w.Template.Stages[other].Line
 			w.stay(BaseOfStayingStage, line, "a stage that stays starts from it at line %d", line)
+		}
+	}
+}
+
+// triggers looks for ONBUILD instructions, of the file and of base images, that take
+// from the stage: nobody has read where they fire.
+func (w *walk) triggers() {
+	for i, use := range w.uses {
+		ref := &w.Template.References[i]
+		if use.Kind == template.StageKind && use.Target == w.stage && strings.HasPrefix(ref.Where, "ONBUILD") {
+			w.stay(Onbuild, ref.Line, "an ONBUILD takes from it")
+		}
+	}
+	if w.Base == nil {
+		return
+	}
+	for _, other := range w.needed {
+		s := &w.Template.Stages[other]
+		base, ok := w.Base(s.Base)
+		if !ok {
+			continue
+		}
+		for _, t := range w.Template.Triggers(base.Onbuild) {
+			if t.Kind == template.StageKind && t.Target == w.stage {
+				w.stay(Onbuild, s.Line, "an ONBUILD of a base takes from it")
+			}
 		}
 	}
 }
@@ -247,8 +277,8 @@ func (w *walk) fact(one fact) {
 
 // made notes a folder that a command makes, with nothing in it yet.
 func (w *walk) made(name string) {
-	if len(exact(w.facts, name)) == 0 {
-		w.wrote(name)
+	if len(exact(w.facts, name)) == 0 && name != "" && name != "/" && !isSystem(name) {
+		w.fact(fact{path: name, empty: true})
 	}
 }
 
@@ -259,7 +289,7 @@ func (w *walk) wrote(name string) {
 		return
 	}
 	if at := exact(w.facts, name); len(at) > 0 {
-		if last := at[len(at)-1]; !last.native && !last.seen && last.made == nil {
+		if last := at[len(at)-1]; !last.native && !last.seen && !last.empty && last.made == nil {
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 // word is one word of a command, evaluated. Parts of it may be unknown.
 type word struct {
 	text string
+	// raw is the word as it is written, for messages.
+	raw string
 	// loose tells that it may be any number of words, varies that a variable is in it.
 	loose, varies bool
 }
@@ -22,11 +24,11 @@ func (x *shell) fields(w *syntax.Word, s state) []word {
 	e.parts(w.Parts, false)
 	text := e.text.String()
 	if !e.bare { // nothing that could split it
-		return []word{{text: strings.ReplaceAll(text, guard, ""), varies: e.varies}}
+		return []word{{text: strings.ReplaceAll(text, guard, ""), raw: slice(x.script.Text, w), varies: e.varies}}
 	}
 	var list []word
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == '\x02' }) {
-		list = append(list, word{text: strings.ReplaceAll(part, guard, ""), loose: e.loose && !known(part), varies: e.varies})
+		list = append(list, word{text: strings.ReplaceAll(part, guard, ""), raw: slice(x.script.Text, w), loose: e.loose && !known(part), varies: e.varies})
 	}
 	return list
 }
@@ -35,7 +37,7 @@ func (x *shell) fields(w *syntax.Word, s state) []word {
 func (x *shell) field(w *syntax.Word, s state) word {
 	e := &evaluation{shell: x, state: s}
 	e.parts(w.Parts, true)
-	return word{text: strings.ReplaceAll(e.text.String(), guard, ""), varies: e.varies}
+	return word{text: strings.ReplaceAll(e.text.String(), guard, ""), raw: slice(x.script.Text, w), varies: e.varies}
 }
 
 // evaluation puts a word together.
