@@ -109,7 +109,7 @@ func (d *delivery) once(ctx context.Context, b ocispec.Descriptor, of item) func
 }
 
 func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, of item) error {
-	if of.repository == d.repo {
+	if of.repository == d.repo && (of.fresh || of.made) {
 		return nil
 	}
 	if d.page.confirmed(b.Digest) {

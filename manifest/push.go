@@ -227,7 +227,7 @@ func (p *pusher) missing(ctx context.Context, repo string) ([]item, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(requests)
 	for i, m := range p.items {
-		if !m.made && m.repository == repo {
+		if m.fresh && m.repository == repo {
 			continue // It was read from there.
 		}
 		group.Go(func() error {

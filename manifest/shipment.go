@@ -30,6 +30,9 @@ type item struct {
 	repository string
 	// made: it was written here, so the repository has the blobs alone.
 	made bool
+	// fresh: the repository itself has just said that it has it. Of what is below an
+	// index it was not asked: that may have come from the disk, or be cleared away.
+	fresh bool
 }
 
 // root is the document that tags name.

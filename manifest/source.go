@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -38,6 +39,7 @@ type child struct {
 	from       place
 	repository string
 	source     string
+	fresh      bool // see item
 	// config is the platform that the image's config names; empty if it names none.
 	config ocispec.Platform
 	// attestations speak of this image.
@@ -65,6 +67,10 @@ type gathered struct {
 	images   []child
 	warnings []string
 }
+
+// fresh tells whether the repository itself was asked for a manifest: for the one
+// that the source names.
+func (g gathered) fresh(d digest.Digest) bool { return g.Repository != "" && d == g.Root.Digest }
 
 // gatherer reads sources. Close it after the last blob was read.
 type gatherer struct {
@@ -140,6 +146,7 @@ func (g *gatherer) find(ctx context.Context, got *gathered) (err error) {
 		return err
 	}
 	if got.Opened, err = imagetree.Open(ctx, got.Text, g.registry); err == nil {
+		got.Repository = "" // Whether that has it, nobody has said.
 		got.warn("%s is taken from a mirror: %s cannot be asked now", got.Text, answered.Host)
 	}
 	return err
@@ -178,7 +185,7 @@ func (g *gathered) warn(format string, args ...any) {
 
 func (g *gathered) child(n *imagetree.Node) child {
 	c := child{
-		Descriptor: n.Descriptor, from: g.Opened, repository: g.Repository, source: g.Text,
+		Descriptor: n.Descriptor, from: g.Opened, repository: g.Repository, source: g.Text, fresh: g.fresh(n.Descriptor.Digest),
 		config: n.Image.Platform, size: n.Size(),
 	}
 	c.MediaType = n.MediaType
