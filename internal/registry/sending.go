@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -191,6 +192,8 @@ func (u *upload) commit(ctx context.Context) error {
 	query := to.Query()
 	query.Set("digest", u.blob.Digest.String())
 	to.RawQuery = query.Encode()
+	ctx, done := lingering(ctx)
+	defer done()
 	answered, err := u.session.finish(ctx, request{method: http.MethodPut, url: &to}, http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 	if err == nil {
 		if said := answered.header.Get("Docker-Content-Digest"); said != "" && said != u.blob.Digest.String() {
@@ -209,6 +212,23 @@ func (u *upload) commit(ctx context.Context) error {
 		u.blob.Unfinished.Remember(u.repo, u.blob.Digest, "")
 	}
 	return nil
+}
+
+// parting is how long an answer is waited for that makes a blob count as sent,
+// when everything else is given up.
+const parting = 3 * time.Second
+
+// lingering is a context that outlives another by a moment.
+func lingering(ctx context.Context) (context.Context, func()) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(longer, parting)
+		cancel(context.Cause(ctx))
+	})
+	return longer, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 func (u *upload) uncommitted(err error) error {

@@ -135,7 +135,9 @@ func (u *upload) mount(ctx context.Context) (mounted bool, err error) {
 	}
 	to := s.url("blobs/uploads/")
 	to.RawQuery = url.Values{"mount": {u.blob.Digest.String()}, "from": {from.path}}.Encode()
-	got, err := s.finish(ctx, request{method: http.MethodPost, url: to}, http.StatusCreated, http.StatusAccepted)
+	longer, done := lingering(ctx)
+	defer done()
+	got, err := s.finish(longer, request{method: http.MethodPost, url: to}, http.StatusCreated, http.StatusAccepted)
 	if err != nil {
 		if kind := kindOf(err); kind == Unreachable || kind == Limited || ctx.Err() != nil {
 			return false, err
