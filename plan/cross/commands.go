@@ -118,6 +118,19 @@ func uname(w *walk, c *command) {
 	}
 }
 
+// portable are commands that work on programs of any machine; what they say of one
+// is another matter.
+func portable(w *walk, c *command) {
+	if c.kept {
+		w.stay(WorksOnOutput, c.line, "%s: what it prints tells the machine", c.text())
+	}
+	if to, ok := c.option("-o"); ok && c.name == "upx" {
+		for _, arg := range c.operands("-o") {
+			w.carry(c, []word{arg}, to, false)
+		}
+	}
+}
+
 // find looks for files, and may do something to them.
 func find(w *walk, c *command) {
 	for i, arg := range c.args {

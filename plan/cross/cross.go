@@ -105,7 +105,7 @@ func Decide(r Request) []Decision {
 	if err != nil {
 		return nil
 	}
-	a := &analysis{Request: r, uses: uses, stays: map[int][]Obstacle{}, looked: map[string]bool{}}
+	a := &analysis{Request: r, uses: uses, stays: map[int][]Obstacle{}, looked: map[string]bool{}, work: 50_000, steps: map[int][]template.Step{}}
 	a.tables = []map[string]handler{packageCommands, fileCommands, readCommands, goCommands, nodeCommands, javaCommands, siteCommands}
 	for _, reached := range r.Template.Reached(uses) {
 		a.needed = append(a.needed, reached.Stage)
@@ -139,6 +139,10 @@ type analysis struct {
 	walks map[int]*walk
 	// looked remembers which folders hold no Go file that uses cgo.
 	looked map[string]bool
+	// work is how many commands may still be looked at, in all rounds.
+	work int
+	// steps of the stages, once they were asked for.
+	steps map[int][]template.Step
 	// tables are all commands that have a handler; the first are package managers.
 	tables []map[string]handler
 }
@@ -146,6 +150,14 @@ type analysis struct {
 // moves tells whether a stage is still taken to move.
 func (a *analysis) moves(stage int) bool {
 	return len(a.stays[stage]) == 0 || a.forced(stage)
+}
+
+// stepsOf lists the instructions of a stage.
+func (a *analysis) stepsOf(stage int) []template.Step {
+	if _, ok := a.steps[stage]; !ok {
+		a.steps[stage] = a.Template.Steps(stage)
+	}
+	return a.steps[stage]
 }
 
 func (a *analysis) forced(stage int) bool { return a.Force != nil && a.Force(stage) }

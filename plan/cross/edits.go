@@ -90,7 +90,7 @@ func once(list []Edit) []Edit {
 
 // arguments declares the platform's arguments before the RUN of a command.
 func (w *walk) arguments(p *product) (Edit, bool) {
-	for _, step := range w.Template.Steps(w.stage) {
+	for _, step := range w.stepsOf(w.stage) {
 		if step.Line != p.line {
 			continue
 		}
@@ -128,9 +128,10 @@ func (w *walk) edit(p *product) []Edit {
 	if !ok || !ok2 {
 		return nil
 	}
+	// A subshell, for set -e is blind to what fails early in a list within braces.
 	bin := `"$(go env GOPATH)/bin`
-	before := "{ mkdir -p " + bin + `" && ln -sfn . ` + bin + "/" + folder + `" && `
-	after := " && rm -f " + bin + "/" + folder + `"; }`
+	before := "( mkdir -p " + bin + `" && ln -sfn . ` + bin + "/" + folder + `" && `
+	after := " && rm -f " + bin + "/" + folder + `" )`
 	if from == offset {
 		return []Edit{insert(offset, line, before+set+" ", ruleGo), insert(last+1, lastLine, after, ruleInstall)}
 	}

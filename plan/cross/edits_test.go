@@ -115,14 +115,14 @@ func TestEditsStandBeforeTheCommandsThatMakeWhatLeaves(t *testing.T) {
 		{
 			"what is installed goes where a native one does", "linux/arm64",
 			"RUN go install ./cmd/a", "/go/bin/a",
-			`RUN { mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/linux_arm64" && ` + arm64 +
-				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/linux_arm64"; }`,
+			`RUN ( mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/linux_arm64" && ` + arm64 +
+				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/linux_arm64" )`,
 		},
 		{
 			"with its variables", "linux/arm64",
 			"RUN set -e; GOFLAGS=-v go install ./cmd/a", "/go/bin/a",
-			`RUN set -e; { mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/linux_arm64" && GOFLAGS=-v ` + arm64 +
-				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/linux_arm64"; }`,
+			`RUN set -e; ( mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/linux_arm64" && GOFLAGS=-v ` + arm64 +
+				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/linux_arm64" )`,
 		},
 		{
 			"a tool that stays in the stage stays native", "linux/arm64",
@@ -150,8 +150,8 @@ func TestIdiomIsForAnyTarget(t *testing.T) {
 		{
 			"what is installed",
 			"RUN go install ./cmd/a", "/go/bin/a",
-			"ARG TARGETOS TARGETARCH TARGETVARIANT\n" + `RUN { mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/${TARGETOS}_${TARGETARCH}" && ` + settings +
-				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/${TARGETOS}_${TARGETARCH}"; }`,
+			"ARG TARGETOS TARGETARCH TARGETVARIANT\n" + `RUN ( mkdir -p "$(go env GOPATH)/bin" && ln -sfn . "$(go env GOPATH)/bin/${TARGETOS}_${TARGETARCH}" && ` + settings +
+				`go install ./cmd/a && rm -f "$(go env GOPATH)/bin/${TARGETOS}_${TARGETARCH}" )`,
 		},
 		{
 			"JSON wants a shell for it",

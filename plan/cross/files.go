@@ -28,7 +28,7 @@ type fact struct {
 type facts []fact
 
 // manyFacts is more than any sensible stage has.
-const manyFacts = 4000
+const manyFacts = 1500
 
 // below tells whether a path is another one, or inside of it.
 func below(name, dir string) bool {

@@ -37,6 +37,9 @@ type product struct {
 	linked bool
 }
 
+// manyProducts is more than any sensible stage has.
+const manyProducts = 300
+
 var goCommands = map[string]handler{
 	"go": goCommand,
 	// These read sources and print, or write them anew.
@@ -187,6 +190,11 @@ func goBuild(w *walk, c, rest *command, install bool) {
 		p.any = true
 	}
 	w.products = append(w.products, p)
+	if len(w.products) > manyProducts {
+		w.stay(UnknownCommand, c.line, "go builds too often to be looked at")
+		w.products = w.products[:manyProducts]
+		return
+	}
 	switch {
 	case install:
 		w.installed(c, p)

@@ -28,7 +28,7 @@ var compilers = regexp.MustCompile(`^([a-z0-9_]+-[a-z0-9_-]+-)?(gcc|g\+\+|clang|
 // askers tell the machine, ownMachine are those that know only programs of it.
 var (
 	askers     = []string{"arch", "hostname", "hostnamectl", "lscpu", "lshw", "getconf", "machine", "dpkg-architecture", "rpm", "free", "lsb_release", "printenv", "sysctl", "dmesg"}
-	ownMachine = []string{"strip", "ldd", "objcopy", "objdump", "readelf", "nm", "patchelf", "upx", "file", "setcap", "getcap", "chrpath", "strings", "size", "execstack"}
+	ownMachine = []string{"strip", "ldd", "objcopy", "objdump", "readelf", "nm", "patchelf", "chrpath", "strings", "size", "execstack"}
 	shells     = []string{"sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"}
 )
 
@@ -54,6 +54,7 @@ var fileCommands = map[string]handler{
 	"cp": copies, "mv": copies, "install": installs, "ln": links, "tee": makes, "tar": tar, "unzip": unzip, "zip": zip,
 	"gzip": packs, "gunzip": packs, "bzip2": packs, "bunzip2": packs, "xz": packs, "unxz": packs, "zstd": packs,
 	"sed": sed, "patch": patch, "git": git, "curl": download, "wget": download, "find": find, "gpg": func(*walk, *command) {},
+	"upx": portable, "setcap": portable, "getcap": portable, "file": portable,
 	"uname": uname, "make": makeCommand, "gmake": makeCommand, "just": makeCommand, "task": makeCommand, "which": locates, "command": locates, "whereis": locates,
 }
 

@@ -17,7 +17,7 @@ func (a *analysis) leaving(stage int) {
 	// The variables of the stage change from line to line, so it is gone through again.
 	w := &walk{analysis: a, stage: stage, used: map[string]bool{}, args: map[string]bool{}}
 	w.state = state{vars: map[string]value{}, dir: "/"}
-	for _, step := range a.Template.Steps(stage) {
+	for _, step := range a.stepsOf(stage) {
 		w.line = step.Line
 		switch c := step.Command.(type) {
 		case *instructions.EnvCommand, *instructions.ArgCommand:

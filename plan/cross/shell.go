@@ -155,7 +155,7 @@ func (x *shell) stmts(list []*syntax.Stmt, s state) (ok, failed state) {
 
 // stmt walks over one statement.
 func (x *shell) stmt(st *syntax.Stmt, s state) (ok, failed state) {
-	if x.budget--; x.budget < 0 {
+	if x.budget, x.work = x.budget-1, x.work-1; x.budget < 0 || x.work < 0 {
 		return x.notParsed(s, "its scripts are too long to be looked into")
 	}
 	if st.Background || st.Coprocess || st.Disown {

@@ -1,8 +1,10 @@
 package cross_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/template"
@@ -111,6 +113,40 @@ func TestStagesWithATrapStay(t *testing.T) {
 					t.Errorf("moves: %s\n%+v", form, d)
 				}
 			}
+		}
+	}
+}
+
+// A file that is made to be slow is given up, not looked into for long.
+func TestHostileFilesAreGivenUp(t *testing.T) {
+	var chain strings.Builder
+	for i := range 190 {
+		name, from := fmt.Sprint("s", i), fmt.Sprint("s", i-1)
+		if i == 0 {
+			from = "golang"
+		}
+		fmt.Fprintf(&chain, "FROM %s AS %s\nRUN %s\n", from, name, strings.Repeat("go build -o /out/a . && ", 50)+"true")
+	}
+	chain.WriteString("FROM s189\n")
+	for name, source := range map[string]string{
+		"loops in loops":         "FROM debian AS a\nRUN " + strings.Repeat("for i in 1 2 3 4 5 6 7 8 9; do ", 12) + "echo; " + strings.Repeat("done; ", 12) + "\nFROM scratch\nCOPY --from=a /x /\n",
+		"many stages":            chain.String(),
+		"many files":             "FROM debian AS a\nRUN " + strings.Repeat("touch /a/b /c/d /e/f;", 3000) + "\nFROM scratch\nCOPY --from=a /x /\n",
+		"variables that double":  "FROM debian AS a\n" + strings.Repeat("ENV A=$A$A$A$A$A$A$A$A$A$A$A$A$A\n", 2000) + "RUN echo $A\nFROM scratch\nCOPY --from=a /x /\n",
+		"words that double":      "FROM debian AS a\nRUN A=12345678; " + strings.Repeat("A=$A$A$A$A$A$A$A$A;", 3000) + "\nFROM scratch\nCOPY --from=a /x /\n",
+		"nesting":                "FROM debian AS a\nRUN " + strings.Repeat("(", 30000) + "\nFROM scratch\nCOPY --from=a /x /\n",
+		"substitutions in words": "FROM debian AS a\nRUN echo " + strings.Repeat("${a:-", 900) + strings.Repeat("}", 900) + "\nFROM scratch\nCOPY --from=a /x /\n",
+	} {
+		read, err := template.Parse("Dockerfile", []byte(source))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		begin := time.Now()
+		cross.Decide(cross.Request{Template: read, Target: arm64, Build: amd64})
+		took := time.Since(begin)
+		t.Log(name, took)
+		if took > 20*time.Second {
+			t.Errorf("%s takes %v", name, took)
 		}
 	}
 }

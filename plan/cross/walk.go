@@ -74,7 +74,7 @@ func (a *analysis) walk(stage int) *walk {
 	s := &a.Template.Stages[stage]
 	w := &walk{analysis: a, stage: stage, firstLine: s.Line, line: s.Line, used: map[string]bool{}, args: map[string]bool{}, budget: 5000}
 	w.from(s)
-	for _, step := range a.Template.Steps(stage) {
+	for _, step := range a.stepsOf(stage) {
 		w.step, w.line = step, step.Line
 		w.instruction(step)
 	}

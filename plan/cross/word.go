@@ -15,6 +15,9 @@ type word struct {
 	loose, varies bool
 }
 
+// longestValue is more than any sensible word has; what is longer is unknown.
+const longestValue = 4096
+
 // guard keeps a blank that was quoted from splitting a word.
 const guard = "\x01"
 
@@ -79,7 +82,7 @@ func (e *evaluation) parts(parts []syntax.WordPart, quoted bool) {
 			e.stay(ShellNotParsed, e.line, "a word of its script is too special to be looked into")
 			e.value(unknown, quoted)
 		}
-		if e.text.Len() > longestScript {
+		if e.text.Len() > longestValue {
 			e.text.Reset()
 			e.text.WriteString(unknown)
 		}
