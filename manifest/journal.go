@@ -5,15 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 )
 
 // journalAge is how long what a registry confirmed is believed. Registries clear
@@ -39,10 +37,24 @@ func (j Journal) page(repo string) *page {
 	if j.Dir == "" {
 		return p
 	}
+	j.sweep()
 	sum := sha256.Sum256([]byte(repo))
 	p.path = filepath.Join(j.Dir, hex.EncodeToString(sum[:])+".jsonl")
 	p.load()
 	return p
+}
+
+// sweep removes pages that nobody believes any more; they may hold secrets.
+func (j Journal) sweep() {
+	pages, err := filepath.Glob(filepath.Join(j.Dir, "*.jsonl"))
+	if err != nil {
+		return
+	}
+	for _, page := range pages {
+		if info, err := os.Stat(page); err == nil && time.Since(info.ModTime()) > journalAge {
+			_ = os.Remove(page) // Next time.
+		}
+	}
 }
 
 // page is what is known of one repository: a file of one line for each news.
@@ -64,25 +76,32 @@ type entry struct {
 	Upload string `json:"upload,omitempty"`
 }
 
-// load reads the file. What cannot be read was not remembered.
+// load reads the file. What cannot be read was not remembered. Uploads that another
+// push has begun and is busy with are left to it.
 func (p *page) load() {
-	info, err := os.Stat(p.path)
-	if err != nil || time.Since(info.ModTime()) > journalAge {
-		os.Remove(p.path)
-		return
-	}
-	f, err := os.Open(p.path)
+	f, err := os.OpenFile(p.path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	p.file = f
+	busy := !p.lock()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Blob.Validate() == nil {
-			p.blobs[e.Blob] = e
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Blob.Validate() != nil {
+			continue
 		}
+		if busy {
+			e.Upload = ""
+		}
+		p.blobs[e.Blob] = e
 	}
+}
+
+// lock marks the page as in use as long as its file is open; false means that
+// another push uses it.
+func (p *page) lock() bool {
+	return unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }
 
 // confirmed tells whether the registry said that it has the blob.
@@ -132,6 +151,7 @@ func (p *page) write(e entry) error {
 			return err
 		}
 		p.file = f
+		p.lock() // Whoever was first has it.
 	}
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -141,40 +161,31 @@ func (p *page) write(e entry) error {
 	return err
 }
 
-// forget drops everything: it turned out to be wrong.
-func (p *page) forget() error {
+// distrust drops what was confirmed: some of it turned out to be wrong. Uploads
+// that were begun stay: about them the registry is asked anyway.
+func (p *page) distrust() {
+	p.mu.Lock()
+	var confirmed []digest.Digest
+	for d, e := range p.blobs {
+		if e.There {
+			confirmed = append(confirmed, d)
+		}
+	}
+	p.mu.Unlock()
+	for _, d := range confirmed {
+		p.note(entry{Blob: d})
+	}
+}
+
+// close ends the use of the page; done removes it. That a page stays is no harm.
+func (p *page) close(done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear(p.blobs)
-	return p.remove()
-}
-
-// close ends the use of the page; done removes it.
-func (p *page) close(done bool) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if done {
-		return p.remove()
+	if done && p.path != "" {
+		_ = os.Remove(p.path)
 	}
-	return p.release()
-}
-
-func (p *page) remove() error {
-	err := p.release()
-	if p.path == "" {
-		return err
+	if p.file != nil {
+		_ = p.file.Close()
+		p.file = nil
 	}
-	if e := os.Remove(p.path); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("removing the journal: %w", e))
-	}
-	return err
-}
-
-func (p *page) release() error {
-	if p.file == nil {
-		return nil
-	}
-	err := p.file.Close()
-	p.file = nil
-	return err
 }

@@ -210,14 +210,20 @@ func (p *pusher) repository(ctx context.Context, repo string, before []string) e
 	}
 	d := delivery{pusher: p, repo: repo, before: before, page: p.journal.page(repo)}
 	err = d.deliver(ctx, missing)
-	if err != nil && d.trusted.Load() && ctx.Err() == nil {
-		// The journal may have promised a blob that the registry has cleared away.
-		if err := d.page.forget(); err != nil {
-			return err
-		}
+	if d.trusted.Load() && ctx.Err() == nil && denies(err) {
+		// The journal promised a blob that the registry has cleared away.
+		d.page.distrust()
 		err = d.deliver(ctx, missing)
 	}
-	return errors.Join(err, d.page.close(err == nil))
+	d.page.close(err == nil)
+	return err
+}
+
+// denies tells whether a registry did not take what it was given: it may lack
+// something that it once had. Not to be reached, or to be refused, is another matter.
+func denies(err error) bool {
+	var answer *registry.Error
+	return errors.As(err, &answer) && (answer.Kind == registry.Invalid || answer.Kind == registry.NotFound || answer.Unsettled())
 }
 
 // missing lists what the repository lacks. A manifest that it has needs no look

@@ -1,13 +1,18 @@
 package manifest_test
 
 import (
+	"errors"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/manifest"
 )
 
-// TestALargeUploadGoesOnWhereItStopped: the registry goes away in the second part of a layer; what it had of the layer is not sent again.
+// TestALargeUploadGoesOnWhereItStopped: the registry goes away in the second part of a layer, and comes back two pushes later; what it had
+// of the layer is not sent again.
 func TestALargeUploadGoesOnWhereItStopped(t *testing.T) {
 	const size = 70 << 20
 	image := registrytest.Image(registrytest.Options{Platforms: []string{"linux/arm64"}, Layers: []int{size}, Seed: 1})
@@ -48,6 +53,17 @@ func TestALargeUploadGoesOnWhereItStopped(t *testing.T) {
 			if err := push(); err == nil {
 				t.Fatal("the push succeeded without a registry")
 			}
+			// A day on which nothing can be sent is no reason to forget what was sent before.
+			p.Set(registrytest.Config{Script: func(a registrytest.Ask) registrytest.Fault {
+				switch a.Class {
+				case registrytest.UploadPost, registrytest.UploadGet, registrytest.UploadPatch, registrytest.UploadPut:
+					return registrytest.ResetBefore
+				}
+				return ""
+			}})
+			if err := push(); err == nil {
+				t.Fatal("the push succeeded though nothing can be sent")
+			}
 			p.Set(registrytest.Config{})
 			if err := push(); err != nil {
 				t.Fatal(err)
@@ -65,5 +81,58 @@ func TestALargeUploadGoesOnWhereItStopped(t *testing.T) {
 				t.Errorf("%d uploads were begun for a config and a layer", len(counts.Uploads))
 			}
 		})
+	}
+}
+
+// TestTwoPushesAtOnceDoNotWriteIntoOneUpload: an upload was interrupted, and two jobs with the same state folder go on at the same time.
+func TestTwoPushesAtOnceDoNotWriteIntoOneUpload(t *testing.T) {
+	const size = 5 << 20
+	image := registrytest.Image(registrytest.Options{Platforms: []string{"linux/arm64"}, Layers: []int{size}, Seed: 1})
+	dir := t.TempDir()
+	image.Layout(t, dir, "")
+	p := registrytest.NewProxy(t, registrytest.Start(t, registrytest.Distribution), registrytest.Config{})
+	reg := registry.New(registry.Options{Backoff: time.Millisecond, Chunk: 1 << 20})
+	journal := manifest.Journal{Dir: t.TempDir()}
+	push := func() error {
+		index, err := manifest.Gather(t.Context(), reg, manifest.Request{Sources: []manifest.Source{{Text: dir}}})
+		if err != nil {
+			return err
+		}
+		defer index.Close()
+		_, err = index.Push(t.Context(), reg, []string{p.Addr + "/app:1"}, manifest.PushOptions{Journal: journal})
+		return err
+	}
+	parts := 0
+	p.Set(registrytest.Config{Script: func(a registrytest.Ask) registrytest.Fault {
+		if a.Class == registrytest.UploadPatch {
+			parts++
+		}
+		if parts > 2 {
+			return registrytest.ResetBefore
+		}
+		return ""
+	}})
+	if err := push(); err == nil {
+		t.Fatal("the push succeeded without a registry")
+	}
+	going := make(chan struct{})
+	begun := sync.OnceFunc(func() { close(going) })
+	p.Set(registrytest.Config{DripFor: 200 * time.Millisecond, Script: func(a registrytest.Ask) registrytest.Fault {
+		if a.Class == registrytest.UploadPatch {
+			begun()
+			return registrytest.Drip
+		}
+		return ""
+	}})
+	first := make(chan error)
+	go func() { first <- push() }()
+	<-going
+	if err := errors.Join(push(), <-first); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range p.Counts().Uploads {
+		if u.Again > 0 || u.Received > size+size/10 {
+			t.Errorf("two wrote into one: %+v", u)
+		}
 	}
 }
