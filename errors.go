@@ -14,7 +14,7 @@ import (
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "manifest", "engine", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "engine", "version"}
 
 // NoFolderError says that a word is neither a verb nor a folder.
 type NoFolderError struct{ Path string }

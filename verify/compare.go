@@ -2,6 +2,7 @@ package verify
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -12,12 +13,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
 // maxCompared is the longest program whose headers are read.
@@ -145,31 +144,86 @@ type compared struct {
 
 // filesOf reads every file of an image, its layers put on top of one another.
 func filesOf(ctx context.Context, img v1.Image) (map[string]*compared, error) {
-	reader := mutate.Extract(img)
-	defer reader.Close()
-	tr := tar.NewReader(&interruptible{ctx, reader})
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("reading layers: %w", err)
+	}
 	files := map[string]*compared{}
+	for _, l := range layers {
+		if err := addLayer(ctx, files, l); err != nil {
+			digest, _ := l.Digest()
+			return nil, fmt.Errorf("reading layer %s: %w", digest, err)
+		}
+	}
+	return files, nil
+}
+
+// addLayer puts a layer on top of some files.
+func addLayer(ctx context.Context, files map[string]*compared, l v1.Layer) error {
+	compressed, err := l.Compressed()
+	if err != nil {
+		return err
+	}
+	defer compressed.Close()
+	plain, done, err := decompress(bufio.NewReaderSize(&interruptible{ctx, compressed}, 64<<10))
+	if err != nil {
+		return err
+	}
+	defer done()
+	s := &scanner{maxBytes: maxUnpacked}
+	tr := tar.NewReader(&counted{plain, s})
+	added := map[string]*compared{}
 	for {
 		header, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return files, nil
+			maps.Copy(files, added)
+			return nil
+		}
+		if err == nil {
+			err = s.count(header)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("reading the files of an image: %w", err)
+			return err
 		}
-		if len(files) > maxEntries {
-			return nil, &LimitError{fmt.Sprintf("%d files", maxEntries)}
+		e, ok := s.entry(header)
+		if !ok {
+			continue
 		}
-		name := path.Join("/", header.Name)
+		if e.Kind != kindDir { // what is put in the place of a folder takes what was in it away
+			remove(files, e.Path, e.Kind != kindOpaque)
+		}
+		if e.Kind == kindWhiteout || e.Kind == kindOpaque {
+			continue
+		}
 		one := &compared{
 			kind: kindOf(header.Typeflag), mode: fmt.Sprintf("%04o", header.Mode&0o7777), owner: fmt.Sprintf("%d:%d", header.Uid, header.Gid), link: header.Linkname,
 		}
-		if header.Typeflag == tar.TypeReg {
+		if e.Kind == kindFile {
 			if err := one.read(tr, header.Size); err != nil {
-				return nil, fmt.Errorf("reading %s: %w", printable(name), err)
+				return fmt.Errorf("%s: %w", printable(e.Path), err)
 			}
 		}
-		files[name] = one
+		added[e.Path] = one
+	}
+}
+
+// remove takes out what is below a path, and the path itself if that is wanted.
+func remove(files map[string]*compared, name string, itself bool) {
+	if one := files[name]; one == nil && itself {
+		return // most are new
+	}
+	if itself {
+		if files[name].kind != kindOf(tar.TypeDir) {
+			delete(files, name)
+			return
+		}
+		delete(files, name)
+	}
+	below := strings.TrimSuffix(name, "/") + "/"
+	for other := range files {
+		if strings.HasPrefix(other, below) {
+			delete(files, other)
+		}
 	}
 }
 
