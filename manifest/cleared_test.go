@@ -2,8 +2,12 @@ package manifest_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/registrytest"
@@ -45,5 +49,40 @@ func TestImagesThatWereClearedAwayAreSentAgain(t *testing.T) {
 	}
 	if _, err := client().Head(t.Context(), r.Addr+"/app@"+a.Images[0].Digest.String()); err != nil {
 		t.Errorf("the tag names an index of an image that is not there: %v", err)
+	}
+}
+
+// TestAPageThatNobodyBelievesIsRemoved: it may hold the address of an upload, which whoever knows it can go on with.
+func TestAPageThatNobodyBelievesIsRemoved(t *testing.T) {
+	r, dir := registrytest.Start(t, registrytest.Memory), t.TempDir()
+	old, young := filepath.Join(dir, "old.jsonl"), filepath.Join(dir, "young.jsonl")
+	for _, page := range []string{old, young} {
+		if err := os.WriteFile(page, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(t)
+	x := s.assemble(nil, s.result(arm64, s.simple(arm64, "image")))
+	if _, err := x.Push(t.Context(), client(), []string{r.Addr + "/app:1"}, manifest.PushOptions{Journal: manifest.Journal{Dir: dir}}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 || left[0] != young {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// TestTheNameInALayoutIsNoRemarkOnTheImage: the same image gives the same index, whether it is taken from a layout or a registry.
+func TestTheNameInALayoutIsNoRemarkOnTheImage(t *testing.T) {
+	r, dir := registrytest.Start(t, registrytest.Memory), t.TempDir()
+	image := registrytest.Image(registrytest.Options{Platforms: []string{"linux/arm64"}, Layers: []int{10}, Seed: 1})
+	image.Layout(t, dir, "a-name")
+	image.Push(t, r.Addr, "app", "1")
+	local, remote := gather(t, manifest.Request{Sources: from(dir)}), gather(t, manifest.Request{Sources: from(r.Addr + "/app:1")})
+	if diff := cmp.Diff(string(remote.Bytes), string(local.Bytes)); diff != "" {
+		t.Error(diff)
 	}
 }

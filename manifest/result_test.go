@@ -97,7 +97,7 @@ func TestFromExportRefuses(t *testing.T) {
 		"an index of two images":            {index(image, other), "more than one image"},
 		"an index of none":                  {index(s.attestation(image.Digest)), "holds no image"},
 		"an attestation of something else":  {index(image, s.attestation(other.Digest)), "speaks of"},
-		"an image and an index at once":      {s.blob("", []byte(`{"manifests":[],"config":{},"layers":[]}`)), "an image and an index at once"},
+		"an image and an index at once":     {s.blob("", []byte(`{"manifests":[],"config":{},"layers":[]}`)), "an image and an index at once"},
 		"neither":                           {s.blob("", []byte(`{}`)), "neither an image nor an index"},
 		"another media type than described": {ocispec.Descriptor{MediaType: "application/x", Digest: image.Digest}, "its descriptor says"},
 		"a blob that is not there":          {noBlob, "is not there"},

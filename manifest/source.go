@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 
@@ -189,6 +190,9 @@ func (g *gathered) child(n *imagetree.Node) child {
 		config: n.Image.Platform, size: n.Size(),
 	}
 	c.MediaType = n.MediaType
+	if g.Repository == "" && (n == g.tree || g.Several && slices.Contains(g.tree.Children, n)) {
+		c.Annotations = unnamed(c.Annotations)
+	}
 	said := ocispec.Platform{}
 	if c.Platform != nil && c.Platform.Architecture != "" {
 		said = *c.Platform
@@ -196,6 +200,24 @@ func (g *gathered) child(n *imagetree.Node) child {
 	filled := fill(said, c.config)
 	c.Platform = &filled
 	return c
+}
+
+// ofExport are the annotations by which a layout's index.json names what it lists,
+// and says when it was written: they are not about the image.
+var ofExport = []string{ocispec.AnnotationRefName, ocispec.AnnotationCreated, "io.containerd.image.name"}
+
+// unnamed leaves those out.
+func unnamed(all map[string]string) map[string]string {
+	var left map[string]string
+	for key, value := range all {
+		if !slices.Contains(ofExport, key) {
+			if left == nil {
+				left = map[string]string{}
+			}
+			left[key] = value
+		}
+	}
+	return left
 }
 
 // attach gives an image what speaks of it.
