@@ -174,7 +174,7 @@ func (a *Assembly) below(source gathered, n *imagetree.Node) {
 	desc := n.Descriptor
 	desc.MediaType = n.MediaType
 	a.shipment.items = append(a.shipment.items, item{
-		Descriptor: desc, from: source.Opened, repository: source.Repository, fresh: source.fresh(desc.Digest),
+		Descriptor: desc, from: source.Opened, repository: source.Repository, source: source.Text, fresh: source.fresh(desc.Digest),
 	})
 }
 
@@ -208,7 +208,7 @@ func (a *Assembly) join(ctx context.Context, r Request, images []child) error {
 		entry.Annotations = r.Annotations.over(c.Descriptor.Annotations, LevelDescriptor, platform.FromOCI(*c.Platform))
 		entries = append(entries, entry)
 		attestations = append(attestations, c.attestations...)
-		a.shipment.items = append(a.shipment.items, item{c.Descriptor, c.from, c.repository, made, c.fresh && !made})
+		a.shipment.items = append(a.shipment.items, item{c.Descriptor, c.from, c.repository, c.source, made, c.fresh && !made})
 	}
 	out := profiled{request: r, images: images, entries: entries, attestations: attestations}
 	return out.write(ctx, a)

@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/registry"
 )
 
@@ -116,15 +118,51 @@ func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, of item) erro
 		d.trusted.Store(true)
 		return nil
 	}
+	var damage problem
 	up, err := d.registry.Upload(ctx, d.repo, registry.Blob{
 		Digest: b.Digest, Size: b.Size, From: d.mountable(of), Unfinished: d.page,
-		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) { return of.from.Blob(ctx, b, offset) },
+		Open: func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+			body, err := of.from.Blob(ctx, b, offset)
+			return &watched{body, &damage}, damage.note(err)
+		},
 	})
-	d.count(up)
+	d.count(up, err)
 	if err == nil {
 		d.page.confirm(b.Digest)
+	} else if found := damage.get(); found != nil && of.source != "" {
+		return fmt.Errorf("reading %s: %w", of.source, found)
 	}
 	return err
+}
+
+// problem is what was found wrong with a blob where it came from.
+type problem struct {
+	mu    sync.Mutex
+	found *imagetree.Problem
+}
+
+func (p *problem) note(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	errors.As(err, &p.found)
+	return err
+}
+
+func (p *problem) get() *imagetree.Problem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.found
+}
+
+// watched is a blob that is read for being sent.
+type watched struct {
+	io.ReadCloser
+	problem *problem
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	return n, w.problem.note(err)
 }
 
 // mountable is a repository of the same registry that holds the blob.

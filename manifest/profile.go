@@ -130,7 +130,7 @@ func (o profiled) refer(ctx context.Context, a *Assembly) error {
 				return fmt.Errorf("writing attestation %s: %w", d.Digest, err)
 			}
 			desc := ocispec.Descriptor{MediaType: doc.MediaType, Digest: digest.FromBytes(body), Size: int64(len(body))}
-			a.shipment.items = append(a.shipment.items, item{Descriptor: desc, from: madePlace{c.from, desc.Digest, body}, repository: c.repository, made: true})
+			a.shipment.items = append(a.shipment.items, item{Descriptor: desc, from: madePlace{c.from, desc.Digest, body}, repository: c.repository, source: c.source, made: true})
 		}
 	}
 	return nil

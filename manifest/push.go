@@ -268,11 +268,14 @@ func notFound(err error) bool {
 	return errors.As(err, &e) && e.NotFound()
 }
 
-// count notes what an upload did.
-func (p *pusher) count(up registry.Uploaded) {
+// count notes what an upload did. One that failed is no blob, but has sent.
+func (p *pusher) count(up registry.Uploaded, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done.Sent += up.Sent
+	if err != nil {
+		return
+	}
 	switch up.Way {
 	case registry.Sent:
 		p.done.Blobs++

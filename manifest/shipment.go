@@ -28,6 +28,8 @@ type item struct {
 	from place
 	// repository that holds the blobs; empty for what lies on this machine.
 	repository string
+	// source is what the user calls that place; empty for what was just built.
+	source string
 	// made: it was written here, so the repository has the blobs alone.
 	made bool
 	// fresh: the repository itself has just said that it has it. Of what is below an

@@ -57,7 +57,7 @@ func (c child) key() string {
 
 // item is one of the child's documents, to be sent along.
 func (c child) item(desc ocispec.Descriptor) item {
-	return item{Descriptor: desc, from: c.from, repository: c.repository}
+	return item{Descriptor: desc, from: c.from, repository: c.repository, source: c.source}
 }
 
 // gathered is what a source holds.
