@@ -7,6 +7,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // WriteText prints what the index is made of, and what became of its tags.
@@ -25,7 +26,7 @@ func (a Assembled) WriteText(w io.Writer) error {
 	for _, warning := range a.Warnings {
 		fmt.Fprintf(w, "archbuild: warning: %s\n", ui.Line(warning))
 	}
-	fmt.Fprintf(w, "index %s\n", a.Digest)
+	fmt.Fprintf(w, "%s %s\n", a.word(), a.Digest)
 	if a.WithAttestations != "" {
 		fmt.Fprintf(w, "  with attestations %s\n", a.WithAttestations)
 	}
@@ -35,11 +36,28 @@ func (a Assembled) WriteText(w io.Writer) error {
 	for _, ref := range a.Pushed.References {
 		fmt.Fprintf(w, "  in %s\n", ui.Line(ref))
 	}
-	fmt.Fprintf(w, "  %s sent in %d blobs, %d mounted, %d manifests written\n", ui.Size(a.Pushed.Sent), a.Pushed.Blobs, a.Pushed.Mounted, a.Pushed.Manifests)
+	fmt.Fprintf(w, "  %s\n", moved(*a.Pushed))
 	for _, tag := range a.Pushed.Tags {
 		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
 	}
 	return nil
+}
+
+// word is what the tags name: without attestations, one image is no index.
+func (a Assembled) word() string {
+	if types.MediaType(a.MediaType).IsIndex() {
+		return "index"
+	}
+	return "image"
+}
+
+// moved tells what went to registries.
+func moved(p manifest.Pushed) string {
+	if p.Sent == 0 && p.Blobs == 0 && p.Mounted == 0 && p.Manifests == 0 {
+		return "no blobs sent"
+	}
+	return fmt.Sprintf("%s sent in %d blob%s, %d mounted, %d manifest%s written",
+		ui.Size(p.Sent), p.Blobs, plural(p.Blobs), p.Mounted, p.Manifests, plural(p.Manifests))
 }
 
 // was tells what a tag named before it was moved.

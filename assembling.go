@@ -71,7 +71,7 @@ func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
 		list, err = opts.assemble(ctx, []assembly{{request, opts.Tags}})
 	}
 	if len(list) == 0 {
-		return Assembled{}, err
+		return Assembled{}, mistyped(err)
 	}
 	if err == nil {
 		err = opts.writeMetadata(list[0])
@@ -112,11 +112,6 @@ func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assem
 		}
 	}()
 	for _, one := range list {
-		if len(one.names) > 0 {
-			if err := manifest.CheckNames(one.names, false); err != nil {
-				return nil, err
-			}
-		}
 		a, err := manifest.Gather(ctx, client, one.Request)
 		if err != nil {
 			return nil, err
@@ -171,6 +166,9 @@ func (o AssembleOptions) request() (manifest.Request, error) {
 	}
 	if len(o.Sources) == 0 && !(o.Append && len(o.Tags) > 0) {
 		note(&UsageError{errors.New("there is no source"), "name the images to put together: references, OCI layouts or archives"})
+	}
+	if len(o.Tags) > 0 {
+		note(manifest.CheckNames(o.Tags, false))
 	}
 	if o.Append && len(o.Tags) > 0 {
 		r.Append = o.Tags[0]

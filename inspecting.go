@@ -59,7 +59,7 @@ func (o Options) inspected(ctx context.Context) (string, *imagetree.Opened, []pl
 		return "", nil, nil, &UsageError{errors.New("inspect takes one name"), "name a reference, a layout or an archive"}
 	}
 	opened, err := imagetree.Open(ctx, o.Paths[0], client)
-	return o.Paths[0], opened, only, err
+	return o.Paths[0], opened, only, mistyped(err)
 }
 
 // WriteInspected prints a document as a tree.

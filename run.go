@@ -12,6 +12,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -96,10 +97,34 @@ func usage(err error) error {
 	if err == nil {
 		return nil
 	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // They stay independent.
+		var each []error
+		for _, e := range joined.Unwrap() {
+			each = append(each, usage(e))
+		}
+		return errors.Join(each...)
+	}
 	if errors.As(err, new(*UsageError)) {
 		return err
 	}
 	return &UsageError{err, hintOf(err)}
+}
+
+// mistyped makes wrong usage of paths that do not exist, where the command line
+// names them.
+func mistyped(err error) error {
+	joined, several := err.(interface{ Unwrap() []error })
+	switch {
+	case several:
+		var each []error
+		for _, e := range joined.Unwrap() {
+			each = append(each, mistyped(e))
+		}
+		return errors.Join(each...)
+	case errors.As(err, new(*ocistore.NoFileError)):
+		return usage(err)
+	}
+	return err
 }
 
 func parseRules(texts []string) ([]resolve.Rule, error) {

@@ -78,6 +78,9 @@ func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
 		group.Go(func() error {
 			result, err := check(ctx, checker, client, name)
 			v.Images[i], findings[i], failed[i] = VerifiedImage{Name: name, Result: result}, result.Findings, err
+			if slices.Contains(opts.Paths, name) {
+				failed[i] = mistyped(err)
+			}
 			if err != nil {
 				v.Images[i].Error = ui.Clean(err.Error())
 			}
