@@ -94,12 +94,12 @@ func parseLevel(text string) (Annotation, error) {
 	return a, err
 }
 
-// Check refuses annotations for a platform that is not among those built.
-func (a Annotations) Check(built []platform.Platform) error {
+// Check refuses annotations for a platform of which there is no image.
+func (a Annotations) Check(there []platform.Platform) error {
 	for _, one := range a {
-		if one.Platform != (platform.Platform{}) && !slices.Contains(built, one.Platform) {
+		if one.Platform != (platform.Platform{}) && !slices.Contains(there, one.Platform) {
 			text := fmt.Sprintf("%s[%s]:%s=%s", one.Level, one.Platform, one.Key, one.Value)
-			return &AnnotationError{text, one.Platform.String() + " is not built"}
+			return &AnnotationError{text, one.Platform.String() + " is not among the platforms"}
 		}
 	}
 	return nil

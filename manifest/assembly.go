@@ -104,6 +104,9 @@ func Gather(ctx context.Context, reg *registry.Client, r Request) (_ *Assembly, 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.Annotations.Check(platformsOf(images)); err != nil {
+		return nil, err
+	}
 	if source, ok := r.asItIs(read); ok {
 		a.copy(source, images)
 		return a, nil

@@ -289,14 +289,15 @@ func sourcesThatAreNoIndex(t *testing.T, host string) {
 		manifest.Request
 		want string
 	}{
-		"two images for a platform":           {manifest.Request{Sources: from(a, a2)}, "both have an image for linux/amd64"},
-		"a platform that no source has":       {manifest.Request{Sources: from(a), Platforms: []platform.Platform{armV7}}, "no image for linux/arm/v7"},
-		"a required platform that is missing": {manifest.Request{Sources: from(a), Require: []platform.Platform{amd64, arm64}}, "no image for linux/arm64: the sources have linux/amd64"},
-		"a label that the config contradicts": {manifest.Request{Sources: told(a, ocispec.Platform{OS: "linux", Architecture: "arm64"})}, "is to be linux/arm64, but its config says linux/amd64"},
-		"an image that names no platform":     {manifest.Request{Sources: from(inside)}, "names no platform"},
-		"blobs outside of the layout":         {manifest.Request{Sources: from(layout)}, "blobs"},
-		"a source that does not exist":        {manifest.Request{Sources: from(host + "/app:none")}, "does not exist"},
-		"a folder that does not exist":        {manifest.Request{Sources: from("./none")}, "no such file or folder"},
+		"two images for a platform":            {manifest.Request{Sources: from(a, a2)}, "both have an image for linux/amd64"},
+		"a platform that no source has":        {manifest.Request{Sources: from(a), Platforms: []platform.Platform{armV7}}, "no image for linux/arm/v7"},
+		"a required platform that is missing":  {manifest.Request{Sources: from(a), Require: []platform.Platform{amd64, arm64}}, "no image for linux/arm64: the sources have linux/amd64"},
+		"a label that the config contradicts":  {manifest.Request{Sources: told(a, ocispec.Platform{OS: "linux", Architecture: "arm64"})}, "is to be linux/arm64, but its config says linux/amd64"},
+		"an image that names no platform":      {manifest.Request{Sources: from(inside)}, "names no platform"},
+		"blobs outside of the layout":          {manifest.Request{Sources: from(layout)}, "blobs"},
+		"an annotation for none of the images": {manifest.Request{Sources: from(a), Annotations: manifest.Annotations{{Level: manifest.LevelDescriptor, Platform: armV7, Key: "k"}}}, "linux/arm/v7 is not among the platforms"},
+		"a source that does not exist":         {manifest.Request{Sources: from(host + "/app:none")}, "does not exist"},
+		"a folder that does not exist":         {manifest.Request{Sources: from("./none")}, "no such file or folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := manifest.Gather(t.Context(), client(), row.Request)
