@@ -171,7 +171,7 @@ func (c *Client) Head(ctx context.Context, ref string) (ocispecs.Descriptor, err
 	}
 	desc, err := e.head(ctx, at, e.reference(at))
 	if err != nil {
-		return ocispecs.Descriptor{}, failure(ctx, at.written, at.domain, err)
+		return ocispecs.Descriptor{}, itself(failure(ctx, at.written, at.domain, err))
 	}
 	return desc, nil
 }

@@ -51,8 +51,8 @@ type Error struct {
 	plain bool
 	// hint replaces what Kind has to say.
 	hint string
-	// pushing: mirrors are no way out, since they are only read.
-	pushing bool
+	// itself: mirrors are no way out, since they are only read.
+	itself bool
 	// unsettled: it takes a manifest only when it knows of what the manifest names.
 	unsettled bool
 }
@@ -123,8 +123,8 @@ func (e *Error) Hint() string {
 		if e.plain {
 			return fmt.Sprintf("if it speaks plain http, say so in buildkitd.toml: [registry.%q] http = true", e.Host)
 		}
-		if e.pushing {
-			return "check the registry's name and the network; nothing was tagged, so the push can be repeated"
+		if e.itself {
+			return "check the registry's name and the network, and repeat it: what has arrived is not sent again"
 		}
 		if len(e.Mirrors) > 0 {
 			return "check the name, the mirrors in buildkitd.toml, and the network"
@@ -163,11 +163,12 @@ func namesUnknown(err error) bool {
 	})
 }
 
-// whilePushing marks an error of a push.
-func whilePushing(err error) error {
+// itself marks an error of what only the registry itself can do: a push, and
+// what goes with one.
+func itself(err error) error {
 	var known *Error
 	if errors.As(err, &known) {
-		known.pushing = true
+		known.itself = true
 	}
 	return err
 }

@@ -3,9 +3,11 @@ package registry_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,5 +44,14 @@ func TestABlobThatIsAlmostThereIsWaitedFor(t *testing.T) {
 	})
 	if err != nil || done.Way != registry.Sent {
 		t.Errorf("got %+v, %v", done, err)
+	}
+}
+
+// TestMirrorsAreNoWayOutWherePushesGo: the registry that is pushed to is down.
+func TestMirrorsAreNoWayOutWherePushesGo(t *testing.T) {
+	_, err := registry.New(registry.Options{Backoff: time.Millisecond}).Head(t.Context(), "127.0.0.1:1/app:1")
+	var down *registry.Error
+	if !errors.As(err, &down) || down.Kind != registry.Unreachable || strings.Contains(down.Hint(), "mirror") {
+		t.Errorf("%v, with a hint that does not help", err)
 	}
 }

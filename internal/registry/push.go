@@ -47,7 +47,7 @@ func (c *Client) Tag(ctx context.Context, ref, tag string) error {
 	}
 	desc, data, err := e.fetch(ctx, at, e.reference(at))
 	if err != nil {
-		return whilePushing(failure(ctx, at.written, at.domain, err))
+		return itself(failure(ctx, at.written, at.domain, err))
 	}
 	_, err = c.PutManifest(ctx, at.repo()+":"+tag, data, desc.MediaType)
 	return err
@@ -69,7 +69,7 @@ func (c *Client) push(ctx context.Context, ref string, do func(*session, name.Re
 		err = do(s, e.reference(at))
 	}
 	if err != nil {
-		return whilePushing(failure(ctx, at.written, at.domain, err))
+		return itself(failure(ctx, at.written, at.domain, err))
 	}
 	return nil
 }

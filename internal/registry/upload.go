@@ -75,7 +75,7 @@ func (c *Client) Upload(ctx context.Context, repo string, b Blob) (Uploaded, err
 	}
 	u := &upload{blob: b, repo: at.repo(), endpoint: e, at: at, chunk: c.opts.Chunk}
 	if err = u.run(ctx); err != nil {
-		err = whilePushing(failure(ctx, at.repo()+"@"+b.Digest.String(), at.domain, err))
+		err = itself(failure(ctx, at.repo()+"@"+b.Digest.String(), at.domain, err))
 	}
 	u.done.Sent = u.sent.Load()
 	return u.done, err
