@@ -125,7 +125,12 @@ func (k *check) finding(n *imagetree.Node, p imagetree.Problem) Finding {
 	switch p.Kind {
 	case imagetree.Missing:
 		f.Hint = fmt.Sprintf("push %s again, with all that it refers to; if a retention job removes untagged manifests, let it spare the children of indexes", what)
-	case imagetree.Size, imagetree.MediaType:
+	case imagetree.Size:
+		f.Hint = fmt.Sprintf("what lies there is damaged, or the descriptor lies: build and push %s again", what)
+		if p.Digest == n.Descriptor.Digest { // Its digest is right, so it is the index that is wrong.
+			f.Hint = "assemble the index again with archbuild manifest create, which writes what is true"
+		}
+	case imagetree.MediaType:
 		f.Hint = "assemble the index again with archbuild manifest create, which writes what is true"
 	default:
 		f.Hint = fmt.Sprintf("what lies there is damaged: build and push %s again", what)

@@ -220,7 +220,12 @@ func TestCheckBlobs(t *testing.T) {
 			if err := row.damage(t, dir, img, attestation); err != nil {
 				t.Fatal(err)
 			}
-			_, got, err := checked(t, dir, verify.CheckOptions{Deep: row.deep})
+			result, got, err := checked(t, dir, verify.CheckOptions{Deep: row.deep})
+			for _, f := range result.Findings {
+				if strings.Contains(f.Hint, "manifest create") {
+					t.Errorf("another index does not mend blobs: %s", f.Hint)
+				}
+			}
 			if row.fails == "" && err != nil || row.fails != "" && (err == nil || !strings.Contains(err.Error(), row.fails)) {
 				t.Fatalf("error = %v", err)
 			}
