@@ -40,7 +40,7 @@ func (e *SourcesError) Error() string {
 
 // Hint names the ways out.
 func (e *SourcesError) Hint() string {
-	return "an index holds each platform once: leave one out, or say what it is for (--set-platform SOURCE=OS/ARCH/VARIANT)"
+	return "an index holds each platform once: leave one out, or say which variant it is for (variant: in a spec, --set-platform SOURCE=OS/ARCH/VARIANT otherwise)"
 }
 
 // full is a platform with everything that tells it from others.
