@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/manifest"
@@ -68,6 +70,7 @@ func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
 	list, err := opts.assemble(ctx, []assembly{{request, opts.Tags}})
 	// Jobs that add to one index at the same time do so one after the other.
 	for try := 1; opts.Append && overtaken(err) && try < appendings && ctx.Err() == nil; try++ {
+		time.Sleep(rand.N(time.Second)) // They should not meet again.
 		list, err = opts.assemble(ctx, []assembly{{request, opts.Tags}})
 	}
 	if len(list) == 0 {

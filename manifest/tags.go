@@ -244,7 +244,27 @@ func (t tagger) move(ctx context.Context, moves []*move) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := linger(ctx, moves); err != nil {
+		return err
+	}
 	return each(moves, func(m *move) error { return t.readBack(ctx, m) })
+}
+
+// overlap is how long another push may take between looking at a tag and writing
+// it: one that has looked before we wrote writes over what we added.
+const overlap = time.Second
+
+// linger waits for such pushes, if something was added to a tag.
+func linger(ctx context.Context, moves []*move) error {
+	if !slices.ContainsFunc(moves, func(m *move) bool { return m.was != nil && m.state == TagMoved }) {
+		return nil
+	}
+	select {
+	case <-time.After(overlap):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (t tagger) write(ctx context.Context, m *move) error {

@@ -2,7 +2,9 @@ package manifest_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/manifest"
@@ -86,5 +88,37 @@ func TestWhatOthersAddMeanwhileIsNotLost(t *testing.T) {
 				t.Errorf("the tag names %s, %v; want what the other job made", now.Digest, err)
 			}
 		})
+	}
+}
+
+// TestAPushThatLookedBeforeIsSeen: another job looks at the tag, we write it, then the other job does, and knows nothing of our image.
+func TestAPushThatLookedBeforeIsSeen(t *testing.T) {
+	r := registrytest.Start(t, registrytest.Memory)
+	s := newStore(t)
+	name := r.Addr + "/app:1"
+	image := s.pushed(r.Addr, arm64, "mine", "src:1")
+	p := registrytest.NewProxy(t, r, registrytest.Config{})
+	written, theirs := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(written) })
+	p.Set(registrytest.Config{Script: func(a registrytest.Ask) registrytest.Fault {
+		if a.Class == registrytest.ManifestPut && a.Target == "1" {
+			once()
+		}
+		return ""
+	}})
+	go func() {
+		defer close(theirs)
+		<-written
+		time.Sleep(200 * time.Millisecond)
+		s.pushed(r.Addr, amd64, "theirs", "app:1")
+	}()
+	mine := gather(t, manifest.Request{Append: p.Addr + "/app:1", Sources: from(image)})
+	_, err := mine.Push(t.Context(), client(), []string{p.Addr + "/app:1"}, manifest.PushOptions{})
+	if !errors.As(err, new(*manifest.TagError)) {
+		t.Errorf("error %v, want that another push came after", err)
+	}
+	<-theirs
+	if now, err := client().Head(t.Context(), name); err != nil || now.Digest == mine.Descriptor.Digest {
+		t.Errorf("the tag names %s, %v", now.Digest, err)
 	}
 }
