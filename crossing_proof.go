@@ -214,15 +214,13 @@ func (a *attempt) retry(ctx context.Context, errs []error) ([]int, error) {
 	return indexes, nil
 }
 
-// mayBeCross says whether moved stages can be what a job failed by: not when the
-// node has gone, and not when a job without any failed in the same line.
+// mayBeCross says whether moved stages can be what a job failed by: a step failed,
+// in no line in which a job without any failed as well, or a program was found that they
+// should not have made. All other programs for the wrong machine come from elsewhere.
 func (a *attempt) mayBeCross(index int, errs []error) bool {
-	if errors.As(errs[index], new(*builder.LostError)) {
-		return false
-	}
 	mine := new(builder.Error)
 	if !errors.As(errs[index], &mine) {
-		return true
+		return errors.As(errs[index], new(*CrossError))
 	}
 	for i, err := range errs {
 		other := new(builder.Error)

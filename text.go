@@ -113,6 +113,8 @@ func runs(stage plan.Stage, job plan.Job) string {
 	switch c := stage.Cross; {
 	case c != nil && c.Moved:
 		return fmt.Sprintf("%s (%s): %s", how, c.Recipe, ui.Line(c.Why))
+	case c != nil && c.Line == stage.Line:
+		return fmt.Sprintf("%s: %s", how, ui.Line(c.Why))
 	case c != nil:
 		return fmt.Sprintf("%s: %s", how, ui.Line(c.String()))
 	}

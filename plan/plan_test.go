@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
@@ -275,5 +276,56 @@ func TestThePlanShowsArgumentsByNameOnly(t *testing.T) {
 	}
 	if strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "TOKEN") {
 		t.Errorf("%s", text)
+	}
+}
+
+func TestStagesThatMoveAreTheBuildPlatforms(t *testing.T) {
+	const dockerfile = "FROM golang:1 AS base\nRUN x\nFROM base AS build\nRUN y\nFROM debian:12 AS other\nRUN w\nFROM debian:12\nCOPY --from=build /a /\nCOPY --from=other /b /\n"
+	req := request(t, dockerfile, plan.Target{Platform: arm64}, plan.Target{Platform: amd64})
+	req.Cross = func(target plan.Target) []cross.Decision {
+		if target.Platform == amd64 {
+			return nil
+		}
+		return []cross.Decision{
+			{Stage: 0, Move: true, Recipe: "go", Why: "it is safe"},
+			{Stage: 1, Move: true, Recipe: "go", Why: "it is safe"},
+			{Stage: 2, Kind: cross.ArchAsked, Why: "it asks", Line: 6},
+			{Stage: 3, Kind: cross.TargetStage, Why: "it is the image", Line: 7},
+		}
+	}
+	questions, err := plan.Questions(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	for _, q := range questions {
+		asked = append(asked, q.Image+" "+q.Platform.String())
+	}
+	if diff := cmp.Diff([]string{"golang:1 linux/amd64", "debian:12 linux/arm64", "debian:12 linux/amd64"}, asked); diff != "" {
+		t.Errorf("questions: %s", diff)
+	}
+	p, err := plan.Make(req, answer(questions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, job := range p.Jobs {
+		got = append(got, job.Platform.String()+" "+string(job.How))
+		for _, s := range job.Stages {
+			line := s.Label() + " " + string(s.How) + " on " + s.Platform.String()
+			if s.Cross != nil {
+				line += ": " + s.Cross.String()
+			}
+			got = append(got, line)
+		}
+	}
+	want := []string{
+		"linux/arm64 emulated",
+		"base cross on linux/amd64: it is safe", "build cross on linux/amd64: it is safe", "other emulated on linux/arm64: line 6: it asks", "3  on linux/arm64",
+		"linux/amd64 native",
+		"base native on linux/amd64", "build native on linux/amd64", "other native on linux/amd64", "3  on linux/amd64",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -91,6 +91,7 @@ func Compare(ctx context.Context, first, second v1.Image) (Comparison, error) {
 
 func (c *Comparison) add(severity Severity, name, what, first, second string) {
 	if first != second {
+		first, second = cmp.Or(first, "none"), cmp.Or(second, "none")
 		c.Differences = append(c.Differences, Difference{severity, name, what, first, second})
 	}
 }

@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	ARCHBUILD_HUB    host:port of the registry with the base images; pushing is allowed
 //	EXAMPLES         the folder examples/ of this repository
 //	HOST             this machine's platform
+//	FOREIGN          linux/arm64, or on such a machine linux/amd64: one that is emulated; FOREIGN_SUFFIX is its last word
 //	BIN              the folder of archbuild, in which there is no other program
 //
 // and, beside testscript's own commands, those of script_cmds_test.go.
@@ -63,6 +64,7 @@ func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	foreign := map[bool]string{true: "linux/amd64", false: "linux/arm64"}[runtime.GOARCH == "arm64"]
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
@@ -74,7 +76,7 @@ func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
 			tb.Cleanup(func() { endEngine(tb, own, seen) })
 			for key, value := range map[string]string{
 				"ARCHBUILD_STATE": shared, "SHARED_STATE": shared, "OWN_STATE": own, "EXAMPLES": examples,
-				"ARCHBUILD_HUB": hub.Addr, "XDG_CONFIG_HOME": hub.ConfigHome, "HOST": "linux/" + runtime.GOARCH, "BIN": filepath.SplitList(os.Getenv("PATH"))[0],
+				"ARCHBUILD_HUB": hub.Addr, "XDG_CONFIG_HOME": hub.ConfigHome, "HOST": "linux/" + runtime.GOARCH, "FOREIGN": foreign, "FOREIGN_SUFFIX": strings.TrimPrefix(foreign, "linux/"), "BIN": filepath.SplitList(os.Getenv("PATH"))[0],
 			} {
 				env.Setenv(key, value)
 			}
