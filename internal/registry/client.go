@@ -57,8 +57,11 @@ func New(opts Options) *Client {
 	return &Client{
 		opts: opts, cache: cache{dir: opts.CacheDir}, backoff: backoff{first: opts.Backoff, random: opts.Random},
 		endpoints: map[string]*endpoint{}, limits: map[string]*limiter{},
+		manifests: flight[[]byte]{size: length}, blobs: flight[[]byte]{size: length},
 	}
 }
+
+func length(data []byte) int { return len(data) }
 
 // Descriptor resolves a reference: what it names, by which digest. A tag is
 // asked for once in the life of the client.
