@@ -1,6 +1,8 @@
 package template_test
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -98,4 +100,62 @@ func TestEditsOfRunsAreProven(t *testing.T) {
 	if _, err := parsed.Edit(overlap); err == nil {
 		t.Error("two edits of one word are made")
 	}
+}
+
+// moves puts every stage of a file that may be on the build platform there. Other
+// bytes stay what they are, and BuildKit finds the same stages.
+func moves(t *testing.T, parsed *template.Template) {
+	t.Helper()
+	var edits []template.TextEdit
+	want, at := "", 0
+	for i, s := range parsed.Stages {
+		if s.PlatformFlag == "" {
+			e := parsed.OnBuildPlatform(i)
+			edits = append(edits, e)
+			want += string(parsed.Source[at:e.Span.Start]) + e.New
+			at = e.Span.Start
+		}
+	}
+	want += string(parsed.Source[at:])
+	now, err := parsed.Edit(edits)
+	if limit := (*template.LimitError)(nil); errors.As(err, &limit) {
+		return // the lines become too long
+	}
+	if err != nil {
+		t.Fatalf("%v in %q", err, parsed.Source)
+	}
+	if string(now.Source) != want {
+		t.Fatalf("%q becomes %q", parsed.Source, now.Source)
+	}
+	for i, s := range now.Stages {
+		if s.PlatformFlag == "" || s.Name != parsed.Stages[i].Name {
+			t.Fatalf("stage %d of %q does not move", i, parsed.Source)
+		}
+	}
+}
+
+func TestAnyStageCanBeMoved(t *testing.T) {
+	n := 0
+	for name, text := range corpus(t) {
+		if parsed, err := template.Parse("Dockerfile", []byte(text)); err == nil {
+			n++
+			t.Run(name, func(t *testing.T) { moves(t, parsed) })
+		}
+	}
+	if n < 100 {
+		t.Errorf("%d Dockerfiles", n)
+	}
+}
+
+// FuzzMove: whatever is read can be moved, and means the same but for that.
+func FuzzMove(f *testing.F) {
+	for _, row := range referenceRows {
+		f.Add([]byte(row.source))
+	}
+	os.Stderr, _ = os.Open(os.DevNull) // BuildKit's lexer complains of bad UTF-8 there
+	f.Fuzz(func(t *testing.T, source []byte) {
+		if parsed, err := template.Parse("Dockerfile", source); err == nil {
+			moves(t, parsed)
+		}
+	})
 }
