@@ -120,8 +120,12 @@ func (a *analysis) isStatic(stage int) bool {
 	return true
 }
 
-// importsC matches the import of cgo.
-var importsC = regexp.MustCompile(`(?m)^\s*(import\s+)?(\(\s*)?"C"`)
+// importsC matches the import of cgo, asksCgo a build constraint that takes a file in
+// by whether cgo is on, though no C be in it.
+var (
+	importsC = regexp.MustCompile(`(?m)^\s*(import\s+)?(\(\s*)?"C"`)
+	asksCgo  = regexp.MustCompile(`(?m)^//\s*(go:build|\+build)\b.*\bcgo\b`)
+)
 
 // pure tells whether the context holds no sign of cgo for a command.
 func (a *analysis) pure(p *product) bool {
@@ -184,7 +188,7 @@ func (a *analysis) usesC(dir string, budget *int) bool {
 			}
 		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
 			text, ok := a.Files.Read(path.Join(dir, name))
-			if !ok || importsC.Match(text) {
+			if !ok || importsC.Match(text) || asksCgo.Match(text) {
 				return true
 			}
 		}

@@ -319,6 +319,9 @@ func (w *walk) quietly(c *command, name string) {
 			}
 		}
 	case "ldconfig", "pwd", "locale-gen", "corepack":
+		if name == "ldconfig" && (c.mentions("-C") || c.mentions("-r")) {
+			w.stay(TargetPackagesLeave, c.line, "%s: a list of the system's libraries is written elsewhere", c.text())
+		}
 		if c.kept && (name != "pwd" || c.vars.dir == "" || isSystem(c.vars.dir) && c.vars.dir != "/") {
 			w.stay(ArchAsked, c.line, "%s: what it prints may tell the machine", c.text())
 		}
