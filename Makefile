@@ -31,10 +31,10 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 test: unit e2e ## all tests
 
 unit: fixtures bin/registry bin/crane ## the tests of each package
-	$(GO) test -timeout 10m $(TESTFLAGS) $$($(GO) list ./... | grep -v /cmd/archbuild)
+	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v /cmd/archbuild)
 
 e2e: build fixtures bin/registry bin/crane bin/buildx ## the tests of the whole program: real engine, registry and emulation
-	$(GO) test -timeout 15m -count=1 $(TESTFLAGS) ./cmd/archbuild
+	$(GO) test -timeout 40m -count=1 $(TESTFLAGS) ./cmd/archbuild
 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
 	$(GO) test -run '^Test(Arrows|Pure)' .
