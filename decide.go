@@ -300,7 +300,7 @@ func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platfor
 		if p == host.Platform {
 			return plan.Ability{How: plan.Native}
 		}
-		options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true}
+		options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true, Rootless: plainUser()}
 		binfmt, err := detect.Emulators(ctx, options)
 		if err != nil { // ctx has ended, and with it the build
 			return plan.Ability{How: plan.Impossible}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder/engine"
@@ -24,14 +23,9 @@ func Detect(ctx context.Context, opts Options) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	facts, err := detect.All(ctx, detect.Options{Runc: options.Runc})
+	facts, err := detect.All(ctx, detect.Options{Runc: options.Runc, Rootless: plainUser()})
 	if err != nil {
 		return Facts{}, err
-	}
-	if os.Geteuid() != 0 {
-		facts.Missing = append(facts.Missing, detect.Missing{
-			What: "root", Affects: "the private engine", Hint: "run archbuild as root, or give --node ADDRESS",
-		})
 	}
 	state, err := engine.Status(ctx, options)
 	return Facts{facts, state}, err
@@ -48,6 +42,9 @@ func (f Facts) WriteText(w io.Writer) error {
 		for _, warning := range f.Runc.Warnings {
 			fmt.Fprintf(w, "          warning: %s; %s\n", ui.Line(warning.Text), ui.Line(warning.Hint))
 		}
+	}
+	if f.Rootless != nil {
+		fmt.Fprintf(w, "rootless  %s\n", rootlessLine(*f.Rootless))
 	}
 	fmt.Fprintf(w, "engine    %s\n\n", engineLine(f.Engine))
 	var rows [][]string
@@ -94,6 +91,15 @@ func emulatorRows(b detect.Binfmt) [][]string {
 		rows = append(rows, []string{e.Name, e.Flags, e.Interpreter, e.Version, works})
 	}
 	return rows
+}
+
+// rootlessLine says what a plain user's engine is made of.
+func rootlessLine(r detect.RootlessFacts) string {
+	name := ui.Line(r.User)
+	if len(r.Lacks) > 0 {
+		return fmt.Sprintf("user %s cannot run the engine yet: see below", name)
+	}
+	return fmt.Sprintf("user %s is root of %d users in the engine's own namespace", name, r.IDs())
 }
 
 func engineLine(s engine.State) string {

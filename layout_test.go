@@ -25,8 +25,9 @@ var arrows = map[string][]string{
 	// It reads stages and commands; what is known of bases and of the context comes in as values.
 	"plan/cross": {"template"},
 	"rewrite":    {"template", "plan", "plan/cross"},
-	// It starts itself, detached, which the process door is not for.
-	"builder/engine": {},
+	// It starts itself, detached, which the process door is not for; newuidmap is a program
+	// like others. What a plain user's engine needs and registers, detect shows.
+	"builder/engine": {"detect", "internal/run"},
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/imagetree"},
 	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry"},

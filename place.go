@@ -102,6 +102,12 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	if err != nil {
 		return place{}, err
 	}
+	if !o.DryRun {
+		// What keeps the engine from running is said before registries are asked.
+		if err := engine.Check(ctx); err != nil {
+			return place{}, err
+		}
+	}
 	runs := localRuns(ctx, host)
 	return place{
 		name: "engine", platform: host.Platform, current: true, close: func() {},
@@ -123,6 +129,10 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 		},
 	}, nil
 }
+
+// plainUser says whether the engine would be one of a plain user, which lives in
+// a user namespace of its own.
+func plainUser() bool { return os.Geteuid() != 0 }
 
 // engineOptions says which engine is this user's. A runc that is not there is
 // no error yet: a build without RUN needs none.

@@ -45,6 +45,9 @@ func CanRun(host HostFacts, binfmt Binfmt, p platform.Platform) Ability {
 		if entry.Version != "" {
 			a.Reason += " " + entry.Version
 		}
+		if entry.Private {
+			a.Reason += ", registered privately"
+		}
 	case active:
 		a.Reason = fmt.Sprintf("%s does not work in containers: %s", entry.Name, entry.Reason)
 	case slices.ContainsFunc(host.Native, p.Serves):

@@ -17,7 +17,8 @@
 //     F) and the interpreter needs no shared library, since the container's
 //     root holds neither. What an entry serves is told by its magic and mask,
 //     never by its name. Since Linux 6.7 entries vanish with the last mount
-//     of binfmt_misc, and every user namespace may have its own.
+//     of binfmt_misc, and every user namespace may have its own: what a plain
+//     user's engine will register there counts as registered (Options.Rootless).
 //
 // The package only looks: it registers, mounts and installs nothing. What is
 // missing is told with the command that supplies it (Missing).
@@ -49,8 +50,12 @@ type Options struct {
 	Platforms []platform.Platform
 	// Quick leaves out the versions of emulators: no interpreter is run.
 	Quick bool
-	// Rootless also tells what an engine of a plain user would miss.
+	// Rootless looks with the eyes of a plain user's engine, which lives in a user
+	// namespace of its own: the emulators are those that it would have, and what
+	// it lacks is told.
 	Rootless bool
+	// User is the plain user's name; empty is this process's user.
+	User string
 }
 
 // Facts is all that `archbuild detect` knows of a machine. It prints as JSON.
@@ -60,6 +65,8 @@ type Facts struct {
 	Binfmt Binfmt      `json:"binfmt"`
 	// Platforms holds the verdict on each of Options.Platforms, sorted.
 	Platforms []Ability `json:"platforms"`
+	// Rootless is nil unless it was asked for.
+	Rootless *RootlessFacts `json:"rootless,omitempty"`
 	// Runc is nil when there is none that works; Missing says so.
 	Runc *RuncFacts `json:"runc,omitempty"`
 	// Missing is in the order in which its commands are to be run.
@@ -87,6 +94,10 @@ func All(ctx context.Context, o Options) (Facts, error) {
 	}
 	if runcErr == nil {
 		f.Runc = &runc
+	}
+	if o.Rootless {
+		rootless := Rootless(ctx, o)
+		f.Rootless = &rootless
 	}
 	f.Missing = missing(o, f, runcErr)
 	return f, nil

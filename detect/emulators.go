@@ -32,6 +32,9 @@ type Binfmt struct {
 	Enabled bool `json:"enabled"`
 	// Entries are those that serve a platform, by name.
 	Entries []Emulator `json:"entries"`
+	// Private says that an engine of a plain user can have a registry of its own
+	// and register in it whatever is installed. Told if Options.Rootless.
+	Private bool `json:"private,omitempty"`
 	// Notes are what a reader should know beside: sentences without full stop.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -46,6 +49,9 @@ type Emulator struct {
 	// argv[0], O passes the program open, C takes its credentials.
 	Flags   string `json:"flags"`
 	Enabled bool   `json:"enabled"`
+	// Private says that the entry is not there yet: a plain user's engine makes
+	// it in its own namespace.
+	Private bool `json:"private,omitempty"`
 	// Version of the interpreter, empty when it does not say or is not seen.
 	Version string `json:"version,omitempty"`
 	// Containers says whether it works inside a container that holds only its
@@ -63,6 +69,9 @@ func (e Emulator) serves(p platform.Platform) bool {
 // absence of everything is a fact, no error; an error is that of ctx.
 func Emulators(ctx context.Context, o Options) (Binfmt, error) {
 	b := readBinfmt(o)
+	if o.Rootless {
+		b = b.asSeenBy(privateEmulators(ctx, o, b))
+	}
 	var said map[string]string
 	if !o.Quick {
 		said = versions(ctx, o, b.Entries)

@@ -26,6 +26,10 @@ func missing(o Options, f Facts, runcErr error) []Missing {
 	list := []Missing{}
 	list = append(list, missingRunc(runcErr)...)
 	list = append(list, missingKernel(o, f.Kernel)...)
+	if f.Rootless != nil {
+		list = append(list, f.Rootless.Lacks...)
+		list = append(list, f.Rootless.few(o)...)
+	}
 	return append(list, missingEmulators(o, f)...)
 }
 
@@ -50,37 +54,10 @@ func missingKernel(o Options, k KernelFacts) []Missing {
 			Hint: "use a kernel with CONFIG_OVERLAY_FS",
 		})
 	}
-	if k.Cgroups == "none" {
+	if k.Cgroups == "none" && !o.Rootless { // a plain user cannot write there anyway
 		list = append(list, Missing{
 			What: "cgroups", Affects: "every build with a RUN step",
 			Command: "mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup",
-		})
-	}
-	if o.Rootless {
-		list = append(list, missingRootless(o, k)...)
-	}
-	return list
-}
-
-func missingRootless(o Options, k KernelFacts) []Missing {
-	const affects = "builds as a plain user"
-	var list []Missing
-	if !k.UserNamespaces {
-		m := Missing{What: "user namespaces: " + k.UserNamespacesReason, Affects: affects}
-		if s, closed := closedSwitch(o); closed {
-			m.Command = fmt.Sprintf("sysctl -w %s=%s", s.name, s.open)
-		} else {
-			m.Hint = "run archbuild as root"
-		}
-		list = append(list, m)
-	}
-	if !o.exists("/usr/bin/newuidmap") || !o.exists("/usr/bin/newgidmap") {
-		list = append(list, Missing{What: "newuidmap and newgidmap", Affects: affects, Command: "apt-get install -y uidmap"})
-	}
-	if readFile(o.path("/etc/subuid"), 1<<20) == "" || readFile(o.path("/etc/subgid"), 1<<20) == "" {
-		list = append(list, Missing{
-			What: "ranges of subordinate users", Affects: affects,
-			Command: "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
 		})
 	}
 	return list
@@ -107,7 +84,13 @@ func missingEmulators(o Options, f Facts) []Missing {
 	case !b.Enabled:
 		list = append(list, Missing{What: "emulators are switched off", Affects: affects, Command: "echo 1 > " + b.Mounted + "/status"})
 	}
+	if f.Binfmt.Private {
+		list = nil
+	}
 	install, register := emulatorSteps(o, f, foreign)
+	if f.Binfmt.Private {
+		register = nil
+	}
 	if len(install) > 0 {
 		list = append(list, Missing{
 			What: "an emulator for " + join(install), Affects: "RUN steps for " + join(install),

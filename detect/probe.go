@@ -112,6 +112,11 @@ func appendOrder(b []byte, order binary.ByteOrder, v uint64, size int) []byte {
 // the kernel decides. Nil means that its programs run. It takes about a
 // millisecond and leaves no file: the program lies in memory.
 func Try(ctx context.Context, p platform.Platform) error {
+	return tryIn(ctx, p, run.Options{Timeout: 5 * time.Second})
+}
+
+// tryIn is Try with further wishes.
+func tryIn(ctx context.Context, p platform.Platform, o run.Options) error {
 	probe := Probe(p)
 	if probe == nil {
 		return fmt.Errorf("trying a program of %s: %w", p, errUnknownMachine)
@@ -128,9 +133,13 @@ func Try(ctx context.Context, p platform.Platform) error {
 	if _, err := file.Write(probe); err != nil {
 		return fmt.Errorf("trying a program of %s: %w", p, err)
 	}
-	// By this process's number, not by "self": an emulator opens it anew.
-	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
-	if _, err := run.Command(ctx, run.Options{Path: path, Timeout: 5 * time.Second}); err != nil {
+	// By this process's number, not by "self": an emulator opens it anew. But a
+	// process in another user namespace may open no file of this one.
+	o.Path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
+	if o.Namespaces != 0 {
+		o.Path = fmt.Sprintf("/proc/self/fd/%d", fd)
+	}
+	if _, err := run.Command(ctx, o); err != nil {
 		return fmt.Errorf("trying a program of %s: %w", p, err)
 	}
 	return nil

@@ -47,8 +47,8 @@ func (e *NotRuncError) Error() string {
 // Hint is the way out. Other runtimes lack `run --keep` (crun 1.8.1 does).
 func (e *NotRuncError) Hint() string { return "install runc, or name one with --runc" }
 
-// runcDirs are searched in a tree that is not this machine's, which has no PATH.
-var runcDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+// programDirs are searched where PATH is not enough.
+var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // advisory is a group of holes and the first version without them of every
 // line that got a fix, ascending.
@@ -122,12 +122,16 @@ func (o Options) runcPath() (string, error) {
 	}
 	if o.real() {
 		path, err := exec.LookPath("runc")
-		if err != nil {
+		if err == nil {
+			return path, nil
+		}
+		if !o.Rootless {
 			return "", fmt.Errorf("looking for runc: %w", err)
 		}
-		return path, nil
 	}
-	for _, dir := range runcDirs {
+	// A tree that is not this machine's has no PATH, and the PATH of plain users
+	// leaves out the folders of root's programs.
+	for _, dir := range programDirs {
 		if path, err := exec.LookPath(o.path(filepath.Join(dir, "runc"))); err == nil {
 			return path, nil
 		}

@@ -31,6 +31,11 @@ func boxContext(t *testing.T) string {
 // buildBox builds an image with the Dockerfile frontend and throws it away. What
 // the steps print is returned.
 func buildBox(ctx context.Context, c *client.Client, dir, dockerfile string) (string, error) {
+	return buildBoxFor(ctx, c, dir, dockerfile, nil)
+}
+
+// buildBoxFor is buildBox with options for the frontend.
+func buildBoxFor(ctx context.Context, c *client.Client, dir, dockerfile string, options map[string]string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		return "", err
 	}
@@ -50,7 +55,8 @@ func buildBox(ctx context.Context, c *client.Client, dir, dockerfile string) (st
 		return nil
 	})
 	_, err = c.Solve(ctx, nil, client.SolveOpt{
-		Frontend:    "dockerfile.v0",
+		Frontend:      "dockerfile.v0",
+		FrontendAttrs: options,
 		LocalMounts: map[string]fsutil.FS{"context": mount, "dockerfile": mount},
 		Exports: []client.ExportEntry{{
 			Type:   client.ExporterOCI,

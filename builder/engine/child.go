@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,12 +47,42 @@ func Main(args []string) int {
 		return 1
 	}
 	say := os.NewFile(readyFD, "ready")
-	if err := serve(args[2:], say); err != nil {
+	status, err := work(args[2:], say)
+	if errors.Is(err, errNoProc) {
+		return noProcStatus
+	}
+	if err != nil {
 		logrus.Errorf("engine: %v", err)
 		tell(say, ready{Error: err.Error(), Hint: hintOf(err)})
 		return 1
 	}
-	return 0
+	return status
+}
+
+// work is what the process is for: to keep an engine, to be one, or to sweep
+// where one has been.
+func work(args []string, say *os.File) (status int, err error) {
+	c, err := parseChild(args)
+	if err != nil {
+		return 1, err
+	}
+	if c.keeps {
+		return c.keep(args, say)
+	}
+	if err := c.moveIn(); err != nil {
+		return 1, err
+	}
+	if err := c.confine(); err != nil {
+		return 1, err
+	}
+	if c.sweepOnly {
+		if err := c.sweep(); err != nil {
+			return 1, err
+		}
+		tell(say, ready{OK: true})
+		return 0, nil
+	}
+	return 0, c.serve(say)
 }
 
 // tell writes to the client that waits, once: afterwards the pipe is closed. A
@@ -73,20 +104,33 @@ func hintOf(err error) string {
 func (l layout) childArgs(s State) []string {
 	return []string{
 		"-state", l.state, "-socket", l.socket, "-config", s.Config, "-runc", s.Runc, "-idle", s.Idle,
+		"-emulators", strings.Join(s.Emulators, ","),
 	}
 }
 
 // childOptions is childArgs, read.
 type childOptions struct {
 	layout
-	config string
-	runc   string
-	idle   time.Duration
+	config    string
+	runc      string
+	idle      time.Duration
+	emulators []string
+
+	// keeps says that this process is a keeper, sweepOnly that no engine is wanted.
+	keeps, sweepOnly bool
+	// kept says that this process has a keeper; ownProc that it is the first
+	// process of a namespace, and that /proc has to be mounted anew.
+	kept, ownProc bool
+	// keeper is the keeper's pid and keeperStart its start time, as seen outside.
+	keeper      int
+	keeperStart uint64
+	// pid is this process's, as seen outside.
+	pid int
 }
 
 func parseChild(args []string) (childOptions, error) {
 	var c childOptions
-	var state, socket string
+	var state, socket, emulators string
 	fs := flag.NewFlagSet(childArg, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&state, "state", "", "")
@@ -94,9 +138,20 @@ func parseChild(args []string) (childOptions, error) {
 	fs.StringVar(&c.config, "config", "", "")
 	fs.StringVar(&c.runc, "runc", "", "")
 	fs.DurationVar(&c.idle, "idle", DefaultIdle, "")
+	fs.StringVar(&emulators, "emulators", "", "")
+	fs.BoolVar(&c.keeps, "keep", false, "")
+	fs.BoolVar(&c.sweepOnly, "sweep", false, "")
+	fs.BoolVar(&c.kept, "kept", false, "")
+	fs.BoolVar(&c.ownProc, "own-proc", false, "")
+	fs.IntVar(&c.keeper, "keeper", 0, "")
+	fs.Uint64Var(&c.keeperStart, "keeper-start", 0, "")
 	if err := fs.Parse(args); err != nil {
 		return c, err
 	}
+	if emulators != "" {
+		c.emulators = strings.Split(emulators, ",")
+	}
+	c.pid = os.Getpid()
 	l, err := newLayout(Options{State: state})
 	c.layout = l
 	c.socket = socket
@@ -105,20 +160,39 @@ func parseChild(args []string) (childOptions, error) {
 
 // confine takes from the process what it inherited from the run that started it
 // and a server has no use for.
-func confine() error {
+func (c childOptions) confine() error {
 	// Whatever this process reads into memory (registry tokens, secrets of
 	// builds) is not for a debugger of the same user, nor for a core file.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("making the engine undumpable: %w", err)
 	}
-	unix.CloseOnExec(readyFD)
+	last := readyFD
+	if c.kept {
+		last = keptLockFD
+	}
+	if err := closeInherited(last); err != nil {
+		return err
+	}
+	// BuildKit makes files with the modes it means.
+	syscall.Umask(0)
+	fscopy.UmaskIsZero = true
+	return nil
+}
+
+// closeInherited closes what was left open by the run that started this process,
+// but for the descriptors up to last, which are meant for it.
+func closeInherited(last int) error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return fmt.Errorf("listing open files: %w", err)
 	}
 	for _, e := range entries {
 		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd <= readyFD {
+		if err != nil || fd < readyFD {
+			continue
+		}
+		if fd <= last {
+			unix.CloseOnExec(fd)
 			continue
 		}
 		// A descriptor that survives exec can only have come from outside:
@@ -128,9 +202,6 @@ func confine() error {
 			unix.Close(fd)
 		}
 	}
-	// BuildKit makes files with the modes it means.
-	syscall.Umask(0)
-	fscopy.UmaskIsZero = true
 	return nil
 }
 
@@ -140,9 +211,14 @@ func confine() error {
 func (c childOptions) own() (*os.File, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
+	take := waitLock
+	if c.kept {
+		kept := os.NewFile(keptLockFD, c.lock)
+		take = func(ctx context.Context, _ string) (*os.File, error) { return kept, waitTaken(ctx, kept) }
+	}
 	for {
 		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		lock, err := waitLock(short, c.lock)
+		lock, err := take(short, c.lock)
 		cancel()
 		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 			return lock, err
@@ -159,14 +235,7 @@ func (c childOptions) own() (*os.File, error) {
 }
 
 // serve is the engine from start to end.
-func serve(args []string, say *os.File) error {
-	c, err := parseChild(args)
-	if err != nil {
-		return err
-	}
-	if err := confine(); err != nil {
-		return err
-	}
+func (c childOptions) serve(say *os.File) error {
 	lock, err := c.own()
 	if err != nil {
 		return err
@@ -177,7 +246,7 @@ func serve(args []string, say *os.File) error {
 	}
 	defer lock.Close()
 	boundLog()
-	logrus.Infof("engine: starting, pid %d, BuildKit %s, state %s", os.Getpid(), BuildKit, c.state)
+	logrus.Infof("engine: starting, pid %d, BuildKit %s, state %s", c.pid, BuildKit, c.state)
 	if err := c.sweep(); err != nil {
 		// A process that no signal reaches is no reason to refuse builds.
 		logrus.Warnf("engine: sweeping up after the last engine: %v", err)
@@ -192,5 +261,11 @@ func serve(args []string, say *os.File) error {
 	if err != nil {
 		return err
 	}
-	return c.run(cfg, configHash(data, os.Environ()), say)
+	var notes []string
+	if c.kept {
+		if notes, err = c.settle(cfg); err != nil {
+			return err
+		}
+	}
+	return c.run(cfg, configHash(data, os.Environ()), notes, say)
 }

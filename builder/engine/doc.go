@@ -27,7 +27,11 @@
 // root, remote caches are inline, local and registry only, and there is no
 // tracing.
 //
-// Only Linux, and only root for now.
+// Only Linux. Who is not root has an engine that is root of a user namespace:
+// the program starts itself as a keeper in new namespaces, newuidmap gives these
+// their users, and the keeper starts the engine as the first process of a process
+// namespace. What is left of such an engine when it is killed are files. Root
+// without the rights of root (CAP_SYS_ADMIN) has none. [Check] says what is missing.
 package engine
 
 import (

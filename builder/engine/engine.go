@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+
+	"github.com/archbuild/archbuild/detect"
 )
 
 // DefaultIdle is how long an engine stays without a client unless told otherwise.
@@ -84,18 +86,18 @@ func (h *Handle) Close() error { return h.Client.Close() }
 // replaced if nobody uses it, else the error is a *BusyError. Any number of
 // processes may call it at once: one engine is started.
 //
-// Other errors to expect: *RootError, *ConfigError, *StartError, *HungError,
-// *ForeignDirError. Every one has a hint.
+// The engine of a plain user is root in a user namespace of its own; what that
+// takes and is not there, a *RootlessError tells.
+//
+// Other errors to expect: *CapabilityError, *ConfigError, *StartError,
+// *HungError, *ForeignDirError. Every one has a hint.
 func Ensure(ctx context.Context, o Options) (*Handle, error) {
 	o = o.withDefaults()
-	if uid := os.Geteuid(); uid != 0 {
-		return nil, &RootError{UID: uid}
-	}
 	l, err := newLayout(o)
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := wantedState(o)
+	wanted, err := wantedState(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +113,17 @@ func Ensure(ctx context.Context, o Options) (*Handle, error) {
 }
 
 // wantedState is the part of the state that must fit.
-func wantedState(o Options) (State, error) {
+func wantedState(ctx context.Context, o Options) (State, error) {
 	_, data, err := readConfig(o.Config)
 	if err != nil {
 		return State{}, err
 	}
 	s := State{BuildKit: BuildKit, Runc: o.Runc, ConfigHash: configHash(data, o.Environ), Idle: o.Idle.String()}
+	if ownPower().rootless {
+		for _, r := range detect.PrivateEmulators(ctx, detect.Options{Rootless: true}) {
+			s.Emulators = append(s.Emulators, r.Name+"="+r.Interpreter)
+		}
+	}
 	if o.Config != "" {
 		if s.Config, err = filepath.Abs(o.Config); err != nil {
 			return State{}, err
@@ -141,7 +148,6 @@ func (l layout) ensure(ctx context.Context, o Options, wanted State) (*Handle, e
 		if round == 3 {
 			return nil, &StartError{Reason: "the engine ends as soon as it has started", Log: l.log}
 		}
-		fmt.Fprintf(o.Log, "starting the private engine (BuildKit %s)\n", BuildKit)
 		if err := l.spawn(ctx, o, wanted); err != nil {
 			return nil, err
 		}
@@ -203,6 +209,9 @@ func mismatch(have, want State) []string {
 	}
 	if want.Runc != "" && have.Runc != want.Runc {
 		differs = append(differs, "runc")
+	}
+	if !slices.Equal(have.Emulators, want.Emulators) {
+		differs = append(differs, "set of emulators")
 	}
 	return differs
 }

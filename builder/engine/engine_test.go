@@ -15,19 +15,28 @@ import (
 )
 
 // TestMain makes the test binary what cmd/archbuild is: a program that can start
-// itself as an engine. With "client STATE" it is a run of that program.
+// itself as an engine. With the name of a client it is a run of that program.
 func TestMain(m *testing.M) {
 	if engine.IsChild(os.Args) {
 		os.Exit(engine.Main(os.Args))
 	}
-	if len(os.Args) == 3 && os.Args[1] == "client" {
-		if err := clientMain(os.Args[2]); err != nil {
+	if len(os.Args) > 2 && clients[os.Args[1]] != nil {
+		if err := clients[os.Args[1]](os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// clients are what the test binary can be beside an engine.
+var clients = map[string]func(args []string) error{
+	"client": func(args []string) error { return clientMain(args[0]) },
+	"build":  buildMain,
+	"stop": func(args []string) error {
+		return engine.Stop(context.Background(), engine.Options{State: args[0], Environ: os.Environ()})
+	},
 }
 
 // clientMain is a run that finds its engine, says which and goes.

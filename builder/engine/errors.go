@@ -31,20 +31,11 @@ func (e *MissingRuncError) Hint() string {
 	return "apt-get install runc, or put a runc binary beside archbuild"
 }
 
-// RootError says that the engine needs root.
-type RootError struct{ UID int }
-
-func (e *RootError) Error() string {
-	return fmt.Sprintf("the private engine needs root (this is user %d)", e.UID)
-}
-
-// Hint says what to do instead.
-func (e *RootError) Hint() string { return "run as root, or give --node ADDR" }
-
 // BusyError says that an engine with other settings is running and that
 // somebody is using it.
 type BusyError struct {
-	// Differs names what differs: "BuildKit version", "configuration", "runc".
+	// Differs names what differs: "BuildKit version", "configuration", "runc",
+	// "set of emulators".
 	Differs     []string
 	Connections int
 	PID         int

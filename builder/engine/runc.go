@@ -11,9 +11,14 @@ import (
 // missing runc, to say so.
 const noRuncName = "no-runc"
 
+// rootDirs are folders of root's programs, which the PATH of a plain user leaves
+// out; Debian has its runc there.
+var rootDirs = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
+
 // FindRunc gives the absolute path of the runc to run containers with: flag
 // (from --runc, a path or a name), else the one beside this program, else the
-// one on PATH. The error is a *MissingRuncError. A build without RUN needs none.
+// one on PATH or, for a plain user, where root's programs are. The error is a
+// *MissingRuncError. A build without RUN needs none.
 func FindRunc(flag string) (string, error) {
 	if flag != "" {
 		path, err := lookPath(flag)
@@ -28,10 +33,17 @@ func FindRunc(flag string) (string, error) {
 		}
 	}
 	path, err := lookPath("runc")
-	if err != nil {
-		return "", &MissingRuncError{Err: err}
+	if err == nil {
+		return path, nil
 	}
-	return path, nil
+	if os.Geteuid() != 0 {
+		for _, dir := range rootDirs {
+			if path, err := lookPath(filepath.Join(dir, "runc")); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", &MissingRuncError{Err: err}
 }
 
 func lookPath(name string) (string, error) {

@@ -33,8 +33,9 @@ type server struct {
 }
 
 // run opens BuildKit's data, serves until the engine is to end and leaves the
-// place swept. The caller holds the state lock.
-func (c childOptions) run(cfg Config, hash string, say *os.File) error {
+// place swept. The notes are for the client that waits. The caller holds the
+// state lock.
+func (c childOptions) run(cfg Config, hash string, notes []string, say *os.File) error {
 	s := &server{childOptions: c, idle: c.idle, end: make(chan struct{})}
 	if err := s.announce(hash); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (c childOptions) run(cfg Config, hash string, say *os.File) error {
 	bk.register(s.grpc)
 	go func() { _ = s.grpc.Serve(s.conns) }() // ends when the listener is closed
 	go s.watchIdle()
-	tell(say, ready{OK: true})
+	tell(say, ready{OK: true, Notes: append(notes, bk.store.notes()...)})
 	select {
 	case sig := <-signals:
 		logrus.Infof("engine: %s", sig)
@@ -98,10 +99,11 @@ func (s *server) announce(hash string) error {
 		return fmt.Errorf("reading the engine's own start time: %w", err)
 	}
 	s.state = State{
-		Running: true, PID: os.Getpid(), Socket: s.socket, Root: s.root, Log: s.log, BuildKit: BuildKit,
+		Running: true, PID: s.pid, Socket: s.socket, Root: s.root, Log: s.log, BuildKit: BuildKit,
 		ConfigHash: hash, Config: s.config, Runc: s.runc, Since: &now, Idle: s.idle.String(),
+		Rootless: s.kept, Emulators: s.emulators,
 	}
-	return s.writeRecord(record{State: s.state, StartTime: start})
+	return s.writeRecord(record{State: s.state, StartTime: start, Keeper: s.keeper, KeeperStart: s.keeperStart})
 }
 
 // hear handles a client's words and gives the state for the answer. The client

@@ -31,6 +31,11 @@ type State struct {
 	Since *time.Time `json:"since,omitempty"`
 	// Idle is how long it stays without a client, as in "5m0s".
 	Idle string `json:"idle,omitempty"`
+	// Rootless says that it is root of a user namespace only.
+	Rootless bool `json:"rootless,omitempty"`
+	// Emulators are those that it has registered in its namespace for itself, each
+	// as the name of the entry and the path of the program: qemu-arm=/usr/bin/qemu-arm.
+	Emulators []string `json:"emulators,omitempty"`
 	// Connections counts the other clients connected.
 	Connections int `json:"connections"`
 }
@@ -40,6 +45,9 @@ type State struct {
 type record struct {
 	State
 	StartTime uint64 `json:"startTime"`
+	// Keeper is the pid of a rootless engine's keeper, which lives a little longer.
+	Keeper      int    `json:"keeper,omitempty"`
+	KeeperStart uint64 `json:"keeperStart,omitempty"`
 }
 
 // readRecord reads engine.json; without one the record is empty.
@@ -86,7 +94,12 @@ func (l layout) liveSocket() string {
 }
 
 // isAlive says whether the recorded process is still that process.
-func (r record) isAlive() bool {
-	start, err := startTime(r.PID)
-	return err == nil && r.PID > 0 && start == r.StartTime
+func (r record) isAlive() bool { return isStill(r.PID, r.StartTime) }
+
+func (r record) keeperIsAlive() bool { return isStill(r.Keeper, r.KeeperStart) }
+
+// isStill says whether a pid is still that of the process that started then.
+func isStill(pid int, start uint64) bool {
+	now, err := startTime(pid)
+	return err == nil && pid > 0 && now == start
 }

@@ -53,9 +53,6 @@ func Stop(ctx context.Context, o Options) error {
 	if _, err := os.Stat(l.run); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if uid := os.Geteuid(); uid != 0 {
-		return &RootError{UID: uid}
-	}
 	gate, err := waitLock(ctx, l.gate)
 	if err != nil {
 		return err
@@ -78,7 +75,22 @@ func Stop(ctx context.Context, o Options) error {
 		l.socket = r.Socket
 	}
 	l.hide()
-	return l.sweep()
+	err = l.sweep()
+	if errors.Is(err, fs.ErrPermission) && ownPower().plain {
+		return l.sweepInside(ctx, o.withDefaults())
+	}
+	return err
+}
+
+// sweepInside sweeps with the rights of an engine: files of a build can belong
+// to any of a plain user's users. The caller holds the state lock.
+func (l layout) sweepInside(ctx context.Context, o Options) error {
+	facts, err := check(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = l.start(ctx, o, facts, append(l.childArgs(State{}), "-sweep"))
+	return err
 }
 
 // askToEnd asks the engine to end and says whether it has heard. One that has
@@ -104,10 +116,18 @@ func (l layout) waitEnd(ctx context.Context, r record, patience time.Duration) (
 	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return lock, err
 	}
-	if !killIf(r.PID, r.isAlive) {
+	sent := killIf(r.PID, r.isAlive)
+	if lock, err := l.waitKilled(ctx, time.Second); err == nil {
+		return lock, nil
+	}
+	if !killIf(r.Keeper, r.keeperIsAlive) && !sent {
 		return nil, fmt.Errorf("the engine of %s does not end, and its process is not known", l.state)
 	}
-	killed, cancel := context.WithTimeout(ctx, stopTimeout)
+	return l.waitKilled(ctx, stopTimeout)
+}
+
+func (l layout) waitKilled(ctx context.Context, patience time.Duration) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return waitLock(killed, l.lock)
+	return waitLock(ctx, l.lock)
 }

@@ -31,22 +31,25 @@ const namespace = "buildkit"
 // and what is known of both.
 type store struct {
 	snapshotter string
-	root        string
-	db          *bbolt.DB
-	meta        *ctdmetadata.DB
-	records     *metadata.Store
+	// noOverlay is why layers are copied, where nobody asked for that.
+	noOverlay error
+	root      string
+	db        *bbolt.DB
+	meta      *ctdmetadata.DB
+	records   *metadata.Store
 }
 
 // openStore opens the store of the named snapshotter below root, which has a
 // folder of its own: buildkitd's layout, so that BuildKit's tools find their way.
 func openStore(root, name string) (*store, error) {
+	var noOverlay error
 	if name == "" || name == "auto" {
 		name = "overlayfs"
-		if overlayutils.Supported(root) != nil {
+		if noOverlay = overlayutils.Supported(root); noOverlay != nil {
 			name = "native"
 		}
 	}
-	s := &store{snapshotter: name, root: filepath.Join(root, "runc-"+name)}
+	s := &store{snapshotter: name, noOverlay: noOverlay, root: filepath.Join(root, "runc-"+name)}
 	if err := os.MkdirAll(s.root, 0o700); err != nil {
 		return nil, err
 	}
@@ -125,6 +128,14 @@ func (s *store) workerID() (string, error) {
 		}
 	}
 	return base.ID(s.root)
+}
+
+// notes are what the user should know of the store.
+func (s *store) notes() []string {
+	if s.noOverlay == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("layers are copied, which takes time and room, for overlayfs does not work here: %v", s.noOverlay)}
 }
 
 // close closes what the worker does not close by itself.

@@ -39,7 +39,7 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 		return nil, fmt.Errorf("opening the network: %w", err)
 	}
 	opt := base.WorkerOpt{
-		Labels:           labels(cfg, st.snapshotter, nets.mode),
+		Labels:           labels(cfg, st.snapshotter, nets.mode, c.processMode()),
 		GCPolicy:         gcPolicy(w.GCConfig, c.root),
 		BuildkitVersion:  client.BuildkitVersion{Package: version.Package, Version: BuildKit},
 		NetworkProviders: nets.providers,
@@ -62,7 +62,8 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 	opt.Executor, err = runcexecutor.New(runcexecutor.Opt{
 		Root:                filepath.Join(st.root, "executor"),
 		CommandCandidates:   []string{binary},
-		ProcessMode:         oci.ProcessSandbox,
+		Rootless:            c.kept,
+		ProcessMode:         c.processMode(),
 		DNS:                 dns(cfg),
 		ApparmorProfile:     w.ApparmorProfile,
 		SELinux:             w.SELinux,
@@ -77,6 +78,15 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 		return nil, err
 	}
 	return base.NewWorker(context.Background(), opt)
+}
+
+// processMode says whether the processes of a RUN are among themselves. They are
+// but where there can be no /proc for them.
+func (c childOptions) processMode() oci.ProcessMode {
+	if c.kept && !c.ownProc {
+		return oci.NoProcessSandbox
+	}
+	return oci.ProcessSandbox
 }
 
 // runcOrStub is the command that runs containers. Where runc is missing it is
@@ -94,13 +104,13 @@ func (c childOptions) runcOrStub() (string, error) {
 }
 
 // labels describe the worker as buildkitd would.
-func labels(cfg Config, snapshotter, network string) map[string]string {
+func labels(cfg Config, snapshotter, network string, processes oci.ProcessMode) map[string]string {
 	w := cfg.Workers.OCI
 	out := map[string]string{
 		label.Executor:       "oci",
 		label.Snapshotter:    snapshotter,
 		label.Network:        network,
-		label.OCIProcessMode: oci.ProcessSandbox.String(),
+		label.OCIProcessMode: processes.String(),
 		label.SELinuxEnabled: strconv.FormatBool(w.SELinux),
 	}
 	if host, err := os.Hostname(); err == nil {

@@ -52,6 +52,9 @@ type Options struct {
 	Stdin io.Reader
 	// Timeout ends the process; zero leaves that to the context.
 	Timeout time.Duration
+	// Namespaces are the CLONE_NEW… flags of namespaces that the process is
+	// started in, as clone(2) has them; zero is the caller's own.
+	Namespaces uintptr
 	// MaxOutput bounds standard output, in bytes; zero is 1 MiB. A process
 	// that writes more is ended with ErrOutput: nothing is cut off unseen.
 	MaxOutput int
@@ -125,7 +128,7 @@ func command(ctx context.Context, o Options, stdout, stderr io.Writer) *exec.Cmd
 		cmd.Env = scrubbed()
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: o.Namespaces}
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	cmd.WaitDelay = waitDelay
 	return cmd

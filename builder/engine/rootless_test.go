@@ -1,0 +1,200 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/fixtures"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// buildMain is a run that builds the box: state folder, context, platform, how
+// long RUN takes, and a token that makes it a new one.
+func buildMain(args []string) error {
+	runc, err := engine.FindRunc("")
+	if err != nil {
+		return err
+	}
+	h, err := engine.Ensure(context.Background(), engine.Options{State: args[0], Environ: os.Environ(), Runc: runc, Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	took, err := time.ParseDuration(args[3])
+	if err != nil {
+		return err
+	}
+	out, err := buildBoxFor(context.Background(), h.Client, args[1], sleeper(took, args[4]), map[string]string{"platform": args[2]})
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return json.NewEncoder(os.Stdout).Encode(seen{PID: h.State.PID, Started: h.Started})
+}
+
+// plain is a plain user with this test binary.
+type plain struct {
+	fixtures.PlainUser
+	binary, state string
+	// procIsCovered says that a file of /proc is covered, as container engines do: the
+	// kernel mounts no /proc in a user namespace then.
+	procIsCovered bool
+}
+
+func newPlain(t *testing.T) plain {
+	t.Helper()
+	p := plain{PlainUser: fixtures.PlainUserForTest(t)}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.binary = p.Give(t, self, "engine.test")
+	p.state = filepath.Join(p.Home, ".local/state/archbuild")
+	t.Cleanup(func() {
+		if log, err := os.ReadFile(p.state + "/run/engine.log"); err == nil && t.Failed() {
+			t.Logf("engine.log:\n%s", log)
+		}
+	})
+	return p
+}
+
+// run runs the test binary as the user and gives what a client prints.
+func (p plain) run(t *testing.T, args ...string) seen {
+	t.Helper()
+	s, err := p.try(args...)
+	if err != nil {
+		t.Fatalf("%s: %v", args[0], err)
+	}
+	return s
+}
+
+func (p plain) try(args ...string) (s seen, err error) {
+	cmd := p.Command(p.binary, args...)
+	if p.procIsCovered {
+		script := fmt.Sprintf("mount --bind /dev/null /proc/keys && exec setpriv --reuid=%d --regid=%d --clear-groups \"$@\"", p.UID, p.GID)
+		covered := exec.Command("unshare", append([]string{"--mount", "sh", "-c", script, "sh"}, cmd.Args...)...)
+		covered.Dir, covered.Env = cmd.Dir, append(cmd.Env, "PATH="+os.Getenv("PATH"))
+		cmd = covered
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return s, fmt.Errorf("%w: %s", err, &stderr)
+	}
+	if stdout.Len() > 0 {
+		err = json.Unmarshal(stdout.Bytes(), &s)
+	}
+	return s, err
+}
+
+// box is a context with the box, the user's own.
+func (p plain) box(t *testing.T) string { return p.Give(t, boxContext(t), "box") }
+
+// here is this machine's platform.
+const here = "linux/" + runtime.GOARCH
+
+// wantNothingLeft says what the user has left in the system after the engine.
+func (p plain) wantNothingLeft(t *testing.T) {
+	t.Helper()
+	waitFor(t, "the last process to end", func() bool { return len(p.Processes()) == 0 })
+	for _, r := range p.Remains() {
+		t.Errorf("left behind: %s", r)
+	}
+	for _, pattern := range []string{"/run/*.sock", "/buildkit-*/*/executor/*/config.json", "/buildkit-*/tmp/*"} {
+		paths, _ := filepath.Glob(p.state + pattern)
+		for _, path := range paths {
+			t.Errorf("left behind: %s", path)
+		}
+	}
+}
+
+func TestAPlainUserHasAnEngineToo(t *testing.T) {
+	p := newPlain(t)
+	dir := p.box(t)
+	began := time.Now()
+	first := p.run(t, "build", p.state, dir, here, "1ms", "one")
+	t.Logf("the first: %s", time.Since(began))
+	began = time.Now()
+	second := p.run(t, "build", p.state, dir, here, "1ms", "two")
+	t.Logf("the second: %s", time.Since(began))
+	if !first.Started || second.Started || first.PID != second.PID {
+		t.Errorf("two engines: %+v and %+v", first, second)
+	}
+	p.run(t, "stop", p.state)
+	p.wantNothingLeft(t)
+}
+
+// The machine's list of emulators need not have these. The box is a program of a
+// few instructions.
+func TestAPlainUserHasEmulatorsOfTheirOwn(t *testing.T) {
+	p := newPlain(t)
+	for _, spelling := range []string{"linux/arm64", "linux/riscv64", "linux/s390x"} {
+		probe := detect.Probe(platform.MustParse(spelling))
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "box"), probe, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		p.run(t, "build", p.state, p.Give(t, dir, strings.ReplaceAll(spelling, "/", "-")), spelling, "1ms", "one")
+	}
+	p.run(t, "stop", p.state)
+	p.wantNothingLeft(t)
+}
+
+// A killed engine takes its containers with it, and the next one works.
+func TestAPlainUsersEngineIsKilled(t *testing.T) {
+	for name, covered := range map[string]bool{
+		"with processes of its own":      false,
+		"where part of /proc is covered": true,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlain(t)
+			p.procIsCovered = covered
+			dir := p.box(t)
+			p.run(t, "build", p.state, dir, here, "1ms", "before")
+			for i, after := range []time.Duration{0, 200} {
+				token := fmt.Sprintf("t%d-%d", i, time.Now().UnixNano())
+				engine := p.run(t, "client", p.state)
+				done := make(chan error, 1)
+				go func() {
+					_, err := p.try("build", p.state, dir, here, "1m", token)
+					done <- err
+				}()
+				waitFor(t, "the container", func() bool { return p.hasProcess(token, "box") })
+				time.Sleep(after * time.Millisecond)
+				syscall.Kill(engine.PID, syscall.SIGKILL)
+				if err := <-done; err == nil {
+					t.Error("the build whose engine was killed has passed")
+				}
+				waitFor(t, "the container to end", func() bool { return len(p.Processes()) == 0 })
+				p.run(t, "build", p.state, dir, here, "1ms", token+"-after")
+			}
+			p.run(t, "stop", p.state)
+			p.wantNothingLeft(t)
+		})
+	}
+}
+
+// hasProcess says whether the user runs a process with both words in its command line.
+func (p plain) hasProcess(words ...string) bool {
+	for _, line := range p.Processes() {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all && !strings.Contains(line, "engine.test") {
+			return true
+		}
+	}
+	return false
+}
