@@ -33,7 +33,7 @@ func (e *DiskFullError) Unwrap() error { return e.Err }
 
 // Hint says how to get room.
 func (e *DiskFullError) Hint() string {
-	return "free some space, or keep archbuild's files on another disk with --state FOLDER"
+	return "free some space (archbuild engine prune), or keep archbuild's files on another disk with --state FOLDER"
 }
 
 // explainDisk finds out whether a failure comes from a full disk. What a node

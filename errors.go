@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"github.com/archbuild/archbuild/internal/nearest"
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "engine", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "engine", "completion", "version"}
 
 // NoFolderError says that a word is neither a verb nor a folder.
 type NoFolderError struct{ Path string }
@@ -56,16 +56,11 @@ func (e *NoFolderError) near() string {
 	if e.isVerb() {
 		return ""
 	}
-	best, at := "", 3
-	for i, candidate := range candidates {
-		if d := levenshtein.Distance(word, candidate, nil); d < at && d < len(word) {
-			best, at = candidate, d
-			if i >= len(verbs) {
-				best = "./" + filepath.Join(parent, candidate)
-			}
-		}
+	near := nearest.Word(word, candidates)
+	if i := slices.Index(candidates, near); i >= len(verbs) {
+		return "./" + filepath.Join(parent, near)
 	}
-	return best
+	return near
 }
 
 // inService puts the service's name before each of the errors, which stay

@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"rewrite":    {"template", "plan", "plan/cross"},
 	// It starts itself, detached, which the process door is not for; newuidmap is a program
 	// like others. What a plain user's engine needs and registers, detect shows.
-	"builder/engine": {"detect", "internal/run"},
+	"builder/engine": {"detect", "internal/run", "internal/nearest"},
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/imagetree"},
 	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry"},
@@ -40,13 +40,15 @@ var arrows = map[string][]string{
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
+	// What a mistyped word was meant for: errors of several packages name it.
+	"internal/nearest": {},
 	// What stands under a name, wherever it lies: verify, manifest and manifest/inspect read the same tree.
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
 	".": {"template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
-		"internal/config", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui"},
-	"cmd/archbuild": {".", "builder/engine", "internal/ui"},
+		"internal/config", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest"},
+	"cmd/archbuild": {".", "builder/engine", "internal/ui", "internal/nearest"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

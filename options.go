@@ -81,6 +81,9 @@ type Engine struct {
 	// Config is a buildkitd.toml.
 	Config string
 	Runc   string
+	// Memory is the most that the engine and its steps may take together, with a
+	// unit; empty leaves a running engine as it is.
+	Memory string
 	// Idle is how long the engine outlives its last client; 0 means five minutes.
 	Idle time.Duration
 }

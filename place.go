@@ -124,7 +124,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 				return nil, nil, err
 			}
 			// It is this program: nothing needs to be asked.
-			node := &builder.Node{Name: "engine", Client: handle.Client, Private: true}
+			node := &builder.Node{Name: "engine", Client: handle.Client, Private: true, Memory: handle.State.Memory}
 			return node, func() { handle.Close() }, nil
 		},
 	}, nil
@@ -145,10 +145,26 @@ func (o Options) engineOptions() (engine.Options, error) {
 	if err != nil {
 		return engine.Options{}, err
 	}
+	memory, err := o.engineMemory()
+	if err != nil {
+		return engine.Options{}, err
+	}
 	return engine.Options{
 		State: o.stateDir(), RuntimeDir: o.Getenv("XDG_RUNTIME_DIR"), Config: config, Runc: runc,
-		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.engineLog(),
+		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.engineLog(), Memory: memory, Version: o.Version,
 	}, nil
+}
+
+// engineMemory reads --engine-memory; 0 is none.
+func (o Options) engineMemory() (int64, error) {
+	if o.Memory == "" {
+		return 0, nil
+	}
+	limit, err := engine.ParseMemory(o.Memory)
+	if err != nil {
+		return 0, &UsageError{fmt.Errorf("--engine-memory: %w", err), "give an amount with a unit: 2GB, 512MB"}
+	}
+	return limit, nil
 }
 
 // engineLog is where the engine's start is told: nowhere under --quiet, and not

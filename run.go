@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -54,7 +54,7 @@ func (o Options) check() (run, error) {
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store")}}
+	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store"), folder(o.answersDir())}}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
 	var err error
@@ -69,7 +69,7 @@ func (o Options) check() (run, error) {
 	r.provenance, err = parseProvenance(o.Provenance)
 	note(err)
 	r.profile, err = manifest.ParseProfile(o.Attestations)
-	note(err)
+	note(meant("--attestations", o.Attestations, err))
 	note(o.Release.check(o.Tags))
 	r.annotations, err = manifest.ParseAnnotations(o.Annotations)
 	note(err)
@@ -82,7 +82,7 @@ func (o Options) check() (run, error) {
 	note(err)
 	note(resolve.Rules{List: r.rules}.Check())
 	r.mode, err = resolve.ParseMode(o.BasesMode)
-	note(err)
+	note(meant("--bases", o.BasesMode, err))
 	note(o.checkWords())
 	note(r.checkNames())
 	note(r.checkFiles())
@@ -144,16 +144,11 @@ func (o Options) checkWords() error {
 	if o.MaxBytes < 0 || o.MaxInstructions < 0 {
 		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
 	}
-	for _, flag := range []struct {
-		name, value string
-		words       []string
-	}{
-		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
-		{"--cross", o.Cross, []string{crossAuto, crossOff, crossRequire}},
-		{"--progress", o.progressMode(), []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}},
+	for _, flag := range []struct{ name, value string }{
+		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--progress", o.progressMode()},
 	} {
-		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
-			return &UsageError{fmt.Errorf("%s %s: no such mode", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")}
+		if flag.value != "" && !slices.Contains(words(flag.name), flag.value) {
+			return noWord(flag.name, flag.value)
 		}
 	}
 	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {
@@ -231,13 +226,18 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 	for host, table := range config.Registries {
 		mirrors[host] = table.Mirrors
 	}
-	cache := filepath.Join(o.stateDir(), "registry")
+	cache := o.answersDir()
 	if o.DryRun { // which leaves nothing behind
 		cache = ""
 	}
 	keys, err := o.keychain()
 	if err != nil {
 		return nil, nil, err
+	}
+	if log := o.engineLog(); log != nil {
+		for _, warning := range engine.ConfigWarnings(path) {
+			fmt.Fprintf(log, "archbuild: warning: %s\n", ui.Line(warning))
+		}
 	}
 	return registry.New(registry.Options{
 		Hosts: registry.FromBuildkitd(config.Registries), Else: o.otherHosts(), CacheDir: cache, UserAgent: "archbuild/" + o.Version,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -14,12 +13,20 @@ import (
 // store is the content store in the state folder: what BuildKit exports lands
 // here, and every output is made from here. It is a cache: a second run finds
 // the blobs and has none sent again.
-type store struct{ dir string }
+type store struct {
+	dir string
+	// answers are those of registries, which are pruned at the same time. Each can
+	// be missing at any moment: it is asked for again.
+	answers folder
+}
 
 // Bounds of the store between runs. Within a run it holds whatever is needed.
 const (
 	storeBytes = 10 << 30
 	storeAge   = 7 * 24 * time.Hour
+
+	answersBytes = 256 << 20
+	answersAge   = 30 * 24 * time.Hour
 )
 
 // hold keeps blobs from being pruned until release is called. Any number of
@@ -61,28 +68,22 @@ func (s store) hold(ctx context.Context) (release func(), err error) {
 // remove is left: the next run tries again.
 func (s store) prune(now time.Time) {
 	os.RemoveAll(filepath.Join(s.dir, "ingest"))
-	folder := filepath.Join(s.dir, "blobs", "sha256")
-	entries, err := os.ReadDir(folder)
+	s.blobs().trim(now, bounds{age: storeAge}, bounds{most: storeBytes})
+	s.answers.trim(now, bounds{age: answersAge}, bounds{most: answersBytes})
+}
+
+func (s store) blobs() folder { return folder(filepath.Join(s.dir, "blobs", "sha256")) }
+
+// empty prunes the store further than it does by itself, unless a run needs it.
+func (s store) empty(b bounds, now time.Time) (gone trimmed, busy bool) {
+	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR, 0)
 	if err != nil {
-		return
+		return trimmed{}, false // there is no store
 	}
-	var files []os.FileInfo
-	var total int64
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil {
-			continue
-		}
-		files = append(files, info)
-		total += info.Size()
+	defer lock.Close()
+	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return trimmed{}, true
 	}
-	slices.SortFunc(files, func(a, b os.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	for _, file := range files {
-		if total <= storeBytes && now.Sub(file.ModTime()) < storeAge {
-			return
-		}
-		if os.Remove(filepath.Join(folder, file.Name())) == nil {
-			total -= file.Size()
-		}
-	}
+	os.RemoveAll(filepath.Join(s.dir, "ingest"))
+	return s.blobs().trim(now, b), false
 }

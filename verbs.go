@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 // EngineStatus tells of the private engine.
@@ -32,12 +33,18 @@ func WriteEngine(w io.Writer, s engine.State) error {
 		_, err := fmt.Fprintf(w, "not running; the next build starts it (BuildKit %s)\ncaches in %s\n", s.BuildKit, s.Root)
 		return err
 	}
-	runc := s.Runc
+	runc, memory := s.Runc, "no limit"
 	if runc == "" {
 		runc = "none"
 	}
-	_, err := fmt.Fprintf(w, "running: BuildKit %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\n",
-		s.BuildKit, s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc)
+	if s.Memory > 0 {
+		memory = engine.IEC(s.Memory) + " for the engine and its steps"
+	}
+	if s.MemoryNote != "" {
+		memory += " (" + ui.Line(s.MemoryNote) + ")"
+	}
+	_, err := fmt.Fprintf(w, "running: BuildKit %s, started by archbuild %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\nmemory %s\n",
+		s.BuildKit, ui.Line(s.Version), s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc, memory)
 	return err
 }
 

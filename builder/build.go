@@ -75,7 +75,7 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 		result.Descriptor, err = descriptor(response)
 	}
 	if err != nil {
-		result.Err = explain(job, opts.Template, err, watch)
+		result.Err = explain(job, opts.Template, err, watch, s.node.Memory)
 		if grpcerrors.Code(err) == codes.Unavailable {
 			result.Err = &LostError{Node: s.node.Name, Platform: job.Platform, Err: err}
 		}

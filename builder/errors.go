@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	gatewayerrors "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
 )
 
 // Error is a job that failed: where in the Dockerfile, why, and what the step said last.
@@ -21,6 +24,10 @@ type Error struct {
 	Source string
 	// ExitCode of the process, or 0 when none was at fault.
 	ExitCode int
+	// OutOfMemory says that the kernel ended something in the step for want of
+	// memory, Memory what the node may take, in bytes; 0 is no known limit.
+	OutOfMemory bool
+	Memory      int64
 	// Log are the last lines that the failing step printed.
 	Log []string
 	Err error
@@ -44,7 +51,12 @@ func (e *Error) Error() string {
 
 // cause is the innermost message: BuildKit wraps it in the names of its own layers.
 func (e *Error) cause() string {
-	if e.ExitCode != 0 {
+	switch {
+	case e.OutOfMemory && e.Memory > 0:
+		return fmt.Sprintf("out of memory: the engine and its steps may take %s, and the command ended with exit status %d", engine.IEC(e.Memory), e.ExitCode)
+	case e.OutOfMemory:
+		return fmt.Sprintf("out of memory: the command ended with exit status %d", e.ExitCode)
+	case e.ExitCode != 0:
 		return fmt.Sprintf("the command ended with exit status %d", e.ExitCode)
 	}
 	text := e.Err.Error()
@@ -57,6 +69,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint depends on what went wrong.
 func (e *Error) Hint() string {
+	if e.OutOfMemory && e.Memory > 0 {
+		return "give it more with --engine-memory SIZE, or build one platform at a time: --platform " + e.Platform.String()
+	}
+	if e.OutOfMemory {
+		return "build one platform at a time: --platform " + e.Platform.String()
+	}
 	if e.ExitCode != 0 {
 		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows more of its output, --platform %s builds this one alone", e.Line, e.Platform)
 	}
@@ -86,11 +104,15 @@ func (e *LostError) Hint() string {
 }
 
 // explain turns BuildKit's error into one that names platform, line and output.
-func explain(job plan.Job, file string, err error, watch *watcher) error {
+func explain(job plan.Job, file string, err error, watch *watcher, memory int64) error {
 	e := &Error{Platform: job.Platform, File: file, Err: err, Log: watch.lastLines(8)}
 	var exit *gatewayerrors.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gatewayerrors.UnknownExitStatus {
 		e.ExitCode = int(exit.ExitCode)
+		// A registry can be exhausted too, but it has no exit status.
+		if grpcerrors.Code(err) == codes.ResourceExhausted {
+			e.OutOfMemory, e.Memory = true, memory
+		}
 	}
 	for _, source := range errdefs.Sources(err) {
 		if source.Info == nil || len(source.Ranges) == 0 {

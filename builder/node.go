@@ -26,6 +26,9 @@ type Node struct {
 	// Private says that nobody else looks at this server: its builds need no
 	// record in its history.
 	Private bool
+	// Memory is the most that the server and its steps may take together, in
+	// bytes; 0 where that is not known.
+	Memory int64
 }
 
 // dialTimeout bounds how long a node may take to answer at all.

@@ -45,7 +45,7 @@ type buildkit struct {
 // newBuildkit opens BuildKit's data below the root and puts its parts together.
 // The caller holds the state lock: two of these on one root would wait for each
 // other for ever. The channel tells BuildKit that the end has come.
-func newBuildkit(c childOptions, cfg Config, end <-chan struct{}) (*buildkit, error) {
+func newBuildkit(c childOptions, cfg Config, mem *memory, end <-chan struct{}) (*buildkit, error) {
 	version.Version = BuildKit
 	apicaps.ExportedProduct = "buildkit"
 	if err := applyProcessConfig(cfg); err != nil {
@@ -62,7 +62,7 @@ func newBuildkit(c childOptions, cfg Config, end <-chan struct{}) (*buildkit, er
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWorker(c, cfg, st, hosts)
+	w, err := newWorker(c, cfg, mem, st, hosts)
 	if err != nil {
 		return nil, fmt.Errorf("opening BuildKit's worker: %w", err)
 	}

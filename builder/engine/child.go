@@ -103,7 +103,7 @@ func hintOf(err error) string {
 // childArgs is the command line of an engine.
 func (l layout) childArgs(s State) []string {
 	return []string{
-		"-state", l.state, "-socket", l.socket, "-config", s.Config, "-runc", s.Runc, "-idle", s.Idle,
+		"-state", l.state, "-socket", l.socket, "-config", s.Config, "-runc", s.Runc, "-idle", s.Idle, "-version", s.Version,
 		"-emulators", strings.Join(s.Emulators, ","),
 	}
 }
@@ -113,6 +113,7 @@ type childOptions struct {
 	layout
 	config    string
 	runc      string
+	version   string
 	idle      time.Duration
 	emulators []string
 
@@ -137,6 +138,7 @@ func parseChild(args []string) (childOptions, error) {
 	fs.StringVar(&socket, "socket", "", "")
 	fs.StringVar(&c.config, "config", "", "")
 	fs.StringVar(&c.runc, "runc", "", "")
+	fs.StringVar(&c.version, "version", "", "")
 	fs.DurationVar(&c.idle, "idle", DefaultIdle, "")
 	fs.StringVar(&emulators, "emulators", "", "")
 	fs.BoolVar(&c.keeps, "keep", false, "")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/moby/buildkit/client"
@@ -34,19 +35,36 @@ type Options struct {
 	// Idle is how long the engine stays without a client, 5 minutes if 0. The
 	// last client to connect decides.
 	Idle time.Duration
+	// Memory is the most that the engine and the steps it runs may take together,
+	// in bytes; 0 leaves an engine that runs as it is, and sets no limit to a new
+	// one. See [State].
+	Memory int64
 	// Executable is the program to start and its first arguments; the program
 	// must call [IsChild] and [Main]. Empty: this program.
 	Executable []string
 	// Environ is the environment to take proxies, certificates and PATH from;
 	// nothing else of it reaches the engine. Nil: an empty one but for PATH.
 	Environ []string
-	// Log receives a line when an engine is started or replaced; may be nil.
+	// AsIs takes an engine that runs as it is, whatever it was started with: for
+	// looking at it and pruning it.
+	AsIs bool
+	// Patience is how long to wait for the builds of other runs on an engine that
+	// does not fit, an hour if 0, and for one that does not answer, up to half a
+	// minute. Below 0 there is no waiting.
+	Patience time.Duration
+	// Version is that of the calling program, for [State].
+	Version string
+	// Log receives a line when an engine is started, replaced or waited for; may
+	// be nil.
 	Log io.Writer
 }
 
 func (o Options) withDefaults() Options {
 	if o.Idle <= 0 {
 		o.Idle = DefaultIdle
+	}
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
 	}
 	if o.Environ == nil {
 		o.Environ = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -82,15 +100,17 @@ func (h *Handle) Address() string { return "unix://" + h.State.Socket }
 func (h *Handle) Close() error { return h.Client.Close() }
 
 // Ensure connects to the engine of a state folder and starts one if there is
-// none. One that runs with another BuildKit version, configuration or runc is
-// replaced if nobody uses it, else the error is a *BusyError. Any number of
-// processes may call it at once: one engine is started.
+// none. One that runs with another BuildKit version, protocol, configuration or
+// runc is replaced as soon as nobody uses it; when Patience is over the error is
+// a *BusyError. One that does not answer is waited for as well, and never
+// doubled: the error is a *HungError. Any number of processes may call Ensure at
+// once: one engine is started.
 //
 // The engine of a plain user is root in a user namespace of its own; what that
 // takes and is not there, a *RootlessError tells.
 //
 // Other errors to expect: *CapabilityError, *ConfigError, *StartError,
-// *HungError, *ForeignDirError. Every one has a hint.
+// *ForeignDirError. Every one has a hint.
 func Ensure(ctx context.Context, o Options) (*Handle, error) {
 	o = o.withDefaults()
 	l, err := newLayout(o)
@@ -104,12 +124,41 @@ func Ensure(ctx context.Context, o Options) (*Handle, error) {
 	if err := l.make(); err != nil {
 		return nil, err
 	}
-	gate, err := waitLock(ctx, l.gate)
+	for wait := newWaiting(o); ; {
+		h, err := l.attempt(ctx, wait, wanted)
+		if err == nil {
+			o.sayMemory(h.State)
+			return h, nil
+		}
+		// The gate is free meanwhile: others come and go, also to stop the engine.
+		if err := wait.on(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sayMemory says why the limit in force is not the one that was asked for.
+func (o Options) sayMemory(s State) {
+	switch {
+	case o.Memory == 0 || s.Memory == o.Memory && s.MemoryNote == "":
+	case s.Memory == 0:
+		fmt.Fprintf(o.Log, "the engine has no memory limit: %s\n", s.MemoryNote)
+	default:
+		fmt.Fprintf(o.Log, "the engine has a memory limit of %s: %s\n", IEC(s.Memory), s.MemoryNote)
+	}
+}
+
+// attempt is one look for the engine, under the gate.
+func (l layout) attempt(ctx context.Context, wait *waiting, wanted State) (*Handle, error) {
+	gate, err := wait.gate(ctx, l)
 	if err != nil {
 		return nil, err
 	}
 	defer gate.Close()
-	return l.ensure(ctx, o, wanted)
+	if err := l.stopped(); err != nil {
+		return nil, err
+	}
+	return l.ensure(ctx, wait, wanted)
 }
 
 // wantedState is the part of the state that must fit.
@@ -118,7 +167,7 @@ func wantedState(ctx context.Context, o Options) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{BuildKit: BuildKit, Runc: o.Runc, ConfigHash: configHash(data, o.Environ), Idle: o.Idle.String()}
+	s := State{Protocol: protocol, Version: o.Version, BuildKit: BuildKit, Runc: o.Runc, ConfigHash: configHash(data, o.Environ), Idle: o.Idle.String(), Memory: o.Memory}
 	if ownPower().rootless {
 		for _, r := range detect.PrivateEmulators(ctx, detect.Options{Rootless: true}) {
 			s.Emulators = append(s.Emulators, r.Name+"="+r.Interpreter)
@@ -134,10 +183,10 @@ func wantedState(ctx context.Context, o Options) (State, error) {
 
 // ensure does the work under the gate. Further rounds are for engines that end
 // between two looks (killed, or started by a run that had other settings).
-func (l layout) ensure(ctx context.Context, o Options, wanted State) (*Handle, error) {
-	started := false
+func (l layout) ensure(ctx context.Context, wait *waiting, wanted State) (*Handle, error) {
+	o, started := wait.options, false
 	for round := 0; ; round++ {
-		h, err := l.connect(ctx, o, wanted)
+		h, err := l.connect(ctx, wait, wanted)
 		if err == nil {
 			h.Started = started
 			return h, nil
@@ -157,30 +206,42 @@ func (l layout) ensure(ctx context.Context, o Options, wanted State) (*Handle, e
 
 // connect gives a handle on a fitting engine. It ends one that does not fit, if
 // nobody uses it, and then says errNotRunning.
-func (l layout) connect(ctx context.Context, o Options, wanted State) (*Handle, error) {
+func (l layout) connect(ctx context.Context, wait *waiting, wanted State) (*Handle, error) {
 	c, err := dial(ctx, l.liveSocket())
 	if err != nil {
 		return nil, err
 	}
-	s, err := ask(ctx, c, keyIdle, wanted.Idle)
+	s, err := greet(ctx, c, wanted)
 	if err != nil {
 		c.Close()
 		return nil, l.explain(ctx, err)
 	}
 	differs := mismatch(s, wanted)
-	if len(differs) == 0 {
+	if len(differs) == 0 || wait.options.AsIs {
 		return &Handle{Client: c, State: s}, nil
 	}
 	defer c.Close()
-	s, err = retireUnused(ctx, c)
+	s, err = retireUnused(ctx, c, wait.leave())
 	if err != nil {
 		return nil, l.explain(ctx, err)
 	}
 	if s.Running {
 		return nil, &BusyError{Differs: differs, Connections: s.Connections, PID: s.PID}
 	}
-	fmt.Fprintf(o.Log, "replacing the private engine: it has another %s\n", differs[0])
+	fmt.Fprintf(wait.options.Log, "replacing the private engine: it has another %s\n", differs[0])
 	return nil, errNotRunning
+}
+
+// greet asks an engine for its state and says what this run wants of it. An
+// engine at work answers at once; one that does not is waited for outside the gate.
+func greet(ctx context.Context, c *client.Client, wanted State) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	words := []string{keyIdle, wanted.Idle}
+	if wanted.Memory > 0 {
+		words = append(words, keyMemory, strconv.FormatInt(wanted.Memory, 10))
+	}
+	return ask(ctx, c, words...)
 }
 
 // leaveTime is how long an engine may take to notice that a client has left.
@@ -188,10 +249,10 @@ const leaveTime = 500 * time.Millisecond
 
 // retireUnused ends an engine if nobody else is connected, now or in a moment:
 // the run before this one may have ended just now.
-func retireUnused(ctx context.Context, c *client.Client) (State, error) {
+func retireUnused(ctx context.Context, c *client.Client, leave time.Duration) (State, error) {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		s, err := ask(ctx, c, keyRetire, retireAlone)
-		if err != nil || !s.Running || time.Since(began) > leaveTime {
+		if err != nil || !s.Running || time.Since(began) >= leave {
 			return s, err
 		}
 	}
@@ -201,6 +262,9 @@ func retireUnused(ctx context.Context, c *client.Client) (State, error) {
 // also serves a run that found none.
 func mismatch(have, want State) []string {
 	var differs []string
+	if have.Protocol != want.Protocol {
+		differs = append(differs, "archbuild version")
+	}
 	if have.BuildKit != want.BuildKit {
 		differs = append(differs, "BuildKit version")
 	}
@@ -227,7 +291,7 @@ func (l layout) explain(ctx context.Context, err error) error {
 		return errNotRunning
 	case codes.DeadlineExceeded:
 		r, _ := l.readRecord()
-		return &HungError{PID: r.PID, Err: err}
+		return &HungError{PID: r.PID, Stopped: isStopped(r.PID), Err: err}
 	}
 	return fmt.Errorf("greeting the engine: %w", err)
 }

@@ -74,10 +74,19 @@ func (e *StartError) Hint() string {
 // HungError says that an engine lives but does not answer.
 type HungError struct {
 	PID int
+	// Stopped says that a signal has stopped the process.
+	Stopped bool
+	// Err is how that was noticed; nil where the process was seen to be stopped.
 	Err error
 }
 
 func (e *HungError) Error() string {
+	switch {
+	case e.Stopped:
+		return fmt.Sprintf("the running engine (pid %d) is stopped by a signal and does not answer", e.PID)
+	case e.Err == nil:
+		return fmt.Sprintf("the running engine (pid %d) does not answer", e.PID)
+	}
 	return fmt.Sprintf("the running engine (pid %d) does not answer: %v", e.PID, e.Err)
 }
 
@@ -85,7 +94,12 @@ func (e *HungError) Error() string {
 func (e *HungError) Unwrap() error { return e.Err }
 
 // Hint says how to go on.
-func (e *HungError) Hint() string { return "archbuild engine stop" }
+func (e *HungError) Hint() string {
+	if e.Stopped {
+		return fmt.Sprintf("let it go on: kill -CONT %d, or end it: archbuild engine stop", e.PID)
+	}
+	return "archbuild engine stop"
+}
 
 // ForeignDirError says that a folder which must be private is not this user's.
 type ForeignDirError struct{ Dir string }

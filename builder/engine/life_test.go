@@ -96,6 +96,7 @@ func TestAnEngineInUseIsNotReplaced(t *testing.T) {
 	o := options(t)
 	first := ensure(t, o)
 	other := o
+	other.Patience = -1
 	other.Environ = append(slices.Clone(o.Environ), "HTTPS_PROXY=http://proxy.example:3128")
 	_, err := engine.Ensure(t.Context(), other)
 	var busy *engine.BusyError

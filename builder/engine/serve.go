@@ -23,6 +23,8 @@ type server struct {
 	conns *conns
 	grpc  *grpc.Server
 	state State
+	// memory is the limit for this engine and its steps.
+	memory *memory
 	// end is closed when the engine is to end.
 	end     chan struct{}
 	endOnce sync.Once
@@ -36,13 +38,13 @@ type server struct {
 // place swept. The notes are for the client that waits. The caller holds the
 // state lock.
 func (c childOptions) run(cfg Config, hash string, notes []string, say *os.File) error {
-	s := &server{childOptions: c, idle: c.idle, end: make(chan struct{})}
+	s := &server{childOptions: c, idle: c.idle, end: make(chan struct{}), memory: newMemory(c, cfg)}
 	if err := s.announce(hash); err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	bk, err := newBuildkit(c, cfg, s.end)
+	bk, err := newBuildkit(c, cfg, s.memory, s.end)
 	if err != nil {
 		return err
 	}
@@ -70,6 +72,7 @@ func (c childOptions) run(cfg Config, hash string, notes []string, say *os.File)
 		logrus.Warnf("engine: closing: %v", err)
 	}
 	logrus.Infof("engine: ended")
+	s.memory.leave()
 	return c.sweep()
 }
 
@@ -99,7 +102,8 @@ func (s *server) announce(hash string) error {
 		return fmt.Errorf("reading the engine's own start time: %w", err)
 	}
 	s.state = State{
-		Running: true, PID: s.pid, Socket: s.socket, Root: s.root, Log: s.log, BuildKit: BuildKit,
+		Running: true, PID: s.pid, Socket: s.socket, Root: s.root, Log: s.log,
+		Version: s.version, Protocol: protocol, BuildKit: BuildKit,
 		ConfigHash: hash, Config: s.config, Runc: s.runc, Since: &now, Idle: s.idle.String(),
 		Rootless: s.kept, Emulators: s.emulators,
 	}
@@ -108,16 +112,17 @@ func (s *server) announce(hash string) error {
 
 // hear handles a client's words and gives the state for the answer. The client
 // itself is not counted among the connections.
-func (s *server) hear(idle, retire string) State {
+func (s *server) hear(said words) State {
 	s.mu.Lock()
-	if d, err := time.ParseDuration(idle); err == nil && d > 0 {
+	if d, err := time.ParseDuration(said.idle); err == nil && d > 0 {
 		s.idle = d
 	}
 	state := s.state
 	state.Idle = s.idle.String()
 	s.mu.Unlock()
 	state.Connections = max(0, s.conns.count()-1)
-	if retire == retireNow || retire == retireAlone && state.Connections == 0 {
+	state.Memory, state.MemoryNote = s.memory.hear(said.memory, state.Connections)
+	if said.retire == retireNow || said.retire == retireAlone && state.Connections == 0 {
 		s.retire()
 		// The answer goes out before the connection does.
 		time.AfterFunc(20*time.Millisecond, s.stop)

@@ -18,6 +18,10 @@ type State struct {
 	Socket string `json:"socket"`
 	Root   string `json:"root"`
 	Log    string `json:"log"`
+	// Version is that of the archbuild that started it, Protocol what it speaks
+	// with its clients; both empty when none runs.
+	Version  string `json:"archbuild,omitempty"`
+	Protocol int    `json:"protocol,omitempty"`
 	// BuildKit is the version of the server that runs, else of this program.
 	BuildKit string `json:"buildkit"`
 	// ConfigHash covers buildkitd.toml and the proxies and certificates of the
@@ -36,6 +40,10 @@ type State struct {
 	// Emulators are those that it has registered in its namespace for itself, each
 	// as the name of the entry and the path of the program: qemu-arm=/usr/bin/qemu-arm.
 	Emulators []string `json:"emulators,omitempty"`
+	// Memory is the most that the engine and its steps may take together, in bytes;
+	// 0 is no limit. MemoryNote says why it is not the limit that was asked for last.
+	Memory     int64  `json:"memory,omitempty"`
+	MemoryNote string `json:"memoryNote,omitempty"`
 	// Connections counts the other clients connected.
 	Connections int `json:"connections"`
 }

@@ -21,6 +21,9 @@ func Status(ctx context.Context, o Options) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	if err := l.stopped(); err != nil {
+		return State{}, err
+	}
 	none := State{Socket: l.socket, Root: l.root, Log: l.log, BuildKit: BuildKit}
 	c, err := dial(ctx, l.liveSocket())
 	if errors.Is(err, errNotRunning) {
@@ -53,7 +56,7 @@ func Stop(ctx context.Context, o Options) error {
 	if _, err := os.Stat(l.run); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	gate, err := waitLock(ctx, l.gate)
+	gate, err := l.gateForStop(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,6 +94,22 @@ func (l layout) sweepInside(ctx context.Context, o Options) error {
 	}
 	_, err = l.start(ctx, o, facts, append(l.childArgs(State{}), "-sweep"))
 	return err
+}
+
+// gateForStop takes the gate. An engine that was stopped by a signal while it
+// held the gate is killed: it would hold it on.
+func (l layout) gateForStop(ctx context.Context) (*os.File, error) {
+	for {
+		short, cancel := context.WithTimeout(ctx, 3*time.Second)
+		gate, err := waitLock(short, l.gate)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return gate, err
+		}
+		if r, err := l.readRecord(); err == nil && l.stopped() != nil {
+			killIf(r.PID, r.isAlive)
+		}
+	}
 }
 
 // askToEnd asks the engine to end and says whether it has heard. One that has

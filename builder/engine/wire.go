@@ -21,6 +21,8 @@ const (
 	keyIdle = "archbuild-idle"
 	// keyRetire tells the engine to end: retireAlone or retireNow.
 	keyRetire = "archbuild-retire"
+	// keyMemory tells the engine how much memory it and its steps may take, in bytes.
+	keyMemory = "archbuild-memory"
 	// keyState carries the engine's State back, as JSON.
 	keyState = "archbuild-state-bin"
 
@@ -33,14 +35,17 @@ const (
 // answerTimeout is how long a client waits for the engine's Info.
 const answerTimeout = 10 * time.Second
 
+// greetTimeout is how long a run waits that still holds the gate.
+const greetTimeout = 3 * time.Second
+
 // errNotOurs says that what listens on the socket is no engine of archbuild.
 var errNotOurs = errors.New("the server on the socket is not archbuild's engine")
 
 // ask makes the Info call, with the words given as pairs.
-func ask(ctx context.Context, c *client.Client, words ...string) (State, error) {
+func ask(ctx context.Context, c *client.Client, pairs ...string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	ctx = metadata.AppendToOutgoingContext(ctx, words...)
+	ctx = metadata.AppendToOutgoingContext(ctx, pairs...)
 	var header metadata.MD
 	if _, err := c.ControlClient().Info(ctx, &controlapi.InfoRequest{}, grpc.Header(&header)); err != nil {
 		return State{}, err
@@ -56,21 +61,24 @@ func ask(ctx context.Context, c *client.Client, words ...string) (State, error) 
 	return s, nil
 }
 
+// words are what a client has said; what it has not is empty.
+type words struct{ idle, retire, memory string }
+
 // answer is the engine's side of ask, as an interceptor around BuildKit's Info.
 // The engine's own words are handled by hear, which gives the state to send. Any
 // other call, and an Info that says how long to stay, is use of the engine.
-func answer(hear func(idle, retire string) State, use func()) grpc.UnaryServerInterceptor {
+func answer(hear func(words) State, use func()) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if info.FullMethod != controlapi.Control_Info_FullMethodName {
 			use()
 			return handler(ctx, req)
 		}
 		md, _ := metadata.FromIncomingContext(ctx)
-		idle := first(md.Get(keyIdle))
-		if idle != "" {
+		said := words{idle: first(md.Get(keyIdle)), retire: first(md.Get(keyRetire)), memory: first(md.Get(keyMemory))}
+		if said.idle != "" {
 			use()
 		}
-		data, err := json.Marshal(hear(idle, first(md.Get(keyRetire))))
+		data, err := json.Marshal(hear(said))
 		if err != nil {
 			return nil, err
 		}

@@ -32,7 +32,7 @@ import (
 // executor that has runc make containers. BuildKit's own assembly is not used
 // because it also makes an RSA key for a proxy at every start, a tenth of a
 // second on average, and keeps a database open for ever.
-func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts) (*base.Worker, error) {
+func newWorker(c childOptions, cfg Config, mem *memory, st *store, hosts docker.RegistryHosts) (*base.Worker, error) {
 	w := cfg.Workers.OCI
 	nets, err := openNetworks(c.root, cfg)
 	if err != nil {
@@ -59,7 +59,7 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 	if err != nil {
 		return nil, err
 	}
-	opt.Executor, err = runcexecutor.New(runcexecutor.Opt{
+	containers, err := runcexecutor.New(runcexecutor.Opt{
 		Root:                filepath.Join(st.root, "executor"),
 		CommandCandidates:   []string{binary},
 		Rootless:            c.kept,
@@ -70,10 +70,12 @@ func newWorker(c childOptions, cfg Config, st *store, hosts docker.RegistryHosts
 		DefaultCgroupParent: cmp.Or(w.DefaultCgroupParent, c.cgroup()),
 		ResourceMonitor:     opt.ResourceMonitor,
 		ProxyProvider:       nets.proxy,
+		OOMScoreAdj:         mem.stepScore,
 	}, nets.providers)
 	if err != nil {
 		return nil, err
 	}
+	opt.Executor = bounded{containers, mem}
 	if err := st.fill(&opt); err != nil {
 		return nil, err
 	}

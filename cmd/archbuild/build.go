@@ -114,6 +114,7 @@ func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringVar(&opts.Node, "node", "", "`ADDRESS` of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
 	stateFlags(f, &opts.Engine)
 	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps, a `FILE` (default beside archbuild, then PATH)")
+	f.StringVar(&opts.Memory, "engine-memory", "", "the most memory that the engine and the steps it runs may take together, a `SIZE`: 4GB (default what the engine has, else no limit)")
 	f.DurationVar(&opts.Idle, "engine-idle", 0, "how long the engine waits for the next build before it ends (default 5m)")
 }
 

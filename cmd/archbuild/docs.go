@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -13,12 +12,14 @@ import (
 // newDocs is the hidden verb that writes docs/cli.md, so that the page cannot
 // say anything else than --help.
 func newDocs(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
+	docs := &cobra.Command{
 		Use: "docs", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return writeReference(c.OutOrStdout(), root)
 		},
 	}
+	docs.AddCommand(newMan(root))
+	return docs
 }
 
 // referenceHead is what holds for every verb.
@@ -87,15 +88,4 @@ func indent(text string) string {
 		lines[i] = "    " + strings.TrimSpace(line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-// nearestFlag is a flag that differs from name by one or two letters.
-func nearestFlag(c *cobra.Command, name string) string {
-	best, at := "", 3
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := levenshtein.Distance(name, f.Name, nil); d < at && d < len(name) {
-			best, at = f.Name, d
-		}
-	})
-	return best
 }

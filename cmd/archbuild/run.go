@@ -115,11 +115,12 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDetect(system),
-		newVerify(system), newCompare(system), newManifest(system), newLock(system), newEngine(system), newVersion(system), newDocs(root))
+		newVerify(system), newCompare(system), newManifest(system), newLock(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
 	root.SetHelpCommand(newHelp(root))
 	root.Version = fmt.Sprintf("%s (BuildKit %s)", versionString(), buildkitVersion())
 	root.SetVersionTemplate("archbuild {{.Version}}\n")
 	usageStatus(root)
+	completeAll(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return flagError(c, err)
 	})
@@ -129,11 +130,11 @@ func newRoot(system archbuild.System) *cobra.Command {
 // newHelp is what a stranger types first: help, help VERB.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [VERB]", Short: "Show what a verb does, and its flags", Hidden: true, Args: cobra.ArbitraryArgs,
+		Use: "help [VERB]", Short: "Show what a verb does, and its flags", Hidden: true, Args: cobra.ArbitraryArgs, ValidArgsFunction: completeArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usageError{fmt.Errorf("no such verb: %s", strings.Join(args, " ")), root.Name()}
+				return usageError{fmt.Errorf("no such verb: %s%s", strings.Join(args, " "), didYouMean(nearestVerb(c, rest))), root.Name()}
 			}
 			return c.Help()
 		},
@@ -153,7 +154,7 @@ func usageStatus(c *cobra.Command) {
 		case len(args) == 0:
 			return usageError{fmt.Errorf("%s needs %s", c.CommandPath(), wants), c.CommandPath()}
 		case c.HasAvailableSubCommands():
-			return usageError{fmt.Errorf("%s has no verb %s", c.CommandPath(), args[0]), c.CommandPath()}
+			return usageError{fmt.Errorf("%s has no verb %s%s", c.CommandPath(), args[0], didYouMean(nearestVerb(c, args))), c.CommandPath()}
 		case wants == "":
 			return usageError{fmt.Errorf("%s takes no arguments, and %s is one", c.CommandPath(), args[0]), c.CommandPath()}
 		}
@@ -175,8 +176,5 @@ func flagError(c *cobra.Command, err error) error {
 	if instead, known := buildxFlags[name]; known {
 		return notYet{name, instead}
 	}
-	if near := nearestFlag(c, name); near != "" {
-		return usageError{fmt.Errorf("unknown flag --%s; did you mean --%s?", name, near), c.CommandPath()}
-	}
-	return usageError{fmt.Errorf("unknown flag --%s", name), c.CommandPath()}
+	return usageError{fmt.Errorf("unknown flag --%s%s", name, didYouMean(nearestFlag(c, name))), c.CommandPath()}
 }

@@ -73,44 +73,6 @@ func newDetect(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEngine(system archbuild.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
-	c := &cobra.Command{
-		Use:   "engine",
-		Short: "Look at or stop the private BuildKit server",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	var asJSON bool
-	status := &cobra.Command{
-		Use: "status", Short: "Say whether the engine runs, and where it keeps things", Args: cobra.NoArgs,
-		Example: `  archbuild engine status`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			state, err := archbuild.EngineStatus(c.Context(), opts)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(system.Stdout, state)
-			}
-			return archbuild.WriteEngine(system.Stdout, state)
-		},
-	}
-	status.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	stop := &cobra.Command{
-		Use: "stop", Short: "End the engine; what it cached stays", Args: cobra.NoArgs,
-		Example: `  archbuild engine stop`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return archbuild.EngineStop(c.Context(), opts)
-		},
-	}
-	for _, verb := range []*cobra.Command{status, stop} {
-		stateFlags(verb.Flags(), &opts.Engine)
-		c.AddCommand(verb)
-	}
-	return c
-}
-
 func newVersion(system archbuild.System) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the versions of archbuild and of the BuildKit inside it", Args: cobra.NoArgs,

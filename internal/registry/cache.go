@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -36,6 +37,7 @@ func (c cache) get(repo string, dgst digest.Digest) ([]byte, bool) {
 		_ = os.Remove(path)
 		return nil, false
 	}
+	_ = os.Chtimes(path, time.Time{}, time.Now()) // what is not used for long is pruned
 	return data, true
 }
 

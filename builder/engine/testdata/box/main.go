@@ -2,12 +2,14 @@
 // sleeps, in a process of its own, and writes a file.
 //
 //	box DURATION FILE
+//	box eat MEGABYTES    takes so much memory, in a process of its own
 package main
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
 )
 
@@ -21,6 +23,9 @@ func main() {
 func run(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("want DURATION FILE, have %q", args)
+	}
+	if args[0] == "eat" {
+		return eat(args)
 	}
 	d, err := time.ParseDuration(args[0])
 	if err != nil {
@@ -36,4 +41,26 @@ func run(args []string) error {
 		return err
 	}
 	return os.WriteFile(args[1], []byte("done\n"), 0o644)
+}
+
+func eat(args []string) error {
+	megabytes, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	if os.Getenv("BOX_CHILD") == "" {
+		child := exec.Command("/proc/self/exe", args...)
+		child.Env = []string{"BOX_CHILD=1"}
+		return child.Run()
+	}
+	var all [][]byte
+	for range megabytes {
+		piece := make([]byte, 1<<20)
+		for i := range piece {
+			piece[i] = byte(i) | 1
+		}
+		all = append(all, piece)
+	}
+	fmt.Println(len(all), "MB")
+	return nil
 }

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// join makes the control group, limits it and moves this process into it: into a
+// group of its own below, since with cgroup v2 a group that has groups has no
+// processes. Those of the containers lie beside it.
+func (h memoryHierarchy) join(group string, limit int64) (*memoryGroup, error) {
+	g := &memoryGroup{memoryHierarchy: h, dir: filepath.Join(h.point, group), home: h.home()}
+	if err := os.MkdirAll(g.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making a control group: %w", err)
+	}
+	if h.unified && !hasWord(h.read("cgroup.subtree_control"), " ", "memory") {
+		// Refused where processes live beside the groups, as in most containers.
+		if err := writeControl(h.point, "cgroup.subtree_control", "+memory"); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.limit(limit); err != nil {
+		return nil, err
+	}
+	own := filepath.Join(g.dir, "engine")
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		return nil, fmt.Errorf("making a control group: %w", err)
+	}
+	if err := g.watch(); err != nil {
+		return nil, err
+	}
+	return g, writeControl(own, "cgroup.procs", strconv.Itoa(os.Getpid()))
+}
+
+// limit sets the group's limit. The kernel refuses one that is already passed
+// and cannot be met (v1), or meets it by ending processes (v2).
+func (g *memoryGroup) limit(bytes int64) error {
+	file := "memory.limit_in_bytes"
+	if g.unified {
+		file = "memory.max"
+	}
+	return writeControl(g.dir, file, strconv.FormatInt(bytes, 10))
+}
+
+// leave moves this process back.
+func (g *memoryGroup) leave() {
+	pid := strconv.Itoa(os.Getpid())
+	if writeControl(g.home, "cgroup.procs", pid) != nil {
+		_ = writeControl(g.point, "cgroup.procs", pid) // the sweep says what it cannot remove
+	}
+	if g.events != nil {
+		g.events.close()
+	}
+}
+
+// home is the folder of the control group in which this process is.
+func (h memoryHierarchy) home() string {
+	data, _ := os.ReadFile("/proc/self/cgroup")
+	for line := range strings.Lines(string(data)) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		if h.unified && fields[0] == "0" || !h.unified && hasWord(fields[1], ",", "memory") {
+			return filepath.Join(h.point, fields[2])
+		}
+	}
+	return h.point
+}
+
+// watch has the kernel count what it ends. With v2 it does so anyway; with v1 it
+// counts in the victim's own group, which is gone when one would look, but it
+// tells everybody who asks that the group has come to its limit.
+func (g *memoryGroup) watch() error {
+	if g.unified {
+		return nil
+	}
+	control, err := os.Open(filepath.Join(g.dir, "memory.oom_control"))
+	if err != nil {
+		return fmt.Errorf("watching a control group: %w", err)
+	}
+	defer control.Close()
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("watching a control group: %w", err)
+	}
+	g.events = &eventCount{fd: fd}
+	return writeControl(g.dir, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
+}
+
+// ended counts the times that the kernel has ended something in the group for
+// want of memory.
+func (g *memoryGroup) ended() uint64 {
+	if g.events != nil {
+		return g.events.count()
+	}
+	data, _ := os.ReadFile(filepath.Join(g.dir, "memory.events"))
+	for line := range strings.Lines(string(data)) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == "oom_kill" {
+			n, _ := strconv.ParseUint(value, 10, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// eventCount adds up what the kernel writes to an eventfd.
+type eventCount struct {
+	mu  sync.Mutex
+	fd  int
+	sum uint64
+}
+
+func (e *eventCount) count() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var news [8]byte
+	if n, err := unix.Read(e.fd, news[:]); err == nil && n == len(news) {
+		e.sum += binary.NativeEndian.Uint64(news[:])
+	}
+	return e.sum
+}
+
+func (e *eventCount) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unix.Close(e.fd)
+	e.fd = -1
+}
+
+// writeControl writes to a file of a control group. No file is made: one that is
+// not there is a controller that is not on.
+func writeControl(dir, file, text string) error {
+	f, err := os.OpenFile(filepath.Join(dir, file), os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(text)
+		f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("setting up a control group: %w", err)
+	}
+	return nil
+}

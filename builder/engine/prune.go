@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/client"
+)
+
+// PruneOptions say what of the engine's cache is to go, in BuildKit's terms.
+type PruneOptions struct {
+	// All takes BuildKit's own records too: frontends, internal ones, those that
+	// other records share.
+	All bool
+	// Filters name the records, in containerd's form ("type==exec.cachemount");
+	// one of them has to fit. Empty: every record.
+	Filters []string
+	// KeepDuration keeps what was used within it.
+	KeepDuration time.Duration
+	// MaxUsedSpace stops when no more than that is used, ReservedSpace is never
+	// gone below, MinFreeSpace stops when the disk has that much free; bytes.
+	MaxUsedSpace, ReservedSpace, MinFreeSpace int64
+}
+
+// Freed is what has gone.
+type Freed struct {
+	Size  int64 `json:"size"`
+	Count int   `json:"count"`
+}
+
+// Prune has the engine remove from its cache what the options name and nothing
+// uses. Builds that run keep what they need.
+func (h *Handle) Prune(ctx context.Context, o PruneOptions) (Freed, error) {
+	opts := []client.PruneOption{
+		client.WithFilter(o.Filters),
+		client.WithKeepOpt(o.KeepDuration, o.ReservedSpace, o.MaxUsedSpace, o.MinFreeSpace),
+	}
+	if o.All {
+		opts = append(opts, client.PruneAll)
+	}
+	gone := make(chan client.UsageInfo)
+	done := make(chan error, 1)
+	go func() {
+		done <- h.Client.Prune(ctx, gone, opts...)
+		close(gone)
+	}()
+	var freed Freed
+	for r := range gone {
+		freed.Size += r.Size
+		freed.Count++
+	}
+	if err := <-done; err != nil {
+		return freed, fmt.Errorf("pruning the engine's cache: %w", err)
+	}
+	return freed, nil
+}
+
+// ParseFilters reads --filter as buildx has it, key=value (type=…, id=…, until=
+// with a time span), all of which have to fit, or as buildctl has it, containerd's
+// own form (type==…), each by itself. What until says is the answer's keep.
+func ParseFilters(texts []string) (filters []string, keep time.Duration, err error) {
+	var together []string
+	for _, text := range texts {
+		key, value, hasValue := strings.Cut(text, "=")
+		switch {
+		case key == "until" && hasValue:
+			if keep, err = time.ParseDuration(value); err != nil || keep < 0 {
+				return nil, 0, fmt.Errorf("%q: until takes a time span, for example until=24h", text)
+			}
+		case strings.TrimSpace(key) == "":
+			return nil, 0, fmt.Errorf("%q is no filter", text)
+		case strings.HasPrefix(value, "="):
+			filters = append(filters, text)
+		case key == "id":
+			together = append(together, "id~="+value)
+		case !hasValue, strings.HasSuffix(key, "!"), strings.HasSuffix(key, "~"):
+			together = append(together, text)
+		default:
+			together = append(together, key+"=="+value)
+		}
+	}
+	if len(together) > 0 {
+		filters = append(filters, strings.Join(together, ","))
+	}
+	return filters, keep, nil
+}

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// DefaultPatience is how long a run waits for the builds of other runs on an
+// engine that does not fit it, unless told otherwise. Builds end.
+const DefaultPatience = time.Hour
+
+const (
+	// hungTimeout is how long a run waits for an engine that does not answer: it
+	// may have been stopped by a debugger, or the machine is busy.
+	hungTimeout = 30 * time.Second
+	// quietTime is how long a run waits before it says what it waits for.
+	quietTime = time.Second
+	// lookAgain is the time between two looks while waiting.
+	lookAgain = 200 * time.Millisecond
+)
+
+// waiting is a run that waits until the engine can be used.
+type waiting struct {
+	options Options
+	began   time.Time
+	said    map[string]bool
+}
+
+func newWaiting(o Options) *waiting {
+	return &waiting{options: o, began: time.Now(), said: map[string]bool{}}
+}
+
+// say prints a line, once for each thing that is waited for.
+func (w *waiting) say(what, line string) {
+	if !w.said[what] {
+		w.said[what] = true
+		fmt.Fprintln(w.options.Log, line)
+	}
+}
+
+// leave is how long to look whether the other clients of an engine are about to
+// leave: the next looks are soon enough.
+func (w *waiting) leave() time.Duration {
+	if time.Since(w.began) > leaveTime {
+		return 0
+	}
+	return leaveTime
+}
+
+// on waits a moment if what err says may pass, and has said what it is after a
+// while. Else, or when patience ends, the answer is err.
+func (w *waiting) on(ctx context.Context, err error) error {
+	limit, what, word := w.options.Patience, "", ""
+	switch hung, busy := (*HungError)(nil), (*BusyError)(nil); {
+	case errors.As(err, &hung):
+		limit, what = min(limit, hungTimeout), "answer"
+		word = fmt.Sprintf("%v; waiting for it up to %s (%s)", hung, limit, hung.Hint())
+	case errors.As(err, &busy):
+		what = "builds"
+		word = fmt.Sprintf("waiting: %v; --state FOLDER would have an engine beside it", busy)
+	default:
+		return err
+	}
+	passed := time.Since(w.began)
+	if passed >= limit {
+		return err
+	}
+	if passed >= quietTime {
+		w.say(what, word)
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(lookAgain):
+		return nil
+	}
+}
+
+// gate takes the gate for a run. Who holds it does so for a moment, or starts an
+// engine; an engine that was stopped in that moment holds it on.
+func (w *waiting) gate(ctx context.Context, l layout) (*os.File, error) {
+	for {
+		short, cancel := context.WithTimeout(ctx, 2*quietTime)
+		gate, err := waitLock(short, l.gate)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return gate, err
+		}
+		if err := l.stopped(); err != nil {
+			return nil, err
+		}
+		w.say("gate", "waiting for another run of archbuild, which starts or ends the engine")
+	}
+}
+
+// stopped gives a *HungError if the engine's process has been stopped by a
+// signal, as ^Z and debuggers do. Such a process takes connections and never
+// answers, so nobody need try.
+func (l layout) stopped() error {
+	r, err := l.readRecord()
+	if err != nil || !r.isAlive() || !isStopped(r.PID) {
+		return nil
+	}
+	return &HungError{PID: r.PID, Stopped: true}
+}
+
+// isStopped says whether a process was stopped by a signal.
+func isStopped(pid int) bool {
+	fields, err := stat(pid)
+	return err == nil && (fields[0] == "T" || fields[0] == "t")
+}

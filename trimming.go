@@ -1,0 +1,87 @@
+package archbuild
+
+import (
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// folder holds files that can be had again: blobs, answers of registries.
+type folder string
+
+// bounds say which of them may go. The zero value lets all go.
+type bounds struct {
+	// age is how old a file must be.
+	age time.Duration
+	// most is how many bytes may stay, least how many stay in any case, free how
+	// many the disk shall have. As in BuildKit, 0 is no bound.
+	most, least, free int64
+}
+
+// trimmed is what was removed.
+type trimmed struct {
+	size  int64
+	count int
+}
+
+// held is a file of a folder.
+type held struct {
+	path string
+	info fs.FileInfo
+}
+
+// files lists the regular files below a folder, the oldest first, and their size.
+func (f folder) files() (list []held, size int64) {
+	_ = filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil { // else another run was quicker
+			list = append(list, held{path, info})
+			size += info.Size()
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b held) int {
+		return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(a.path, b.path))
+	})
+	return list, size
+}
+
+// trim removes the oldest files until the bounds are met, one after the other.
+// What it cannot remove is left.
+func (f folder) trim(now time.Time, each ...bounds) trimmed {
+	list, size := f.files()
+	var gone trimmed
+	for _, b := range each {
+		keep, bounded := b.keep(size, int64(free(string(f))))
+		for len(list) > 0 && now.Sub(list[0].info.ModTime()) >= b.age && (!bounded || size > keep) {
+			bytes := list[0].info.Size()
+			if os.Remove(list[0].path) == nil {
+				gone.size += bytes
+				gone.count++
+			}
+			size -= bytes
+			list = list[1:]
+		}
+	}
+	return gone
+}
+
+// keep is how many of size bytes may stay, if there is a bound for them at all.
+func (b bounds) keep(size, free int64) (bytes int64, bounded bool) {
+	if b.most == 0 && b.least == 0 && b.free == 0 {
+		return 0, false
+	}
+	keep := size
+	if b.most > 0 || b.free == 0 {
+		keep = b.most
+	}
+	if lacking := b.free - free; b.free > 0 && lacking > 0 {
+		keep = min(keep, size-lacking)
+	}
+	return max(keep, b.least), true
+}
