@@ -31,10 +31,11 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	services, err := run.read(host.Platform)
+	services, err := run.read(ctx, host)
 	if err != nil {
 		return Outcome{}, err
 	}
+	defer closeAll(services)
 	at, err := opts.locate(ctx, host)
 	if err != nil {
 		return Outcome{}, err

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -82,48 +79,6 @@ func parseLabels(list []string) (map[string]string, error) {
 		labels[key] = value
 	}
 	return labels, nil
-}
-
-// imageScheme begins a named context that is an image.
-const imageScheme = "docker-image://"
-
-// fetched are the kinds of named contexts that BuildKit gets by itself.
-var fetched = []string{imageScheme, "http://", "https://", "git://", "ssh://", "git@"}
-
-// parseContexts reads --build-context and tells folders from what BuildKit fetches.
-func parseContexts(list []string) (folders, remote map[string]string, err error) {
-	folders, remote = map[string]string{}, map[string]string{}
-	for _, text := range list {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || key == "" || value == "" {
-			return nil, nil, &UsageError{fmt.Errorf("--build-context %s is not NAME=VALUE", key), "write --build-context NAME=FOLDER or NAME=docker-image://REF"}
-		}
-		name, err := plan.ContextName(key)
-		if err != nil {
-			return nil, nil, &UsageError{fmt.Errorf("--build-context %s: %w", key, err), "name it as FROM or COPY --from does, in lower case"}
-		}
-		delete(folders, name) // the last one of a name counts
-		delete(remote, name)
-		if slices.ContainsFunc(fetched, func(scheme string) bool { return strings.HasPrefix(value, scheme) }) {
-			if image, ok := strings.CutPrefix(value, imageScheme); ok {
-				if _, err := plan.ContextName(image); err != nil {
-					return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: %w", key, value, err), "write docker-image://NAME:TAG"}
-				}
-			}
-			remote[name] = value
-			continue
-		}
-		if scheme, _, ok := strings.Cut(value, "://"); ok {
-			return nil, nil, &UsageError{fmt.Errorf("--build-context %s: contexts of kind %s:// are not supported", key, scheme), "give a folder, docker-image://REF or https://…"}
-		}
-		if info, err := os.Stat(value); err != nil || !info.IsDir() {
-			return nil, nil, &UsageError{fmt.Errorf("--build-context %s=%s: no such folder", key, value), "give a folder, docker-image://REF or https://…"}
-		}
-		if folders[name], err = filepath.Abs(value); err != nil {
-			return nil, nil, err
-		}
-	}
-	return folders, remote, nil
 }
 
 // parseSecrets reads --secret: id=ID[,src=FILE|,env=VARIABLE][,type=file|env].

@@ -49,10 +49,11 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	if err != nil {
 		return nil, err
 	}
-	services, err := r.read(host.Platform)
+	services, err := r.read(ctx, host)
 	if err != nil {
 		return nil, err
 	}
+	defer closeAll(services)
 	at, err := opts.locate(ctx, host)
 	if err != nil {
 		return nil, err

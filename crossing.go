@@ -95,7 +95,7 @@ func (r run) crossing(s service, at place, from resolve.Registry, failed []resol
 
 // crossFailures reads what archbuild.lock says went wrong.
 func crossFailures(s service) ([]resolve.CrossFailure, error) {
-	lock, _, err := readLock(filepath.Dir(s.file))
+	lock, _, err := s.readLock()
 	return lock.Crossed, err
 }
 
@@ -111,7 +111,7 @@ func (r run) crossed(ctx context.Context, s service, at place, request plan.Requ
 // of is a request that knows which stages move.
 func (c crossing) of(ctx context.Context, request plan.Request) plan.Request {
 	c.request, c.files = request, openContext(c.service)
-	defer c.files.close()
+	defer c.files.end()
 	decided := map[platform.Platform][]cross.Decision{}
 	for _, target := range request.Targets {
 		decided[target.Platform] = c.decide(ctx, target)
@@ -148,7 +148,7 @@ func (c crossing) decide(ctx context.Context, target plan.Target) []cross.Decisi
 func (c crossing) ask(ctx context.Context, target plan.Target, off map[int]string) []cross.Decision {
 	return cross.Decide(cross.Request{
 		Template: c.request.Template, Target: target.Platform, Build: c.request.Build, Stage: target.Stage, Args: target.Args,
-		Files: c.files, Idiom: c.idiom, Contexts: c.request.Contexts,
+		Files: c.files, Idiom: c.idiom, Contexts: plan.ContextNames(c.request.Contexts),
 		Base: func(reference int) (cross.Base, bool) { return c.base(ctx, target, reference) },
 		Off: func(stage int) (string, bool) {
 			why, ok := off[stage]

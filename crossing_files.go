@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
@@ -28,7 +28,8 @@ const (
 // .dockerignore leaves out, and without what archbuild itself has written there.
 // A symbolic link is none of them: where it leads to is decided in the stage.
 type contextFiles struct {
-	root          *os.Root
+	tree          fs.FS
+	close         func()
 	ignore        *patternmatcher.PatternMatcher
 	hidden        []string
 	bytes, listed int
@@ -36,11 +37,11 @@ type contextFiles struct {
 
 // openContext opens a service's context; nil knows nothing.
 func openContext(s service) *contextFiles {
-	root, err := os.OpenRoot(s.context)
+	tree, closeTree, err := s.context.open()
 	if err != nil {
 		return nil
 	}
-	f := &contextFiles{root: root}
+	f := &contextFiles{tree: tree, close: closeTree}
 	text := s.ignore
 	if text == nil {
 		text, _ = f.load(".dockerignore")
@@ -50,20 +51,20 @@ func openContext(s service) *contextFiles {
 		f.ignore, err = patternmatcher.New(patterns)
 	}
 	if err != nil { // the build tells of it
-		root.Close()
+		f.close()
 		return nil
 	}
-	if out, err := filepath.Abs(resultsFolder); err == nil {
-		if name, err := filepath.Rel(s.context, out); err == nil {
+	if out, err := filepath.Abs(resultsFolder); err == nil && s.context.Folder != "" {
+		if name, err := filepath.Rel(s.context.Folder, out); err == nil {
 			f.hidden = append(f.hidden, filepath.ToSlash(name))
 		}
 	}
 	return f
 }
 
-func (f *contextFiles) close() {
+func (f *contextFiles) end() {
 	if f != nil {
-		f.root.Close()
+		f.close()
 	}
 }
 
@@ -84,11 +85,15 @@ func (f *contextFiles) List(dir string) ([]string, bool) {
 	if !ok || !f.isPlain(dir, true) {
 		return nil, false
 	}
-	folder, err := f.root.Open(filepath.FromSlash(dir))
+	opened, err := f.tree.Open(dir)
 	if err != nil {
 		return nil, false
 	}
-	defer folder.Close()
+	defer opened.Close()
+	folder, ok := opened.(fs.ReadDirFile)
+	if !ok {
+		return nil, false
+	}
 	entries, err := folder.ReadDir(maxSeenNames - f.listed + 1)
 	f.listed += len(entries)
 	if err != nil && !errors.Is(err, io.EOF) || f.listed > maxSeenNames {
@@ -134,7 +139,7 @@ func (f *contextFiles) leftOut(name string) bool {
 // isPlain says whether a path leads to a file, or a folder, through no links.
 func (f *contextFiles) isPlain(name string, folder bool) bool {
 	for at := name; ; at = path.Dir(at) {
-		info, err := f.root.Lstat(filepath.FromSlash(at))
+		info, err := fs.Lstat(f.tree, at)
 		switch {
 		case err != nil, at != name && !info.IsDir():
 			return false
@@ -150,7 +155,7 @@ func (f *contextFiles) load(name string) ([]byte, bool) {
 	if !f.isPlain(name, false) {
 		return nil, false
 	}
-	file, err := f.root.Open(filepath.FromSlash(name))
+	file, err := f.tree.Open(name)
 	if err != nil {
 		return nil, false
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -251,8 +250,12 @@ func (a *attempt) remember(failed []error) {
 	if len(list) == 0 {
 		return
 	}
-	file := filepath.Join(filepath.Dir(a.file), lockName)
-	lock, _, err := readLock(filepath.Dir(a.file))
+	if !a.hasFolder() {
+		fmt.Fprintf(a.Stderr, "archbuild: warning: the next run will try again: there is no folder that %s could be written to\n", lockName)
+		return
+	}
+	file := a.lockFile()
+	lock, _, err := a.readLock()
 	if err == nil {
 		err = writeWhole(file, lock.WithCrossed(list).Format())
 	}

@@ -45,6 +45,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	}
 	p.Notes = append(append(p.Notes, r.leaveCaches(p)...), p.CacheNote()...)
 	p.Notes = append(append(p.Notes, lockNote(s, p)...), r.stale(s, p)...)
+	p.Context, p.Notes = s.context.shown(), append(p.Notes, s.notes...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
@@ -163,24 +164,6 @@ func joinWarnings(list, more []resolve.Warning) []resolve.Warning {
 	return append(list, slices.DeleteFunc(slices.Clone(more), unused)...)
 }
 
-// contextNames are the names of all --build-context, sorted.
-func (r run) contextNames() []string {
-	names := append(slices.Collect(maps.Keys(r.folders)), slices.Collect(maps.Keys(r.remote))...)
-	slices.Sort(names)
-	return names
-}
-
-// contextImages are the named contexts that are images; scratch is none.
-func (r run) contextImages() map[string]string {
-	images := map[string]string{}
-	for name, address := range r.remote {
-		if image, ok := strings.CutPrefix(address, imageScheme); ok && image != "scratch" {
-			images[name] = image
-		}
-	}
-	return images
-}
-
 // rulesOf joins --base and the archbuild.yaml beside the template.
 func (r run) rulesOf(s service) resolve.Rules {
 	return resolve.Rules{
@@ -193,13 +176,13 @@ func (r run) rulesOf(s service) resolve.Rules {
 // --build-context names its image.
 func (r run) overruled(s service) func(image string, on platform.Platform, skip bool) bool {
 	rules := r.rulesOf(s).Overruling()
-	names := r.contextNames()
+	names := r.contextKeys()
 	return func(image string, on platform.Platform, skip bool) bool {
 		if rules(image, on, skip) {
 			return true
 		}
-		name, err := plan.ContextName(image)
-		return err == nil && !skip && slices.Contains(names, name)
+		_, found := plan.ContextOn(names, image, on)
+		return !skip && found
 	}
 }
 

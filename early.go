@@ -2,7 +2,6 @@ package archbuild
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 
@@ -120,8 +119,8 @@ func checkEpoch(text string) error {
 	return nil
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -35,18 +35,18 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 
 func TestNamedContextsHaveTheNameThatBuildKitKnows(t *testing.T) {
 	folder := t.TempDir()
-	folders, remote, err := parseContexts([]string{"docker.io/library/debian:latest=" + folder, "b=docker-image://alpine:3", "c=git@x.example:a/b"})
+	named, err := parseContexts([]string{"docker.io/library/debian:latest=" + folder, "b=docker-image://alpine:3", "c=git@x.example:a/b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"debian": folder}, folders); diff != "" {
+	if diff := cmp.Diff(map[string]string{"debian": folder}, named.folders); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{"b": "docker-image://alpine:3", "c": "git@x.example:a/b"}, remote); diff != "" {
+	if diff := cmp.Diff(map[string]string{"b": "docker-image://alpine:3", "c": "git@x.example:a/b"}, named.remote); diff != "" {
 		t.Error(diff)
 	}
 	for _, text := range []string{"x", "x=", "x=/no/such/folder", "x=oci-layout://y", "X=" + folder} {
-		if _, _, err := parseContexts([]string{text}); !errors.As(err, new(*UsageError)) {
+		if _, err := parseContexts([]string{text}); !errors.As(err, new(*UsageError)) {
 			t.Errorf("%s: error %v", text, err)
 		}
 	}
@@ -55,7 +55,9 @@ func TestNamedContextsHaveTheNameThatBuildKitKnows(t *testing.T) {
 func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
 	r := run{
 		mirrors: map[string][]string{"docker.io": {"https://mirror.example:5000/hub"}, "other.example": {"unused.example"}},
-		remote:  map[string]string{"b": "docker-image://ctx.example/x:1", "c": "https://files.example/x"},
+		namedContexts: namedContexts{
+			remote: map[string]string{"b": "docker-image://ctx.example/x:1", "c": "https://files.example/x"},
+		},
 	}
 	p := plan.Plan{Syntax: "docker/dockerfile:1", Jobs: []plan.Job{
 		{Bases: []plan.Base{{To: "debian:12"}, {To: "reg.example:5000/x:1"}}},

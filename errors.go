@@ -130,11 +130,19 @@ func (e *FileError) Unwrap() error { return e.Err }
 func (e *FileError) Hint() string { return e.Help }
 
 // NoDockerfileError says that there is no template where one was looked for.
-type NoDockerfileError struct{ Path string }
+type NoDockerfileError struct {
+	Path string
+	// From is the context that it was looked for in, when that is no folder.
+	From string
+	in   files
+}
 
 func (e *NoDockerfileError) Error() string {
-	if info, err := os.Stat(e.Path); err == nil && info.IsDir() {
+	if info, err := e.in.stat(e.Path); err == nil && info.IsDir() {
 		return fmt.Sprintf("%s is a folder, not a Dockerfile", e.Path)
+	}
+	if e.From != "" {
+		return fmt.Sprintf("%s: there is no %s in it", e.From, e.Path)
 	}
 	return fmt.Sprintf("%s: no such file", e.Path)
 }
@@ -152,7 +160,7 @@ func (e *NoDockerfileError) ExitStatus() int { return 2 }
 
 // near is a file in the same folder whose name says that it is a Dockerfile too.
 func (e *NoDockerfileError) near() string {
-	entries, err := os.ReadDir(filepath.Dir(e.Path))
+	entries, err := e.in.readDir(filepath.Dir(e.Path))
 	if err != nil {
 		return ""
 	}

@@ -34,6 +34,7 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 	if err != nil {
 		return nil, err
 	}
+	defer closeAll(services)
 	at, err := opts.locate(ctx, host)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package archbuild
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,7 +43,7 @@ func (e *BaseError) Hint() string {
 // ofLock notes of failures which images archbuild.lock names: an old lock may be
 // to blame.
 func ofLock(s service, err error) error {
-	lock, found, broken := readLock(filepath.Dir(s.file))
+	lock, found, broken := s.readLock()
 	if broken != nil || !found {
 		return err
 	}

@@ -20,25 +20,28 @@ import (
 // lockName is the file beside the template that pins what bases were resolved to.
 const lockName = "archbuild.lock"
 
+// lockFile is where the lock of a service lies: beside its template.
+func (s service) lockFile() string { return filepath.Join(filepath.Dir(s.file), lockName) }
+
 // readLock reads the lock beside a template. Without one, found is false.
-func readLock(folder string) (lock resolve.Lock, found bool, err error) {
-	data, err := readOptional(filepath.Join(folder, lockName))
+func (s service) readLock() (lock resolve.Lock, found bool, err error) {
+	data, err := s.beside.optional(s.lockFile())
 	if err != nil || data == nil {
 		return resolve.Lock{}, false, err
 	}
-	lock, err = resolve.ParseLock(filepath.Join(folder, lockName), data)
+	lock, err = resolve.ParseLock(s.lockFile(), data)
 	return lock, err == nil, err
 }
 
 // sources is who answers for the bases of a service: the registries, with the
 // lock before them if there is one, or with --locked the lock alone.
 func (r run) sources(s service) (resolve.Registry, error) {
-	lock, found, err := readLock(filepath.Dir(s.file))
+	lock, found, err := s.readLock()
 	switch {
 	case err != nil:
 		return nil, err
 	case r.Locked && !found:
-		return nil, &NoLockError{File: filepath.Join(filepath.Dir(s.file), lockName)}
+		return nil, &NoLockError{File: s.lockFile()}
 	case r.Locked:
 		return lock.Only(r.asks()), nil
 	case found:
@@ -49,7 +52,7 @@ func (r run) sources(s service) (resolve.Registry, error) {
 
 // lockNote tells that a lock decided, for it may be an old one.
 func lockNote(s service, p plan.Plan) []string {
-	lock, _, err := readLock(filepath.Dir(s.file))
+	lock, _, err := s.readLock()
 	if err != nil {
 		return nil
 	}
@@ -150,6 +153,7 @@ func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer closeAll(services)
 	at, err := opts.rewritePlace(host.Platform)
 	if err != nil {
 		return nil, err
@@ -168,7 +172,14 @@ func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) 
 }
 
 func (r run) lock(ctx context.Context, s service, at place, update []string) (Locked, error) {
-	file := filepath.Join(filepath.Dir(s.file), lockName)
+	if !s.hasFolder() {
+		from := s.context.from
+		if fromStdin(s.file) {
+			from = stdinWords
+		}
+		return Locked{}, &UsageError{fmt.Errorf("%s is no folder that %s could be written to", from, lockName), "get the sources into a folder, and lock that: archbuild lock FOLDER"}
+	}
+	file := s.lockFile()
 	before, err := r.keptLock(s, update)
 	if err != nil {
 		return Locked{}, err
@@ -198,7 +209,7 @@ func (r run) keptLock(s service, update []string) (resolve.Lock, error) {
 	if slices.Contains(update, "*") {
 		return resolve.Lock{}, nil
 	}
-	lock, _, err := readLock(filepath.Dir(s.file))
+	lock, _, err := s.readLock()
 	if err != nil {
 		return lock, err
 	}

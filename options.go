@@ -12,9 +12,11 @@ import (
 type Options struct {
 	System
 
-	// Paths of the folders that are build contexts; at least one.
+	// Paths of the build contexts, at least one: folders, tar archives, "-" for
+	// standard input, addresses of Git repositories and of archives.
 	Paths []string
-	// File is the Dockerfile, relative to the working directory; empty is PATH/Dockerfile.
+	// File is the Dockerfile, relative to the working directory, or to a context that is
+	// no folder; empty is PATH/Dockerfile, "-" is standard input.
 	File string
 	// Platforms as --platform gives them: each may hold several, comma-separated.
 	Platforms []string
@@ -26,6 +28,8 @@ type Options struct {
 	BuildArgs     []string
 	BuildContexts []string
 	Secrets       []string
+	// SSH are agents and keys to offer: ID or ID=SOCKET|KEY[,KEY].
+	SSH           []string
 	Labels        []string
 	Annotations   []string
 	NoCache, Pull bool

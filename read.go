@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +20,10 @@ import (
 // it says, and what is to be built of it.
 type service struct {
 	name string
-	// context is the build context's folder, absolute.
-	context string
+	// context stays open as long as the service is in use.
+	context buildContext
+	// beside is where the template was read, with what belongs to it.
+	beside files
 	// source is the template; of a folder without one, some platform's own file.
 	source
 	// own are the files of platforms that are not built from the template.
@@ -32,7 +31,12 @@ type service struct {
 	config        config.File
 	targets       []plan.Target
 	platformsFrom string
+	// notes for the plan.
+	notes []string
 }
+
+// hasFolder says whether there is a folder of the template's own, to write to.
+func (s service) hasFolder() bool { return s.beside.tree == nil && !fromStdin(s.file) }
 
 // begin reads the options, this machine and every PATH: where each verb starts
 // that looks at Dockerfiles and builds nothing.
@@ -45,26 +49,33 @@ func (o Options) begin(ctx context.Context) (run, detect.HostFacts, []service, e
 	if err != nil {
 		return r, host, nil, err
 	}
-	services, err := r.read(host.Platform)
+	services, err := r.read(ctx, host)
 	return r, host, services, err
 }
 
 // read finds and reads every PATH. All that is wrong with any of them is reported.
-func (r run) read(host platform.Platform) ([]service, error) {
+func (r run) read(ctx context.Context, host detect.HostFacts) ([]service, error) {
 	if len(r.Paths) == 0 {
-		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile"}
+		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile, or a Git repository"}
 	}
 	var services []service
 	var failed []error
 	for _, path := range r.Paths {
-		s, err := r.readService(path, host)
+		s, err := r.readService(ctx, path, host)
 		failed = append(failed, err)
-		services = append(services, s)
+		if err == nil {
+			services = append(services, s)
+		}
 	}
-	if err := joinedOnce(failed); err != nil {
+	err := joinedOnce(failed)
+	if err == nil {
+		err = r.checkForeign(services)
+	}
+	if err != nil {
+		closeAll(services)
 		return nil, err
 	}
-	return services, r.checkForeign(services)
+	return services, nil
 }
 
 // checkForeign looks whether there are the stages of --allow-foreign-stage.
@@ -86,22 +97,50 @@ func (r run) checkForeign(services []service) error {
 	return errors.Join(failed...)
 }
 
-func (r run) readService(path string, host platform.Platform) (service, error) {
-	var s service
-	context, err := contextFolder(path)
-	if err != nil {
-		return s, err
+// readService opens what a PATH means and reads it. The context stays open.
+func (r run) readService(ctx context.Context, path string, host detect.HostFacts) (service, error) {
+	if path == stdinName && r.File == stdinName {
+		return service{}, &UsageError{errors.New("-f - and - both read standard input"), "give the context as a folder or an address, or leave -f out"}
 	}
-	s.context, s.name = context, serviceName(context)
-	file, missing := r.templatePath(path)
+	c, err := r.openPath(ctx, path, host)
+	if err != nil {
+		return service{}, err
+	}
+	var s service
+	switch {
+	case c.alone != nil:
+		r.Stdin = c.alone
+		s, err = r.readStdin(c, files{}, ".", host.Platform)
+	case r.File == stdinName && c.tree != nil:
+		s, err = r.readStdin(c, c.files(), ".", host.Platform)
+	case r.File == stdinName:
+		s, err = r.readStdin(c, c.files(), path, host.Platform)
+	default:
+		s, err = r.readContext(c, path, host.Platform)
+	}
+	if err != nil {
+		c.close()
+	}
+	return s, err
+}
+
+// readContext reads the template of a context and what lies beside it.
+func (r run) readContext(c buildContext, path string, host platform.Platform) (service, error) {
+	s := service{context: c, name: c.name}
+	file, at, missing := r.templatePath(c, path)
+	s.beside = at
 	folder := filepath.Dir(file)
 	if missing != nil {
 		folder = path
+		if at.tree != nil {
+			folder = "."
+		}
 	}
-	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
+	var err error
+	if s.config, err = readConfig(at, filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
-	if s.own, err = r.readOwn(folder, s.config.Dockerfiles); err != nil {
+	if s.own, err = r.readOwn(at, folder, s.config.Dockerfiles); err != nil {
 		return s, err
 	}
 	platforms, from, err := r.choosePlatforms(s.config.Platforms, host)
@@ -110,15 +149,16 @@ func (r run) readService(path string, host platform.Platform) (service, error) {
 	}
 	s.platformsFrom = from
 	if missing == nil {
-		s.source, err = r.readSource(file)
+		s.source, err = r.readSource(at, file)
 	} else if r.File != "" {
 		err = missing // a name that was given stands for nothing else
-	} else if s.own, err = r.withoutTemplate(path, platforms, missing); err == nil {
+	} else if s.own, err = r.withoutTemplate(at, folder, platforms, missing); err == nil {
 		s.source = s.own[platforms[0]]
 	}
 	if err != nil {
-		return s, err
+		return s, c.notDockerfile(err)
 	}
+	s.notes = s.otherName()
 	if err := checkCross(s); err != nil {
 		return s, err
 	}
@@ -158,22 +198,6 @@ func (r run) noStage(s service, p platform.Platform, stage string) error {
 	return &NoStageError{From: from, File: t.File, Stage: stage, Stages: stageNames(t)}
 }
 
-// contextFolder is the absolute path of a build context.
-func contextFolder(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil && (path == "-" || strings.Contains(path, "://") || strings.HasPrefix(path, "git@")):
-		return "", &UsageError{fmt.Errorf("%s: only a folder can be built so far", path), "get the sources into a folder: archbuild FOLDER"}
-	case errors.Is(err, fs.ErrNotExist):
-		return "", &NoFolderError{Path: path}
-	case err != nil:
-		return "", &ReadError{What: "the context", Err: err}
-	case !info.IsDir():
-		return "", &UsageError{fmt.Errorf("%s is a file, not a folder", path), fmt.Sprintf("give the folder, and the file with -f: %s -f %s", filepath.Dir(path), path)}
-	}
-	return filepath.Abs(path)
-}
-
 // serviceName is the folder's own name; what is no name for an image component is replaced.
 func serviceName(folder string) string {
 	name := strings.Map(func(r rune) rune {
@@ -188,66 +212,63 @@ func serviceName(folder string) string {
 	return name
 }
 
-// templatePath finds the Dockerfile: --file as the shell sees it, or below PATH
-// when several are built; without the flag PATH/Dockerfile.
-func (r run) templatePath(path string) (string, error) {
-	if r.File == "-" {
-		return "", &UsageError{errors.New("-f -: a Dockerfile on standard input is not read so far"), "write it to a file: -f FILE"}
+// dockerfileNames are looked for in this order.
+var dockerfileNames = []string{"Dockerfile", "dockerfile", "Dockerfile.template", "Containerfile"}
+
+// templatePath finds the Dockerfile and where it is read: --file as the shell sees
+// it, or below PATH when several are built; without the flag the first of
+// dockerfileNames in the context. In a context that is no folder a relative --file is below it.
+func (r run) templatePath(c buildContext, path string) (string, files, error) {
+	at, folder := c.files(), path
+	if at.tree != nil {
+		folder = "."
 	}
-	candidates := []string{filepath.Join(path, "Dockerfile"), filepath.Join(path, "dockerfile"), filepath.Join(path, "Dockerfile.template")}
-	if r.File != "" {
+	var candidates []string
+	for _, name := range dockerfileNames {
+		candidates = append(candidates, filepath.Join(folder, name))
+	}
+	switch {
+	case c.Fetched != nil && c.Fetched.Dockerfile != "" && r.File == "":
+		candidates = []string{c.Fetched.Dockerfile}
+	case r.File != "" && filepath.IsAbs(r.File):
+		candidates, at = []string{r.File}, files{}
+	case r.File != "" && at.tree != nil:
+		candidates = []string{filepath.Clean(r.File)}
+	case r.File != "" && len(r.Paths) > 1:
+		candidates = []string{filepath.Join(path, r.File)}
+	case r.File != "":
 		candidates = []string{r.File, filepath.Join(path, r.File)}
-		if len(r.Paths) > 1 && !filepath.IsAbs(r.File) {
-			candidates = candidates[1:]
-		}
 	}
 	for _, candidate := range candidates {
-		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() {
-			return candidate, nil
+		if at.isFile(candidate) {
+			return candidate, at, nil
 		}
 	}
-	return "", &NoDockerfileError{Path: candidates[0]}
+	return "", at, &NoDockerfileError{Path: candidates[0], From: c.from, in: at}
 }
 
-// readTemplate reads no more of a file than a Dockerfile may have, and a byte
-// beyond, so that the reader of Dockerfiles can say that it is too long.
-func readTemplate(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// otherName tells of a Containerfile that was passed over: podman would take it.
+func (s service) otherName() []string {
+	other := filepath.Join(filepath.Dir(s.file), "Containerfile")
+	if s.file == other || !s.beside.isFile(other) || !slices.Contains(dockerfileNames, filepath.Base(s.file)) {
+		return nil
 	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, most+1))
+	return []string{fmt.Sprintf("%s is built, and not the Containerfile beside it; -f %s takes that", s.template.Name, other)}
 }
 
-func readConfig(path string) (config.File, error) {
-	data, err := readOptional(path)
+func readConfig(at files, path string) (config.File, error) {
+	data, err := at.optional(path)
 	if err != nil {
 		return config.File{}, err
 	}
 	if data == nil {
 		other := strings.TrimSuffix(path, "yaml") + "yml"
-		if _, err := os.Stat(other); err == nil {
+		if _, err := at.stat(other); err == nil {
 			return config.File{}, &FileError{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
 		}
 		return config.File{}, nil
 	}
 	return config.Load(path, data)
-}
-
-// readOptional reads a file that need not be there; nil when it is not.
-func readOptional(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Base(path), err)
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	return data, nil
 }
 
 func stageNames(t *template.Template) []string {

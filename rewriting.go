@@ -81,11 +81,12 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err != nil {
 		return Rewriting{}, err
 	}
-	s, err := r.rewriteSource(host.Platform)
+	s, err := r.rewriteSource(ctx, host)
 	if err != nil {
 		return Rewriting{}, err
 	}
-	if opts.Out == "" && fromStdin(s.file) {
+	defer s.context.close()
+	if opts.Out == "" && !s.hasFolder() {
 		opts.Out = "-"
 	}
 	if err := opts.checkTargets(s); err != nil {
@@ -162,7 +163,7 @@ func (o RewriteOptions) checkTargets(s service) error {
 	case o.Out != "-" || o.Diff || o.JSON:
 		return nil
 	case o.Check:
-		return &UsageError{errors.New("--check needs files to compare with, and the Dockerfile comes from standard input"), "name the folder that holds them with -o"}
+		return &UsageError{errors.New("--check needs files to compare with, and the Dockerfile comes from no folder"), "name the folder that holds them with -o"}
 	case len(s.targets) != 1:
 		return &UsageError{fmt.Errorf("standard output takes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
 	}

@@ -106,16 +106,8 @@ func (w rewriter) asks(use template.Use) bool {
 	if use.Kind != template.External || use.Problem != nil {
 		return false
 	}
-	if len(w.folders) == 0 && len(w.remote) == 0 || use.Written != "" {
-		return true
-	}
-	form, err := plan.ContextName(use.Image)
-	if err != nil || use.Image == "context" {
-		return true
-	}
-	_, folder := w.folders[form]
-	_, remote := w.remote[form]
-	return !folder && !remote
+	_, found := plan.ContextOn(w.contextKeys(), use.Image, use.Platform)
+	return use.Written != "" || !found
 }
 
 func question(use template.Use) resolve.Question {

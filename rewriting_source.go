@@ -1,12 +1,14 @@
 package archbuild
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
 )
@@ -23,47 +25,44 @@ func fromStdin(file string) bool { return filepath.Base(file) == stdinName }
 
 // rewriteSource finds what is to be rewritten: a Dockerfile itself, the one in a
 // folder, or standard input with the archbuild.yaml of the working directory.
-func (r run) rewriteSource(host platform.Platform) (service, error) {
+func (r run) rewriteSource(ctx context.Context, host detect.HostFacts) (service, error) {
 	path := r.Paths[0]
 	if path == stdinName && r.File != "" && r.File != stdinName {
 		return service{}, &UsageError{fmt.Errorf("-f %s and standard input are two Dockerfiles", r.File), "leave one of them out"}
 	}
 	if path == stdinName {
-		return r.readStdin(".", host)
+		c, err := folderContext(".")
+		if err != nil {
+			return service{}, err
+		}
+		return r.readStdin(c, files{}, ".", host.Platform)
 	}
 	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() {
+	if err == nil && info.Mode().IsRegular() && !isArchive(path) {
 		if r.File != "" {
 			return service{}, &UsageError{fmt.Errorf("-f %s and %s are two Dockerfiles", r.File, path), "leave one of them out"}
 		}
 		r.File, r.Paths = path, []string{filepath.Dir(path)}
-		return r.readService(r.Paths[0], host)
+		path = r.Paths[0]
 	}
-	if err == nil && info.IsDir() && r.File == stdinName {
-		return r.readStdin(path, host)
-	}
-	return r.readService(path, host)
+	return r.readService(ctx, path, host)
 }
 
-// readStdin reads the template from standard input; folder holds what belongs to it.
-func (r run) readStdin(folder string, host platform.Platform) (service, error) {
+// readStdin reads the template from standard input; what belongs to it is in folder.
+func (r run) readStdin(c buildContext, at files, folder string, host platform.Platform) (service, error) {
 	if r.Stdin == nil {
 		return service{}, &UsageError{errors.New("there is no standard input"), "give a Dockerfile, or the folder of one"}
-	}
-	context, err := filepath.Abs(folder)
-	if err != nil {
-		return service{}, &ReadError{What: "the working directory", Err: err}
 	}
 	content, err := io.ReadAll(io.LimitReader(r.Stdin, r.maxBytes()+1))
 	if err != nil {
 		return service{}, &ReadError{What: "standard input", Err: err}
 	}
-	s := service{name: serviceName(context), context: context, source: source{file: filepath.Join(folder, stdinName)}}
+	s := service{name: c.name, context: c, beside: at, source: source{file: filepath.Join(folder, stdinName)}}
 	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {
 		return s, ofStdin(err)
 	}
 	s.template.File = stdinWords
-	if s.config, err = readConfig(filepath.Join(folder, "archbuild.yaml")); err != nil {
+	if s.config, err = readConfig(at, filepath.Join(folder, "archbuild.yaml")); err != nil {
 		return s, err
 	}
 	platforms, from, err := r.choosePlatforms(s.config.Platforms, host)

@@ -122,7 +122,7 @@ func (w rewriter) remarks(p platform.Platform, known knowledge) []RewriteWarning
 // foreign is what a build would refuse: an image that holds programs of another platform.
 func (w rewriter) foreign(p platform.Platform) *plan.ForeignStageError {
 	request := plan.Request{
-		Template: w.template, Build: w.build, Contexts: w.contextNames(), ContextImages: w.contextImages(),
+		Template: w.template, Build: w.build, Contexts: w.contextKeys(), ContextImages: w.contextImages(),
 		Overruled: w.env.Overruled, AllowForeign: w.AllowForeign,
 	}
 	var foreign *plan.ForeignStageError

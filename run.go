@@ -27,11 +27,11 @@ type run struct {
 	Options
 	args    buildArgs
 	secrets []builder.Secret
-	// folders are the named contexts on this machine, remote those that BuildKit fetches.
-	folders, remote map[string]string
-	labels          map[string]string
-	annotations     manifest.Annotations
-	outputs         []manifest.Output
+	ssh     []builder.SSH
+	namedContexts
+	labels      map[string]string
+	annotations manifest.Annotations
+	outputs     []manifest.Output
 	// export are attributes of BuildKit's exporter that some output asks for.
 	export     map[string]string
 	provenance string
@@ -62,7 +62,9 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.secrets, err = parseSecrets(o.Secrets)
 	note(err)
-	r.folders, r.remote, err = parseContexts(o.BuildContexts)
+	r.namedContexts, err = parseContexts(o.BuildContexts)
+	note(err)
+	r.ssh, err = o.parseSSH()
 	note(err)
 	r.labels, err = parseLabels(o.Labels)
 	note(err)

@@ -102,8 +102,8 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 		return nil, fmt.Errorf("finding %s: %w", resultsFolder, err)
 	}
 	session, err := builder.Start(ctx, node, builder.Sources{
-		Context: s.context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders,
-		Secrets: r.secrets, Hosts: r.hosts(p), Store: r.store.dir,
+		Context: s.context.Context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
+		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir,
 	})
 	if err != nil {
 		return nil, err

@@ -25,16 +25,16 @@ type source struct {
 	ignore []byte
 }
 
-func (o Options) readSource(file string) (source, error) {
+func (o Options) readSource(at files, file string) (source, error) {
 	s := source{file: file}
-	content, err := readTemplate(file, o.maxBytes())
+	content, err := at.read(file, o.maxBytes())
 	if err != nil {
 		return s, &ReadError{What: "the Dockerfile", Err: err}
 	}
 	if s.template, err = template.ParseLimited(file, content, o.limits()); err != nil {
 		return s, err
 	}
-	s.ignore, err = readOptional(file + ".dockerignore")
+	s.ignore, err = at.optional(file + ".dockerignore")
 	return s, err
 }
 
@@ -58,11 +58,11 @@ func (s service) of(p platform.Platform) source {
 }
 
 // readOwn reads the files that archbuild.yaml names for single platforms.
-func (o Options) readOwn(folder string, named []config.Dockerfile) (map[platform.Platform]source, error) {
+func (o Options) readOwn(at files, folder string, named []config.Dockerfile) (map[platform.Platform]source, error) {
 	own := map[platform.Platform]source{}
 	var failed []error
 	for _, d := range named {
-		one, err := o.readSource(filepath.Join(folder, d.Path))
+		one, err := o.readSource(at, filepath.Join(folder, d.Path))
 		if errors.Is(err, os.ErrNotExist) {
 			err = &FileError{fmt.Errorf("%s:%d: %s: no such file", filepath.Join(folder, "archbuild.yaml"), d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
 		}
@@ -74,14 +74,14 @@ func (o Options) readOwn(folder string, named []config.Dockerfile) (map[platform
 
 // withoutTemplate takes files called Dockerfile.ARCH where there is no
 // Dockerfile. missing is the error that says so.
-func (o Options) withoutTemplate(folder string, platforms []platform.Platform, missing error) (map[platform.Platform]source, error) {
+func (o Options) withoutTemplate(at files, folder string, platforms []platform.Platform, missing error) (map[platform.Platform]source, error) {
 	own := map[platform.Platform]source{}
 	for _, p := range platforms {
 		file := filepath.Join(folder, rewrite.Name("Dockerfile", p.Suffix()))
-		if _, err := os.Stat(file); err != nil {
+		if _, err := at.stat(file); err != nil {
 			return nil, missing
 		}
-		one, err := o.readSource(file)
+		one, err := o.readSource(at, file)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func (r run) requests(s service, at place) []plan.Request {
 			i = len(list)
 			list = append(list, plan.Request{
 				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
-				Build: at.platform, Node: at.name, Contexts: r.contextNames(), ContextImages: r.contextImages(),
+				Build: at.platform, Node: at.name, Contexts: r.contextKeys(), ContextImages: r.contextImages(),
 				Runs: at.runs, Overruled: r.overruled(s), AllowForeign: r.AllowForeign,
 			})
 		}
@@ -137,11 +137,16 @@ func joinPlans(s service, parts []plan.Plan) plan.Plan {
 func rewrites(s service, p plan.Plan) []string {
 	var names []string
 	for _, job := range p.Jobs {
-		path, err := filepath.Abs(filepath.Join(filepath.Dir(s.file), s.archName(job.Platform)))
-		if err != nil {
+		path := filepath.Join(filepath.Dir(s.file), s.archName(job.Platform))
+		if s.beside.tree != nil {
+			names = append(names, filepath.ToSlash(path), rewrite.DockerignoreName(filepath.ToSlash(path)))
 			continue
 		}
-		if name, err := filepath.Rel(s.context, path); err == nil && filepath.IsLocal(name) {
+		path, err := filepath.Abs(path)
+		if err != nil || s.context.Folder == "" {
+			continue
+		}
+		if name, err := filepath.Rel(s.context.Folder, path); err == nil && filepath.IsLocal(name) {
 			names = append(names, name, rewrite.DockerignoreName(name))
 		}
 	}
@@ -152,13 +157,16 @@ func rewrites(s service, p plan.Plan) []string {
 // say something else: they are not used.
 func (r run) stale(s service, p plan.Plan) []string {
 	var names []string
+	if fromStdin(s.file) {
+		return nil
+	}
 	for _, job := range p.Jobs {
 		if _, own := s.own[job.Platform]; own {
 			continue
 		}
 		path := filepath.Join(filepath.Dir(s.file), s.archName(job.Platform))
-		there, err := os.ReadFile(path)
-		if err != nil {
+		there, err := s.beside.optional(path)
+		if err != nil || there == nil {
 			continue
 		}
 		out, err := rewrite.Template(s.template, r.fillings(s.source, p, job), replacements(job, false))

@@ -20,6 +20,9 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "%s: %s for %s (from %s), on %s (%s)\n", ui.Line(p.Name), ui.Line(p.Template), platformList(p), p.PlatformsFrom, p.Node, p.BuildPlatform)
+		if p.Context != nil {
+			fmt.Fprintf(w, "context: %s\n", ui.Line(p.Context.String()))
+		}
 		var rows [][]string
 		for _, job := range p.Jobs {
 			rows = append(rows, jobRows(job)...)

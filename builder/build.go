@@ -108,11 +108,11 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	for key, value := range opts.Labels {
 		attrs["label:"+key] = value
 	}
-	for name, local := range s.locals {
-		attrs["context:"+name] = "local:" + local
+	for name, address := range s.named {
+		attrs[contextAttr(name)] = address
 	}
 	for name, address := range opts.Remote {
-		attrs["context:"+name] = address
+		attrs[contextAttr(name)] = address
 	}
 	for _, base := range job.Contexts {
 		attrs["context:"+base.Context+"::"+contextPlatform(base.Platform)] = "docker-image://" + base.Pinned()
@@ -128,7 +128,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	}
 	return client.SolveOpt{
 		SharedSession: s.session, SessionPreInitialized: true,
-		Frontend: "dockerfile.v0", FrontendAttrs: attrs, Internal: s.node.Private, SourcePolicy: pins(job),
+		Frontend: "dockerfile.v0", FrontendAttrs: attrs, FrontendInputs: s.inputs(job.Dockerfile, attrs), Internal: s.node.Private, SourcePolicy: pins(job),
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
 	}
 }

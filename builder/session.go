@@ -28,8 +28,8 @@ import (
 
 // Sources is what a node may read from this side during a session.
 type Sources struct {
-	// Context is the build context's folder, absolute.
-	Context string
+	// Context is the build context.
+	Context Context
 	// Results is the folder where images are left by default, absolute. It is
 	// no part of any context: a build must not hold the result of the last one.
 	Results string
@@ -40,11 +40,15 @@ type Sources struct {
 	Dockerfiles map[string][]byte
 	// Contexts are the named contexts that are folders: NAME → folder.
 	Contexts map[string]string
-	// Secrets by --secret.
+	// Layouts are those that are images in OCI layouts: NAME → image.
+	Layouts map[string]Layout
+	// Secrets by --secret, agents and keys by --ssh.
 	Secrets []Secret
+	SSH     []SSH
 	// Hosts are the registries that the plan names; credentials are given for no other.
 	Hosts []string
-	// Store is the folder that receives the results: blobs/sha256 below it.
+	// Store is the folder that receives the results: blobs/sha256 below it. A session
+	// without results has none.
 	Store string
 }
 
@@ -57,8 +61,12 @@ type Session struct {
 	session *session.Session
 	stop    context.CancelFunc
 	done    chan error
-	// locals are the names of Sources.Contexts, as the frontend wants them named.
-	locals map[string]string
+	// named are Sources.Contexts and Layouts as the frontend wants them.
+	named map[string]string
+	// fetched is the context that the node has already; nil when it is offered here.
+	fetched *Fetched
+	// excluded of it, by Dockerfile.
+	excluded map[string][]string
 }
 
 // exportStore is the name under which BuildKit's OCI exporter looks for a store.
@@ -66,13 +74,17 @@ const exportStore = "export"
 
 // Start opens a session with the node.
 func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
-	attachables, locals, err := from.attachables()
+	attachables, named, err := from.attachables()
+	if err != nil {
+		return nil, err
+	}
+	excluded, err := from.excluded()
 	if err != nil {
 		return nil, err
 	}
 	// A key that stays the same from run to run lets the node update its copy
 	// of the context instead of asking for all of it again.
-	key := digest.FromString(hostname() + "\x00" + from.Context).Encoded()
+	key := digest.FromString(hostname() + "\x00" + from.Context.Folder).Encoded()
 	s, err := session.NewSession(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)
@@ -81,7 +93,7 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 		s.Allow(a)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	started := &Session{node: node, session: s, stop: stop, done: make(chan error, 1), locals: locals}
+	started := &Session{node: node, session: s, stop: stop, done: make(chan error, 1), named: named, fetched: from.Context.Fetched, excluded: excluded}
 	go func() { started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient())) }()
 	return started, nil
 }
@@ -96,9 +108,11 @@ func (s *Session) Close() error {
 	return err
 }
 
+// attachables are the services of a session, and what the frontend is told of
+// the named contexts among them.
 func (from Sources) attachables() ([]session.Attachable, map[string]string, error) {
 	dirs := filesync.StaticDirSource{"dockerfile": files(from.Dockerfiles)}
-	locals := map[string]string{}
+	named := map[string]string{}
 	folder := func(local, path string) error {
 		fs, err := fsutil.NewFS(path)
 		if err != nil {
@@ -107,16 +121,22 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 		dirs[local] = asContext(fs, path, from)
 		return nil
 	}
-	if err := folder("context", from.Context); err != nil {
-		return nil, nil, err
-	}
-	for name, path := range from.Contexts {
-		locals[name] = "named-" + digest.FromString(name).Encoded()[:16]
-		if err := folder(locals[name], path); err != nil {
+	switch {
+	case from.Context.Archive != nil:
+		dirs["context"] = asContext(archiveFS{from.Context.Archive}, "", from)
+	case from.Context.Folder != "":
+		if err := folder("context", from.Context.Folder); err != nil {
 			return nil, nil, err
 		}
 	}
-	store, err := openStore(from.Store)
+	for name, path := range from.Contexts {
+		local := "named-" + digest.FromString(name).Encoded()[:16]
+		named[name] = "local:" + local
+		if err := folder(local, path); err != nil {
+			return nil, nil, err
+		}
+	}
+	stores, err := from.stores(named)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,12 +144,20 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	return []session.Attachable{
+	list := []session.Attachable{
 		filesync.NewFSSyncProvider(dirs),
-		sessioncontent.NewAttachable(map[string]content.Store{exportStore: store}),
+		sessioncontent.NewAttachable(stores),
 		secrets,
 		credentials(from.Hosts),
-	}, locals, nil
+	}
+	if len(from.SSH) > 0 {
+		offered, err := agents(from.SSH)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, offered)
+	}
+	return list, named, nil
 }
 
 // asContext makes every file root's, as every builder's client does: who owns
@@ -137,14 +165,14 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 // folder of results, should that lie below path, and rewritten Dockerfiles.
 func asContext(fs fsutil.FS, path string, from Sources) fsutil.FS {
 	hidden, err := filepath.Rel(path, from.Results)
-	if err != nil || !filepath.IsLocal(hidden) {
+	if path == "" || err != nil || !filepath.IsLocal(hidden) {
 		hidden = ""
 	}
 	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: func(name string, stat *fstypes.Stat) fsutil.MapResult {
 		if name == hidden && os.FileMode(stat.Mode).IsDir() {
 			return fsutil.MapResultSkipDir
 		}
-		if path == from.Context && slices.Contains(from.Rewrites, name) {
+		if path == from.Context.Folder && slices.Contains(from.Rewrites, name) {
 			return fsutil.MapResultExclude
 		}
 		return rootOwned(name, stat)

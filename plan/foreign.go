@@ -156,7 +156,7 @@ func (w *walk) from(final int) error {
 	w.seen[final] = true
 	for at := 0; at < len(steps); at++ {
 		s := steps[at].stage
-		if w.replaced(s) {
+		if w.replaced(w.target, s, w.uses) {
 			continue
 		}
 		use := &w.uses[w.Template.Stages[s].Base]

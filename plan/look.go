@@ -69,7 +69,7 @@ func (req Request) takeImages(uses []template.Use) map[int]string {
 		if use.Kind != template.External || use.Written != "" || use.Problem != nil {
 			continue
 		}
-		if name, image := req.contextImage(use.Image); image != "" {
+		if name, image := req.contextImage(use.Image, use.Platform); image != "" {
 			images[use.Reference] = name
 			use.Written, use.Image, use.Rule = use.Image, image, contextRule(name)
 		}
@@ -81,18 +81,11 @@ func (req Request) takeImages(uses []template.Use) map[int]string {
 func contextRule(name string) string { return "--build-context " + name }
 
 // stageImage is the image of the context that stands for a stage, if it is one.
-// BuildKit asks for it on the platform of the FROM, else on the target's.
 func (req Request) stageImage(target Target, index int, uses []template.Use) []other {
 	stage := req.Template.Stages[index]
-	name, image := req.contextImage(stageContext(stage))
-	on := target.Platform
-	if use := uses[stage.Base]; stage.PlatformFlag != "" {
-		if use.Kind != template.External {
-			return nil // BuildKit alone knows what the flag says
-		}
-		on = use.Platform
-	}
-	if image == "" {
+	on, known := req.stagePlatform(target, index, uses)
+	name, image := req.contextImage(stageContext(stage), on)
+	if image == "" || !known {
 		return nil
 	}
 	return []other{{context: name, stage: index, Origin: Origin{
@@ -132,8 +125,8 @@ func (req Request) trigger(use *template.Use, t template.Trigger, on platform.Pl
 		Question: resolve.Question{Image: t.Text, Platform: on},
 		File:     req.Template.File, Line: req.Template.References[use.Reference].Line, Where: t.Where, Written: t.Text, Base: use.Image,
 	}}
-	if t.Kind == template.External && req.hasContext(t.Text) {
-		if o.context, o.Image = req.contextImage(t.Text); o.context != "" {
+	if t.Kind == template.External && req.hasContext(t.Text, on) {
+		if o.context, o.Image = req.contextImage(t.Text, on); o.context != "" {
 			o.Rule = contextRule(o.context)
 		}
 	}

@@ -55,7 +55,7 @@ func Make(req Request, answers Answers) (Plan, error) {
 // asks says whether a use is an image that a registry has to answer for. What is
 // Written otherwise gets another text in the file, one that no context stands for.
 func (req Request) asks(use *template.Use) bool {
-	return use.Kind == template.External && (use.Written != "" || !req.hasContext(use.Image))
+	return use.Kind == template.External && (use.Written != "" || !req.hasContext(use.Image, use.Platform))
 }
 
 // guesses are the values that a placeholder was given without anyone saying so.
@@ -248,7 +248,7 @@ func (req Request) finalStage(target Target) int {
 // reference, or that of the context which stands for a stage.
 func (req Request) final(target Target, uses []template.Use, job Job, stages map[int]*Base) *Base {
 	index := req.finalStage(target)
-	for !req.replaced(index) {
+	for !req.replaced(target, index, uses) {
 		use := &uses[req.Template.Stages[index].Base]
 		if use.Kind == template.StageKind {
 			index = use.Target

@@ -53,8 +53,8 @@ type Request struct {
 	Build platform.Platform
 	// Node is how the plan calls the node: "engine" or an address.
 	Node string
-	// Contexts are the names given by --build-context, in ContextName's form. Each
-	// stands for an image or a whole stage.
+	// Contexts are the names given by --build-context, in ContextKey's form. Each
+	// stands for an image or a whole stage, on all platforms or on one.
 	Contexts []string
 	// ContextImages says of those among Contexts that are images (docker-image://)
 	// which: they are resolved as any image. What the others are is no registry's business.
@@ -81,8 +81,11 @@ type Target struct {
 
 // Plan is everything that will be done for one template.
 type Plan struct {
-	Name          string            `json:"name"`
-	Template      string            `json:"template"`
+	Name     string `json:"name"`
+	Template string `json:"template"`
+	// Context is where the files come from when that is no folder of this machine.
+	// The facade fills it in.
+	Context       *Context          `json:"context,omitempty"`
 	PlatformsFrom string            `json:"platformsFrom"`
 	Node          string            `json:"node"`
 	BuildPlatform platform.Platform `json:"buildPlatform"`
@@ -95,6 +98,22 @@ type Plan struct {
 	Verify  string   `json:"verify,omitempty"`
 	// Notes are things decided that a user would want to know.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Context is where the files of a build come from.
+type Context struct {
+	// From is the address as the user gave it, without what is secret in it.
+	From string `json:"from"`
+	// Pin is the commit, or the digest of the file, that template and builds are taken from.
+	Pin string `json:"pin,omitempty"`
+}
+
+// String is the address and, if it is known, what was found there.
+func (c Context) String() string {
+	if c.Pin == "" {
+		return c.From
+	}
+	return c.From + " at " + c.Pin
 }
 
 // Job is one platform of a plan.

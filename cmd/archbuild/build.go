@@ -18,12 +18,17 @@ func newBuild(system archbuild.System) *cobra.Command {
 		Long: `Build the Dockerfile in each PATH for every platform asked for, verify what came
 out, and put it together as one index.
 
+PATH is a folder, a tar archive, - for a tar archive or a Dockerfile on standard
+input, or the address of a Git repository (https://HOST/REPO.git#REF:SUBFOLDER) or
+of an archive.
+
 Without -o and --push the result is an OCI layout in ./archbuild-out/NAME.
 Attestations are off unless --provenance asks for them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 		Example: `  archbuild ./service
-  archbuild ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --push`,
+  archbuild ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --push
+  archbuild https://git.example/app.git#v1.2:service --platform linux/arm64`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
@@ -57,7 +62,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVarP(&opts.Outputs, "output", "o", nil, "where the result goes, an `OUTPUT`: type=oci|local|tar|image,dest=… (repeatable)")
 	f.BoolVar(&opts.Push, "push", false, "push to the registry of each tag; tags move last")
 	releaseFlags(f, &opts.Release)
-	f.StringArrayVar(&opts.Secrets, "secret", nil, "`SECRET` for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
+	credentialFlags(f, &opts)
 	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: `KEY=VALUE`")
 	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
@@ -78,11 +83,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 
 // templateFlags are those that decide how a Dockerfile is read and rewritten.
 func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile, a `FILE` (default PATH/Dockerfile)")
+	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile, a `FILE`, or - for standard input (default PATH/Dockerfile)")
 	f.StringArrayVar(&opts.Platforms, "platform", nil, "`PLATFORMS` to build for (default archbuild.yaml's, DOCKER_DEFAULT_PLATFORM, this machine's)")
 	f.StringVar(&opts.Target, "target", "", "the `STAGE` to build")
 	f.StringArrayVar(&opts.BuildArgs, "build-arg", nil, "build argument `KEY=VALUE`, or PLATFORM:KEY=VALUE for one platform")
-	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context `NAME=FOLDER`, or NAME=docker-image://…")
+	f.StringArrayVar(&opts.BuildContexts, "build-context", nil, "another context `NAME=FOLDER`, NAME=docker-image://…, oci-layout://…, a Git repository; NAME::PLATFORM for one platform")
 	f.StringArrayVar(&opts.Bases, "base", nil, "take another base: `OLD=NEW`[@PLATFORM]")
 	f.StringVar(&opts.BasesMode, "bases", "", "how bases are found, a `MODE`: auto, prefix, keep (default auto)")
 	f.IntVar(&opts.MaxBytes, "max-bytes", 0, "longest Dockerfile that is read, in bytes (default 4 MB)")

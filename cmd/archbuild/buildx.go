@@ -11,7 +11,6 @@ var buildxFlags = map[string]string{
 	"sbom":            "leave it out; --provenance is there",
 	"attest":          "leave it out; --provenance is there",
 	"builder":         "name a BuildKit server with --node ADDRESS",
-	"ssh":             "pass what a step needs with --secret",
 	"network":         "leave it out: RUN has the host's network",
 	"add-host":        "set it in the Dockerfile's RUN, or in the machine's /etc/hosts",
 	"allow":           "leave it out: no entitlement can be given",

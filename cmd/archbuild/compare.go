@@ -43,7 +43,7 @@ Exit status 3: there is a difference.`,
 	f.SortFlags = false
 	templateFlags(f, &opts)
 	resolveFlags(f, &opts)
-	f.StringArrayVar(&opts.Secrets, "secret", nil, "`SECRET` for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]")
+	credentialFlags(f, &opts)
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")

@@ -46,6 +46,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	foreignFlag(f, &opts.Options)
 	crossFlag(f, &opts.Options, "off")
+	credentialFlags(f, &opts.Options)
 	f.BoolVar(&opts.Pin, "pin", false, "write the digest of every image")
 	f.BoolVar(&opts.CacheIDs, "cache-ids", false, "give RUN --mount=type=cache without an id one for each platform")
 	f.BoolVar(&opts.Strict, "strict", false, "fail when a reference cannot be decided")

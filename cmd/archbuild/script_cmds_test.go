@@ -39,12 +39,13 @@ type command func(ts *testscript.TestScript, args []string) error
 //	no-emulator VARIABLE                 names a platform that this machine cannot run
 //	is-digest FILE                       a file (or stdout) holds a digest and nothing else
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
+//	serve-git FOLDER                     serves repositories and files; see serveGit
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	byName := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range map[string]command{
 		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
-		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts,
+		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit,
 	} {
 		byName[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {

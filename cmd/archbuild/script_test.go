@@ -93,7 +93,7 @@ func requireMachine(t *testing.T) {
 	if os.Geteuid() != 0 {
 		lacks = append(lacks, "root")
 	}
-	for _, program := range []string{"runc", "skopeo", "setpriv", "tar"} {
+	for _, program := range []string{"runc", "skopeo", "setpriv", "tar", "git", "ssh"} {
 		if _, err := exec.LookPath(program); err != nil {
 			lacks = append(lacks, program)
 		}

@@ -42,6 +42,7 @@ func newPlan(system archbuild.System) *cobra.Command {
 	f.SortFlags = false
 	templateFlags(f, &opts)
 	resolveFlags(f, &opts)
+	credentialFlags(f, &opts)
 	f.StringVar(&explain, "explain", "", "tell why the image `REF` became what it became")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)

@@ -1,0 +1,114 @@
+package builder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/archbuild/archbuild/platform"
+	"github.com/containerd/containerd/v2/core/content"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/patternmatcher/ignorefile"
+	"github.com/opencontainers/go-digest"
+)
+
+// Context is where the files of a build come from. One field is set; none is a
+// context that a session does without.
+type Context struct {
+	// Folder is its absolute path.
+	Folder string
+	// Archive is a tar on this machine.
+	Archive *Archive
+	// Fetched is one that the node has got by itself.
+	Fetched *Fetched
+}
+
+// Layout is an image in an OCI layout on this machine.
+type Layout struct {
+	// Folder of the layout, absolute.
+	Folder string
+	Digest digest.Digest
+}
+
+// contextAttr is how the frontend is told of a named context, NAME or NAME::PLATFORM.
+func contextAttr(name string) string {
+	if name, on, found := strings.Cut(name, "::"); found {
+		if p, err := platform.Parse(on); err == nil {
+			return "context:" + name + "::" + contextPlatform(p)
+		}
+	}
+	return "context:" + name
+}
+
+// stores are the content stores of a session: the one for results, and those of
+// layouts, of which it notes the addresses.
+func (from Sources) stores(named map[string]string) (map[string]content.Store, error) {
+	stores := map[string]content.Store{}
+	for name, layout := range from.Layouts {
+		store, err := contentlocal.NewStore(layout.Folder)
+		if err != nil {
+			return nil, fmt.Errorf("opening the OCI layout %s: %w", layout.Folder, err)
+		}
+		id := "layout-" + digest.FromString(name).Encoded()[:16]
+		stores["oci:"+id] = store
+		named[name] = "oci-layout://" + id + "@" + layout.Digest.String()
+	}
+	if from.Store == "" {
+		return stores, nil
+	}
+	store, err := openStore(from.Store)
+	stores[exportStore] = store
+	return stores, err
+}
+
+// excluded are, for each Dockerfile, the patterns of what its build does not see of
+// a context that the node has fetched. For other contexts BuildKit reads the ignore files.
+func (from Sources) excluded() (map[string][]string, error) {
+	fetched := from.Context.Fetched
+	if fetched == nil {
+		return nil, nil
+	}
+	general, err := fs.ReadFile(fetched.Files, ignoreFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading %s: %w", ignoreFile, err)
+	}
+	var hidden []string
+	for _, name := range from.Rewrites {
+		if _, err := fs.Lstat(fetched.Files, name); err == nil {
+			hidden = append(hidden, literal.Replace(name))
+		}
+	}
+	patterns := map[string][]string{}
+	for name := range from.Dockerfiles {
+		text, own := from.Dockerfiles[name+ignoreFile]
+		if !own {
+			text = general
+		}
+		list, err := ignorefile.ReadAll(bytes.NewReader(text))
+		if err != nil {
+			return nil, fmt.Errorf("reading the ignore file of %s: %w", name, err)
+		}
+		patterns[name] = append(list, hidden...)
+	}
+	return patterns, nil
+}
+
+// ignoreFile is the name of a context's ignore file; after a Dockerfile's name it is that of its own.
+const ignoreFile = ".dockerignore"
+
+// literal makes a pattern of a name.
+var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
+
+// inputs hands the frontend the context that the node has already.
+func (s *Session) inputs(dockerfile string, attrs map[string]string) map[string]llb.State {
+	if s.fetched == nil {
+		return nil
+	}
+	if s.fetched.Git {
+		attrs["input:context"] = s.fetched.Shown() // for the provenance
+	}
+	return map[string]llb.State{"context": s.fetched.without(s.excluded[dockerfile])}
+}

@@ -1,0 +1,382 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/gitutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+)
+
+// Remote is a context that a node fetches by itself, with what is said about it.
+type Remote struct {
+	// Address as BuildKit has it: of a Git repository, with #REF:SUBDIR or
+	// ?ref=REF&subdir=SUBDIR, or of a tar archive or a Dockerfile at http(s).
+	Address string
+	// KeepGit leaves the folder .git in it.
+	KeepGit bool
+	// CommitTimes gives files the time of their commit and not that of the checkout.
+	CommitTimes bool
+	// KnownHosts are lines as ssh has them in known_hosts, for the host of the
+	// address. Without any the node takes what key it finds.
+	KnownHosts string
+}
+
+// IsRemote says whether a path means something that a node fetches.
+func IsRemote(path string) bool {
+	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") || strings.HasPrefix(path, "github.com/") {
+		return true
+	}
+	_, err := gitutil.ParseURL(path)
+	return err == nil
+}
+
+// git reads the address of a repository; nil when it is none.
+func (r Remote) git() (*dfgitutil.GitRef, error) {
+	g, isGit, err := dfgitutil.ParseGitRef(r.Address)
+	if !isGit {
+		return nil, nil
+	}
+	return g, err
+}
+
+// Check looks at the address alone. An error is an *AddressError.
+func (r Remote) Check() error {
+	if _, err := r.git(); err != nil {
+		return &AddressError{r.Shown(), err}
+	}
+	return nil
+}
+
+// Shown is the address without a password or a token in it.
+func (r Remote) Shown() string {
+	if secret := r.secret(); secret != "" {
+		u, err := url.Parse(r.Address)
+		if err == nil {
+			u.User = url.User("xxxxx")
+			return u.String()
+		}
+	}
+	return r.Address
+}
+
+// secret is the password in the address.
+func (r Remote) secret() string {
+	u, err := url.Parse(r.Address)
+	if err != nil || u.User == nil {
+		return ""
+	}
+	if password, ok := u.User.Password(); ok {
+		return password
+	}
+	if u.Scheme == gitutil.SSHProtocol {
+		return ""
+	}
+	return u.User.Username()
+}
+
+// SSHHost is the host, with its port, that Git reaches by ssh; empty for all else.
+func (r Remote) SSHHost() string {
+	u, err := gitutil.ParseURL(r.Address)
+	if err != nil || u.Scheme != gitutil.SSHProtocol {
+		return ""
+	}
+	return u.Host
+}
+
+// Name is a short name for what is there: the last word of the subfolder, the
+// repository or the archive.
+func (r Remote) Name() string {
+	g, err := r.git()
+	switch {
+	case err == nil && g != nil && path.Clean("/"+g.SubDir) != "/":
+		return path.Base(path.Clean("/" + g.SubDir))
+	case err == nil && g != nil:
+		return g.ShortName
+	}
+	address, _, _ := strings.Cut(r.Address, "?")
+	return ArchiveName(path.Base(address))
+}
+
+// ArchiveName is the name of an archive without the words that say that it is one.
+func ArchiveName(file string) string {
+	for _, end := range []string{".gz", ".bz2", ".zst", ".xz", ".tar", ".tgz"} {
+		file = strings.TrimSuffix(file, end)
+	}
+	return file
+}
+
+// Fetched is a remote context on a node. Its files can be read until Close.
+type Fetched struct {
+	Remote
+	// Pin is what was found there: a commit, or the digest of a file. Builds take
+	// that and nothing newer. It is empty when the node is too old to tell.
+	Pin string
+	// Git says that it is a repository.
+	Git bool
+	// Dockerfile is the name of the one file that there is, when the address leads
+	// to a file that is no archive.
+	Dockerfile string
+	// Files are the context's.
+	Files fs.FS
+
+	state  llb.State
+	finish func()
+}
+
+// Close lets the node forget the context. Builds do not need it open.
+func (f *Fetched) Close() { f.finish() }
+
+// Fetch has a node get a remote context, and opens it. From says which secrets
+// and agents it may use for that. An error about the context is a *FetchError.
+func Fetch(ctx context.Context, node *Node, remote Remote, from Sources) (*Fetched, error) {
+	if err := remote.checkPrograms(node); err != nil {
+		return nil, err
+	}
+	session, err := Start(ctx, node, from)
+	if err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(ctx)
+	f := &Fetched{Remote: remote}
+	opened, ended := make(chan error, 2), make(chan struct{})
+	leave := make(chan struct{})
+	f.finish = func() {
+		close(leave)
+		<-ended
+		stop()
+		session.Close()
+	}
+	opt := client.SolveOpt{SharedSession: session.session, SessionPreInitialized: true, Internal: node.Private}
+	go func() {
+		defer close(ended)
+		_, err := node.Client.Build(run, opt, "", func(_ context.Context, c gateway.Client) (*gateway.Result, error) {
+			err := f.open(run, c)
+			opened <- err
+			if err == nil {
+				select {
+				case <-leave:
+				case <-run.Done():
+				}
+			}
+			return gateway.NewResult(), err
+		}, nil)
+		opened <- err // should it not have come so far
+	}()
+	if err := <-opened; err != nil {
+		f.finish()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// open finds out what is there, pins it, and has the node fetch it.
+func (f *Fetched) open(ctx context.Context, c gateway.Client) error {
+	g, err := f.git()
+	if err != nil {
+		return &AddressError{f.Shown(), err}
+	}
+	if f.Git = g != nil; f.Git {
+		return f.openGit(ctx, c, g)
+	}
+	return f.openFile(ctx, c)
+}
+
+func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.GitRef) error {
+	found, err := resolve(ctx, c, f.gitState(g, g.Ref, g.Checksum))
+	if err != nil {
+		e := &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
+		if e.Ref != "" { // does it answer at all?
+			_, silent := resolve(ctx, c, f.gitState(g, "", ""))
+			e.Answers = silent == nil
+		}
+		return e
+	}
+	reading := f.gitState(g, g.Ref, g.Checksum)
+	f.state = reading
+	if found != nil && found.Git != nil {
+		if f.Pin = found.Git.CommitChecksum; f.Pin == "" {
+			f.Pin = found.Git.Checksum
+		}
+		// What is read has to be that commit. Builds name it alone, and find it in the
+		// node's cache without asking anyone again.
+		reading = f.gitState(g, g.Ref, f.Pin)
+		f.state = f.gitState(g, f.Pin, "")
+		if f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
+			f.state = reading // HEAD is to be what was asked for
+		}
+	}
+	ref, err := solve(ctx, c, reading)
+	if err != nil {
+		return &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, Answers: true, Found: true, SubDir: g.SubDir, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
+	}
+	f.Files = newTree(nodeFiles{ctx, ref})
+	return nil
+}
+
+// gitState is a repository, or its subfolder, at a ref, which has to be a certain commit if one is given.
+func (f *Fetched) gitState(g *dfgitutil.GitRef, ref, commit string) llb.State {
+	opts := []llb.GitOption{llb.GitRef(ref), llb.WithCustomName("[internal] load git source " + f.Shown())}
+	if f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
+		opts = append(opts, llb.KeepGitDir())
+	}
+	mtime := g.MTime
+	if mtime == "" && f.CommitTimes {
+		mtime = "commit"
+	}
+	// Of a subfolder BuildKit 0.33 cannot set the times: it looks for the commit in a
+	// folder that it has removed by then. So the subfolder is taken afterwards.
+	later := mtime == "commit" && g.SubDir != ""
+	if g.SubDir != "" && !later {
+		opts = append(opts, llb.GitSubDir(g.SubDir))
+	}
+	if commit != "" {
+		opts = append(opts, llb.GitChecksum(commit))
+	}
+	if g.Submodules != nil && !*g.Submodules {
+		opts = append(opts, llb.GitSkipSubmodules())
+	}
+	if mtime != "" {
+		opts = append(opts, llb.GitMTime(mtime))
+	}
+	if g.FetchByCommit && ref == g.Ref {
+		opts = append(opts, llb.GitFetchByCommit())
+	}
+	if f.KnownHosts != "" {
+		opts = append(opts, llb.KnownSSHHosts(f.KnownHosts))
+	}
+	state := llb.Git(g.Remote, "", opts...)
+	if later {
+		return llb.Scratch().File(llb.Copy(state, g.SubDir, "/", &llb.CopyInfo{CopyDirContentsOnly: true}), llb.WithCustomName("[internal] take subfolder "+g.SubDir))
+	}
+	return state
+}
+
+// download is what BuildKit calls a file that it has fetched.
+const download = "context"
+
+func (f *Fetched) openFile(ctx context.Context, c gateway.Client) error {
+	opts := []llb.HTTPOption{llb.Filename(download), llb.WithCustomName("[internal] load remote build context " + f.Shown())}
+	file := llb.HTTP(f.Address, opts...)
+	found, err := resolve(ctx, c, file)
+	if err != nil {
+		return &FetchError{Address: f.Shown(), Err: err, secret: f.secret()}
+	}
+	if found != nil && found.HTTP != nil {
+		f.Pin = found.HTTP.Digest.String()
+		file = llb.HTTP(f.Address, append(opts, llb.Checksum(found.HTTP.Digest))...)
+	}
+	ref, err := solve(ctx, c, file)
+	var head []byte
+	if err == nil {
+		head, err = ref.ReadFile(ctx, gateway.ReadRequest{Filename: download, Range: &gateway.FileRange{Length: ArchiveHead}})
+	}
+	if err != nil {
+		return &FetchError{Address: f.Shown(), Answers: true, Err: err, secret: f.secret()}
+	}
+	f.state, f.Dockerfile = file, download
+	if IsArchive(head) {
+		// Who owns the files in it is no property of the image, as with a folder.
+		root := &llb.ChownOpt{User: &llb.UserOpt{}, Group: &llb.UserOpt{}}
+		f.state = llb.Scratch().File(llb.Copy(file, "/"+download, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: root}), llb.WithCustomName("[internal] unpack "+f.Shown()))
+		f.Dockerfile = ""
+		if ref, err = solve(ctx, c, f.state); err != nil {
+			return &FetchError{Address: f.Shown(), Answers: true, Found: true, Err: err, secret: f.secret()}
+		}
+	}
+	f.Files = newTree(nodeFiles{ctx, ref})
+	return nil
+}
+
+// without is what a build gets to see: all but what patterns name, as in an ignore file.
+func (f *Fetched) without(patterns []string) llb.State {
+	if len(patterns) == 0 {
+		return f.state
+	}
+	seen := &llb.CopyInfo{CopyDirContentsOnly: true, ExcludePatterns: patterns}
+	return llb.Scratch().File(llb.Copy(f.state, "/", "/", seen), llb.WithCustomName("[internal] leave out what .dockerignore names"))
+}
+
+// resolve asks what a source is now. Nil is no answer: the node cannot tell.
+func resolve(ctx context.Context, c gateway.Client, source llb.State) (*sourceresolver.MetaResponse, error) {
+	def, err := source.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, data := range def.ToPB().Def {
+		var op pb.Op
+		if err := op.UnmarshalVT(data); err != nil {
+			return nil, err
+		}
+		if from := op.GetSource(); from != nil {
+			return c.ResolveSourceMetadata(ctx, from, sourceresolver.Opt{})
+		}
+	}
+	return nil, errors.New("not a source")
+}
+
+func solve(ctx context.Context, c gateway.Client, state llb.State) (gateway.Reference, error) {
+	def, err := state.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: true})
+	if err != nil {
+		return nil, err
+	}
+	return result.SingleRef()
+}
+
+// nodeFiles are files on a node.
+type nodeFiles struct {
+	ctx context.Context
+	ref gateway.Reference
+}
+
+func (n nodeFiles) list(folder string) ([]*fstypes.Stat, error) {
+	return n.ref.ReadDir(n.ctx, gateway.ReadDirRequest{Path: folder})
+}
+
+func (n nodeFiles) open(name string) (io.Reader, error) {
+	return &nodeFile{nodeFiles: n, name: name}, nil
+}
+
+// nodeFile reads a file piece by piece.
+type nodeFile struct {
+	nodeFiles
+	name string
+	at   int
+}
+
+// pieceBytes are asked for at a time: no more than one message may have.
+const pieceBytes = 1 << 20
+
+func (f *nodeFile) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	piece := gateway.FileRange{Offset: f.at, Length: min(len(p), pieceBytes)}
+	data, err := f.ref.ReadFile(f.ctx, gateway.ReadRequest{Filename: f.name, Range: &piece})
+	if err != nil {
+		return 0, err
+	}
+	if len(data) == 0 {
+		return 0, io.EOF
+	}
+	f.at += len(data)
+	return copy(p, data), nil
+}

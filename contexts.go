@@ -1,0 +1,199 @@
+package archbuild
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// buildContext is where the files of one PATH come from.
+type buildContext struct {
+	builder.Context
+	// from is how the plan calls it, when it is no folder.
+	from string
+	// name of what is built of it.
+	name string
+	// tree are its files; nil is a folder, whose files are read by their paths.
+	tree fs.FS
+	// alone is a Dockerfile that came in the place of a context.
+	alone io.Reader
+	close func()
+}
+
+// files is where its template is looked for.
+func (c buildContext) files() files { return files{c.tree} }
+
+// shown is what the plan says of it; nil for a folder.
+func (c buildContext) shown() *plan.Context {
+	if c.from == "" {
+		return nil
+	}
+	shown := &plan.Context{From: c.from}
+	if c.Fetched != nil {
+		shown.Pin = c.Fetched.Pin
+	}
+	return shown
+}
+
+// open gives all its files. The caller calls close.
+func (c buildContext) open() (tree fs.FS, closeTree func(), err error) {
+	if c.tree != nil {
+		return c.tree, func() {}, nil
+	}
+	root, err := os.OpenRoot(c.Folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	return root.FS(), func() { root.Close() }, nil
+}
+
+func folderContext(path string) (buildContext, error) {
+	folder, err := filepath.Abs(path)
+	if err != nil {
+		return buildContext{}, &ReadError{What: "the working directory", Err: err}
+	}
+	return buildContext{Context: builder.Context{Folder: folder}, name: serviceName(folder), close: func() {}}, nil
+}
+
+// openPath finds out what a PATH is: a folder goes before all else, as in buildx.
+func (r run) openPath(ctx context.Context, path string, host detect.HostFacts) (buildContext, error) {
+	if path == stdinName {
+		return r.openStdin(ctx)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return folderContext(path)
+	case err == nil:
+		return r.openArchive(ctx, path)
+	case builder.IsRemote(path):
+		return r.fetch(ctx, builder.Remote{Address: path}, host)
+	case errors.Is(err, fs.ErrNotExist):
+		return buildContext{}, &NoFolderError{Path: path}
+	}
+	return buildContext{}, &ReadError{What: "the context", Err: err}
+}
+
+// openArchive opens a file, which can only be a tar.
+func (r run) openArchive(ctx context.Context, path string) (buildContext, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return buildContext{}, &ReadError{What: "the context", Err: err}
+	}
+	defer file.Close()
+	from := bufio.NewReaderSize(file, builder.ArchiveHead)
+	if head, _ := from.Peek(builder.ArchiveHead); !builder.IsArchive(head) {
+		return buildContext{}, &UsageError{fmt.Errorf("%s is a file, not a folder, and no tar archive", path), fmt.Sprintf("give the folder, and the file with -f: %s -f %s", filepath.Dir(path), path)}
+	}
+	return r.archiveContext(ctx, from, path, builder.ArchiveName(filepath.Base(path)))
+}
+
+func (r run) archiveContext(ctx context.Context, from io.Reader, path, name string) (buildContext, error) {
+	archive, err := builder.OpenArchive(ctx, from, filepath.Join(r.stateDir(), "tmp"))
+	if err != nil {
+		return buildContext{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return buildContext{
+		Context: builder.Context{Archive: archive}, from: path, name: serviceName(name), tree: archive.Files(), close: archive.Close,
+	}, nil
+}
+
+// openStdin tells a tar archive on standard input from a Dockerfile.
+func (r run) openStdin(ctx context.Context) (buildContext, error) {
+	if r.Stdin == nil || isTerminal(r.Stdin) {
+		return buildContext{}, &UsageError{errors.New("-: nothing comes on standard input"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
+	}
+	from := bufio.NewReaderSize(r.Stdin, builder.ArchiveHead)
+	head, err := from.Peek(builder.ArchiveHead)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return buildContext{}, &ReadError{What: stdinWords, Err: err}
+	case len(head) == 0:
+		return buildContext{}, &UsageError{errors.New("-: standard input is empty"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
+	case builder.IsArchive(head):
+		return r.archiveContext(ctx, from, stdinWords, "")
+	case strings.ContainsRune(string(head), 0):
+		return buildContext{}, &FileError{errors.New("standard input is neither a tar archive nor a Dockerfile"), "pipe one of them: tar -c . | archbuild -"}
+	case r.File != "":
+		return buildContext{}, &UsageError{fmt.Errorf("standard input is no tar archive, and -f %s names a Dockerfile already", r.File), "pipe a tar archive, or leave -f out"}
+	}
+	empty := builder.EmptyArchive()
+	return buildContext{
+		Context: builder.Context{Archive: empty}, from: "none, a Dockerfile alone comes on standard input", name: serviceName(""), tree: empty.Files(), alone: from, close: empty.Close,
+	}, nil
+}
+
+// fetch has the node get a remote context, and opens it there.
+func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostFacts) (buildContext, error) {
+	if err := remote.Check(); err != nil {
+		return buildContext{}, err
+	}
+	args := r.args.of(platform.Platform{})
+	remote.KeepGit, _ = strconv.ParseBool(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"])
+	remote.CommitTimes = args[sourceDateEpoch] != ""
+	remote.KnownHosts = r.knownHosts(remote.SSHHost())
+	at, err := r.locate(ctx, host)
+	if err != nil {
+		return buildContext{}, err
+	}
+	node, closeNode, err := at.open(ctx)
+	if err != nil {
+		at.close()
+		return buildContext{}, r.explainDisk(err)
+	}
+	leave := func() { closeNode(); at.close() }
+	if r.progressMode() != "quiet" && r.progressMode() != "rawjson" {
+		fmt.Fprintf(r.Stderr, "archbuild: %s fetches %s\n", node.Name, remote.Shown())
+	}
+	fetched, err := builder.Fetch(ctx, node, remote, builder.Sources{Secrets: r.secrets, SSH: r.ssh})
+	if err != nil {
+		leave()
+		return buildContext{}, err
+	}
+	c := buildContext{
+		Context: builder.Context{Fetched: fetched}, from: remote.Shown(), name: serviceName(remote.Name()), tree: fetched.Files,
+		close: func() { fetched.Close(); leave() },
+	}
+	return c, nil
+}
+
+// closeAll closes the contexts of services.
+func closeAll(services []service) {
+	for _, s := range services {
+		s.context.close()
+	}
+}
+
+// isArchive looks whether a file is a tar archive.
+func isArchive(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	head := make([]byte, builder.ArchiveHead)
+	n, _ := io.ReadFull(file, head)
+	return builder.IsArchive(head[:n])
+}
+
+// notDockerfile says of an address that leads to one file that it is no Dockerfile either.
+func (c buildContext) notDockerfile(err error) error {
+	var wrong *template.SyntaxError
+	if c.Fetched == nil || c.Fetched.Dockerfile == "" || !errors.As(err, &wrong) {
+		return err
+	}
+	return &FileError{fmt.Errorf("%s is no tar archive, and no Dockerfile either: %w", c.from, err), "give the address of a tar archive, or of a Git repository, which ends in .git"}
+}
