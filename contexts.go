@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,6 +135,34 @@ func (r run) openStdin(ctx context.Context) (buildContext, error) {
 	return buildContext{
 		Context: builder.Context{Archive: empty}, from: "none, a Dockerfile alone comes on standard input", name: serviceName(""), tree: empty.Files(), alone: from, close: empty.Close,
 	}, nil
+}
+
+// checkStdin sees to it that standard input is read once.
+func (r run) checkStdin() error {
+	var by []string
+	for _, path := range r.Paths {
+		if path == stdinName {
+			by = append(by, stdinName)
+		}
+	}
+	if r.File == stdinName {
+		by = append(by, "-f -")
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	for _, s := range r.secrets {
+		if slices.Contains([]string{"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, s.File) {
+			by = append(by, "--secret id="+s.ID)
+		}
+	}
+	if r.File == stdinName && len(r.Paths) > 1 {
+		by = append(by, "each of several paths")
+	}
+	if len(by) > 1 {
+		return &UsageError{fmt.Errorf("standard input can be read once, and not by %s", strings.Join(by, " and ")), "give one of them as a file or a folder"}
+	}
+	return nil
 }
 
 // fetch has the node get a remote context, and opens it there.

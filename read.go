@@ -58,6 +58,9 @@ func (r run) read(ctx context.Context, host detect.HostFacts) ([]service, error)
 	if len(r.Paths) == 0 {
 		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile, or a Git repository"}
 	}
+	if err := r.checkStdin(); err != nil {
+		return nil, err
+	}
 	var services []service
 	var failed []error
 	for _, path := range r.Paths {
@@ -99,9 +102,6 @@ func (r run) checkForeign(services []service) error {
 
 // readService opens what a PATH means and reads it. The context stays open.
 func (r run) readService(ctx context.Context, path string, host detect.HostFacts) (service, error) {
-	if path == stdinName && r.File == stdinName {
-		return service{}, &UsageError{errors.New("-f - and - both read standard input"), "give the context as a folder or an address, or leave -f out"}
-	}
 	c, err := r.openPath(ctx, path, host)
 	if err != nil {
 		return service{}, err

@@ -115,7 +115,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 	}
 	results := session.Build(ctx, p.Jobs, builder.Options{
 		Template: s.template.File, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
-		Provenance: r.provenance, Export: r.export, Remote: r.remote,
+		Provenance: r.provenance, Export: r.export, Remote: r.remotes(),
 	}, display)
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)

@@ -82,6 +82,17 @@ func (o Options) checkSSH(list []builder.SSH) error {
 	return builder.CheckSSH(list)
 }
 
+// remotes are the named contexts that the node fetches by itself.
+func (r run) remotes() map[string]builder.Remote {
+	list := map[string]builder.Remote{}
+	for key, address := range r.remote {
+		remote := builder.Remote{Address: address}
+		remote.KnownHosts = r.knownHosts(remote.SSHHost())
+		list[key] = remote
+	}
+	return list
+}
+
 // knownHosts are the lines of this user's known_hosts for a host: with them the node
 // takes no other key. Without any it takes what it finds, as buildx does.
 func (o Options) knownHosts(host string) string {

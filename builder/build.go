@@ -32,8 +32,8 @@ type Options struct {
 	Provenance string
 	// Export are further attributes of the OCI exporter, as -o has them (compression …).
 	Export map[string]string
-	// Remote are named contexts that are no folders: NAME → docker-image://…, https://…
-	Remote map[string]string
+	// Remote are named contexts that are not on this machine: images, repositories, files.
+	Remote map[string]Remote
 	// Secrets, folders and Dockerfiles are offered by the Session.
 }
 
@@ -111,8 +111,9 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	for name, address := range s.named {
 		attrs[contextAttr(name)] = address
 	}
-	for name, address := range opts.Remote {
-		attrs[contextAttr(name)] = address
+	inputs := s.inputs(job.Dockerfile, attrs)
+	for name, remote := range opts.Remote {
+		remote.named(name, attrs, inputs)
 	}
 	for _, base := range job.Contexts {
 		attrs["context:"+base.Context+"::"+contextPlatform(base.Platform)] = "docker-image://" + base.Pinned()
@@ -128,7 +129,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	}
 	return client.SolveOpt{
 		SharedSession: s.session, SessionPreInitialized: true,
-		Frontend: "dockerfile.v0", FrontendAttrs: attrs, FrontendInputs: s.inputs(job.Dockerfile, attrs), Internal: s.node.Private, SourcePolicy: pins(job),
+		Frontend: "dockerfile.v0", FrontendAttrs: attrs, FrontendInputs: inputs, Internal: s.node.Private, SourcePolicy: pins(job),
 		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
 	}
 }

@@ -105,10 +105,24 @@ var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 // inputs hands the frontend the context that the node has already.
 func (s *Session) inputs(dockerfile string, attrs map[string]string) map[string]llb.State {
 	if s.fetched == nil {
-		return nil
+		return map[string]llb.State{}
 	}
 	if s.fetched.Git {
 		attrs["input:context"] = s.fetched.Shown() // for the provenance
 	}
 	return map[string]llb.State{"context": s.fetched.without(s.excluded[dockerfile])}
+}
+
+// named tells the frontend of a named context. It knows no ssh:// for those, so a
+// repository is handed over.
+func (r Remote) named(name string, attrs map[string]string, inputs map[string]llb.State) {
+	attr := contextAttr(name)
+	g, err := r.git()
+	if g == nil || err != nil {
+		attrs[attr] = r.Address
+		return
+	}
+	input := "git-" + digest.FromString(name).Encoded()[:16]
+	inputs[input] = r.gitState(g, g.Ref, g.Checksum)
+	attrs[attr], attrs["input:"+input] = "input:"+input, r.Shown()
 }

@@ -229,13 +229,13 @@ func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.Gi
 }
 
 // gitState is a repository, or its subfolder, at a ref, which has to be a certain commit if one is given.
-func (f *Fetched) gitState(g *dfgitutil.GitRef, ref, commit string) llb.State {
-	opts := []llb.GitOption{llb.GitRef(ref), llb.WithCustomName("[internal] load git source " + f.Shown())}
-	if f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
+func (r Remote) gitState(g *dfgitutil.GitRef, ref, commit string) llb.State {
+	opts := []llb.GitOption{llb.GitRef(ref), llb.WithCustomName("[internal] load git source " + r.Shown())}
+	if r.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
 		opts = append(opts, llb.KeepGitDir())
 	}
 	mtime := g.MTime
-	if mtime == "" && f.CommitTimes {
+	if mtime == "" && r.CommitTimes {
 		mtime = "commit"
 	}
 	// Of a subfolder BuildKit 0.33 cannot set the times: it looks for the commit in a
@@ -256,8 +256,8 @@ func (f *Fetched) gitState(g *dfgitutil.GitRef, ref, commit string) llb.State {
 	if g.FetchByCommit && ref == g.Ref {
 		opts = append(opts, llb.GitFetchByCommit())
 	}
-	if f.KnownHosts != "" {
-		opts = append(opts, llb.KnownSSHHosts(f.KnownHosts))
+	if r.KnownHosts != "" {
+		opts = append(opts, llb.KnownSSHHosts(r.KnownHosts))
 	}
 	state := llb.Git(g.Remote, "", opts...)
 	if later {

@@ -1,0 +1,112 @@
+package builder_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/google/go-cmp/cmp"
+)
+
+// entry of an archive; the letter of Typeflag decides what To is.
+type entry struct {
+	name, to, content string
+	kind              byte
+}
+
+func archive(t *testing.T, entries []entry) (*builder.Archive, error) {
+	t.Helper()
+	var data bytes.Buffer
+	w := tar.NewWriter(&data)
+	for _, e := range entries {
+		h := &tar.Header{Name: e.name, Typeflag: e.kind, Linkname: e.to, Size: int64(len(e.content)), Mode: 0o644}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(e.content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	a, err := builder.OpenArchive(t.Context(), &data, folder)
+	if left, _ := os.ReadDir(folder); len(left) > 0 {
+		t.Errorf("%s has a name", left[0].Name())
+	}
+	if a != nil {
+		t.Cleanup(a.Close)
+	}
+	return a, err
+}
+
+func TestTheFilesOfAnArchiveAreThoseThatTarWouldUnpack(t *testing.T) {
+	file, link, symlink := byte(tar.TypeReg), byte(tar.TypeLink), byte(tar.TypeSymlink)
+	for _, row := range []struct {
+		name    string
+		entries []entry
+		want    map[string]string // what is not there is missing
+	}{
+		{"names may begin with ./ or /", []entry{{"./a/b", "", "1", file}, {"/c", "", "2", file}}, map[string]string{"a/b": "1", "c": "2"}},
+		{"no name leads out", []entry{{"../../a", "", "1", file}}, map[string]string{"a": "1"}},
+		{"the last of a name counts", []entry{{"a", "", "1", file}, {"a", "", "2", file}}, map[string]string{"a": "2"}},
+		{"a file in the place of a folder takes its files away", []entry{{"a/b", "", "1", file}, {"a", "", "2", file}}, map[string]string{"a": "2"}},
+		{"a folder in the place of a link is one", []entry{{"a", "/etc", "", symlink}, {"a/b", "", "1", file}}, map[string]string{"a/b": "1"}},
+		{"a hard link is the file", []entry{{"a", "", "1", file}, {"b", "./a", "", link}}, map[string]string{"a": "1", "b": "1"}},
+		{"links are followed inside", []entry{{"d/a", "", "1", file}, {"b", "/d/a", "", symlink}, {"c", "../../d", "", symlink}}, map[string]string{"d/a": "1", "b": "1", "c/a": "1"}},
+	} {
+		a, err := archive(t, row.entries)
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		got := map[string]string{}
+		for name := range row.want {
+			content, err := fs.ReadFile(a.Files(), name)
+			if err != nil {
+				t.Errorf("%s: %v", row.name, err)
+			}
+			got[name] = string(content)
+		}
+		if diff := cmp.Diff(row.want, got); diff != "" {
+			t.Errorf("%s: %s", row.name, diff)
+		}
+	}
+}
+
+func TestWhatIsNotInAnArchiveIsNotThere(t *testing.T) {
+	a, err := archive(t, []entry{{"a", "", "1", tar.TypeReg}, {"out", "../../etc/passwd", "", tar.TypeSymlink}, {"round", "round", "", tar.TypeSymlink}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"b", "a/b", "out", "etc/passwd"} {
+		if _, err := fs.ReadFile(a.Files(), name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := fs.ReadFile(a.Files(), "round"); err == nil {
+		t.Error("a link to itself can be read")
+	}
+	if info, err := fs.Lstat(a.Files(), "round"); err != nil || info.Mode().Type() != fs.ModeSymlink {
+		t.Errorf("a link is not told as one: %v, %v", info, err)
+	}
+}
+
+func TestABrokenArchiveIsToldSo(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		entries []entry
+	}{
+		{"an archive without files", nil},
+		{"a link to nothing", []entry{{"a", "b", "", tar.TypeLink}}},
+	} {
+		if _, err := archive(t, row.entries); !errors.As(err, new(*builder.ArchiveError)) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+}
