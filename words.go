@@ -54,7 +54,11 @@ func (o Options) StageNames() []string {
 		return nil
 	}
 	o.Paths = []string{path}
-	file, err := run{Options: o}.templatePath(path)
+	context, err := folderContext(path)
+	if err != nil {
+		return nil
+	}
+	file, at, err := run{Options: o}.templatePath(context, path)
 	if err != nil {
 		return nil
 	}
@@ -62,7 +66,7 @@ func (o Options) StageNames() []string {
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	from, err := o.readSource(file)
+	from, err := o.readSource(at, file)
 	if err != nil {
 		return nil
 	}
