@@ -42,6 +42,9 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	}
 	defer at.close()
 
+	if run.engines, err = run.findEngines(ctx); err != nil {
+		return Outcome{}, err
+	}
 	if err := run.checkServices(services); err != nil {
 		return Outcome{}, err
 	}

@@ -183,6 +183,7 @@ func (o AssembleOptions) request() (manifest.Request, error) {
 	note(err)
 	r.Annotations, err = manifest.ParseAnnotations(o.Annotations)
 	note(err)
+	note(r.Annotations.CheckPushed())
 	r.Attestations, err = manifest.ParseProfile(o.Attestations)
 	note(err)
 	r.Sources, err = o.sources()

@@ -23,7 +23,7 @@ func (r run) checkServices(services []service) error {
 			failed = append(failed, s.checkLinux(target.Platform))
 			failed = append(failed, checkEpoch(target.Args[sourceDateEpoch]))
 		}
-		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of))
+		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
 	}
 	if err := r.checkSame(services); err != nil {
 		return err

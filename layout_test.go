@@ -30,13 +30,15 @@ var arrows = map[string][]string{
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
 	"builder":        {"plan", "builder/engine"},
 	"verify":         {"internal/ocistore", "internal/imagetree"},
-	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry"},
+	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
 	"detect":           {"internal/run"},
 	"internal/run":     {},
 	"internal/ui":      {},
+	// podman is a program.
+	"internal/containers": {"internal/run"},
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
@@ -47,7 +49,7 @@ var arrows = map[string][]string{
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
 	".": {"template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
-		"internal/config", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest"},
+		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest"},
 	"cmd/archbuild": {".", "builder/engine", "internal/ui", "internal/nearest"},
 }
 

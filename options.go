@@ -23,7 +23,9 @@ type Options struct {
 	Tags      []string
 	Outputs   []string
 	Push      bool
-	Target    string
+	// Load brings the image into the container engine that is found: -o type=docker.
+	Load   bool
+	Target string
 	// BuildArgs are KEY=VALUE, KEY (the environment's value) or PLATFORM:KEY=VALUE.
 	BuildArgs     []string
 	BuildContexts []string

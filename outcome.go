@@ -26,6 +26,7 @@ type Image struct {
 	Digest    string             `json:"digest,omitempty"`
 	Platforms []Built            `json:"platforms"`
 	Outputs   []manifest.Written `json:"outputs,omitempty"`
+	Loaded    []Loaded           `json:"loaded,omitempty"`
 	Pushed    *manifest.Pushed   `json:"pushed,omitempty"`
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/containers"
 	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -32,6 +33,8 @@ type run struct {
 	labels      map[string]string
 	annotations manifest.Annotations
 	outputs     []manifest.Output
+	// engines are those that images are loaded into, by Docker context.
+	engines map[string]*containers.Engine
 	// export are attributes of BuildKit's exporter that some output asks for.
 	export     map[string]string
 	provenance string
@@ -77,6 +80,7 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.outputs, err = manifest.ParseOutputs(o.Outputs)
 	note(err)
+	r.outputs = o.withLoad(r.outputs)
 	r.annotations = append(r.annotations, manifest.AnnotationsOf(r.outputs)...)
 	r.export, err = manifest.ExporterAttrs(r.outputs)
 	note(err)

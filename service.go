@@ -132,6 +132,14 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 			pushes = append(pushes, out)
 			continue
 		}
+		if out.Loads() {
+			loaded, err := r.load(ctx, out, index, tags)
+			if err != nil {
+				return err
+			}
+			image.Loaded = append(image.Loaded, loaded)
+			continue
+		}
 		written, err := index.Write(ctx, out, tags, r.Stdout)
 		if err != nil {
 			return err
@@ -152,7 +160,7 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 	}
 	metadata, err := index.Metadata(tags)
 	return errors.Join(err,
-		r.writeFile(r.IIDFile, s.name, []byte(index.ImageID())),
+		r.writeFile(r.IIDFile, s.name, []byte(image.ID())),
 		r.writeFile(r.MetadataFile, s.name, metadata),
 	)
 }

@@ -181,6 +181,9 @@ func (i Image) writeText(w io.Writer) error {
 			fmt.Fprintf(w, "     %s\n", ui.Line(use))
 		}
 	}
+	for _, l := range i.Loaded {
+		fmt.Fprintf(w, "  loaded into %s\n", ui.Line(l.String()))
+	}
 	if i.Pushed == nil {
 		return nil
 	}

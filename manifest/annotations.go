@@ -105,6 +105,21 @@ func (a Annotations) Check(there []platform.Platform) error {
 	return nil
 }
 
+// CheckPushed refuses annotations that a registry does not keep, for an index that
+// goes nowhere else.
+func (a Annotations) CheckPushed() error {
+	i := slices.IndexFunc(a, func(one Annotation) bool { return one.Level == LevelIndexDescriptor })
+	if i >= 0 {
+		return &DescriptorError{a[i].Key}
+	}
+	return nil
+}
+
+// HasLevel tells whether any annotation is of this level.
+func (a Annotations) HasLevel(level Level) bool {
+	return slices.ContainsFunc(a, func(one Annotation) bool { return one.Level == level })
+}
+
 // Exporter gives the attributes by which BuildKit's exporter writes the
 // annotations of one platform's manifest.
 func (a Annotations) Exporter(p platform.Platform) map[string]string {

@@ -25,7 +25,7 @@ func (x Index) WriteArchive(ctx context.Context, w io.Writer, names []string) er
 		return fmt.Errorf("writing archive: %w", err)
 	}
 	a := archive{tar.NewWriter(w)}
-	if err := a.write(ctx, x, blobs, index); err != nil {
+	if err := a.write(ctx, x, blobs, []document{{"index.json", index}, {"oci-layout", []byte(layoutVersion)}}); err != nil {
 		return fmt.Errorf("writing archive: %w", err)
 	}
 	return nil
@@ -33,7 +33,13 @@ func (x Index) WriteArchive(ctx context.Context, w io.Writer, names []string) er
 
 type archive struct{ *tar.Writer }
 
-func (a archive) write(ctx context.Context, x Index, blobs []ocispec.Descriptor, index []byte) error {
+// document is a file beside the blobs.
+type document struct {
+	name string
+	body []byte
+}
+
+func (a archive) write(ctx context.Context, x Index, blobs []ocispec.Descriptor, documents []document) error {
 	for _, dir := range []string{"blobs/", "blobs/sha256/"} {
 		if err := a.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: time.Unix(0, 0)}); err != nil {
 			return err
@@ -41,6 +47,8 @@ func (a archive) write(ctx context.Context, x Index, blobs []ocispec.Descriptor,
 	}
 	blobs = append(slices.Clone(blobs), x.Descriptor)
 	slices.SortFunc(blobs, func(a, b ocispec.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	// An image alone is its own root.
+	blobs = slices.CompactFunc(blobs, func(a, b ocispec.Descriptor) bool { return a.Digest == b.Digest })
 	for _, b := range blobs {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -49,17 +57,16 @@ func (a archive) write(ctx context.Context, x Index, blobs []ocispec.Descriptor,
 			return err
 		}
 	}
-	if err := a.file("index.json", int64(len(index)), func() error { return a.bytes(index) }); err != nil {
-		return err
-	}
-	if err := a.file("oci-layout", int64(len(layoutVersion)), func() error { return a.bytes([]byte(layoutVersion)) }); err != nil {
-		return err
+	for _, d := range documents {
+		if err := a.file(d.name, int64(len(d.body)), func() error { return a.bytes(d.body) }); err != nil {
+			return err
+		}
 	}
 	return a.Close()
 }
 
 func (a archive) blob(x Index, b ocispec.Descriptor) error {
-	return a.file("blobs/sha256/"+b.Digest.Encoded(), b.Size, func() error {
+	return a.file(blobName(b.Digest), b.Size, func() error {
 		if b.Digest == x.Descriptor.Digest {
 			return a.bytes(x.Bytes)
 		}

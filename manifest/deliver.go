@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,11 +24,16 @@ type Written struct {
 
 // Write delivers the image to one output; tags are those of the build, see
 // Output.Named. Files appear whole or not at all. An output of type image is for
-// Push, and an error here.
+// Push, one of type docker without a file is for an engine, and both are errors here.
 func (x Index) Write(ctx context.Context, o Output, tags []string, stdout io.Writer) (Written, error) {
 	names := o.Named(tags)
 	done := Written{Type: o.Type, Dest: o.Dest}
 	switch o.Type {
+	case TypeDocker:
+		if o.Loads() {
+			return done, errors.New("an image is loaded into an engine, not written")
+		}
+		return done, writeTo(o.Dest, stdout, func(w io.Writer) error { return x.WriteDocker(ctx, w, names) })
 	case TypeOCI:
 		if o.Folder {
 			return done, x.WriteLayout(ctx, o.Dest, names)

@@ -54,6 +54,22 @@ func (e *OutputError) Hint() string { return e.Help }
 // ExitStatus is 2, as for every wrong usage.
 func (e *OutputError) ExitStatus() int { return 2 }
 
+// OnePlatformError says that an image of several platforms was to become an
+// archive of Docker's form, which holds one.
+type OnePlatformError struct{ Platforms int }
+
+func (e *OnePlatformError) Error() string {
+	return fmt.Sprintf("an archive of type=docker holds one platform, not %d", e.Platforms)
+}
+
+// Hint names the form that holds several.
+func (e *OnePlatformError) Hint() string {
+	return "write type=oci,dest=FILE, which holds all of them, or build one --platform"
+}
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *OnePlatformError) ExitStatus() int { return 2 }
+
 // AnnotationError says what is wrong with the text of an --annotation.
 type AnnotationError struct{ Input, Problem string }
 
@@ -68,6 +84,22 @@ func (e *AnnotationError) Hint() string {
 
 // ExitStatus is 2, as for every wrong usage.
 func (e *AnnotationError) ExitStatus() int { return 2 }
+
+// DescriptorError says that an annotation is for the entry of the index in a
+// layout's index.json, but no layout is written: registries have no such entry.
+type DescriptorError struct{ Key string }
+
+func (e *DescriptorError) Error() string {
+	return fmt.Sprintf("annotation \"index-descriptor:%s\": a registry has no place for it", e.Key)
+}
+
+// Hint names the level that is kept.
+func (e *DescriptorError) Hint() string {
+	return fmt.Sprintf("write it into the index itself: index:%s=VALUE", e.Key)
+}
+
+// ExitStatus is 2, as for every wrong usage.
+func (e *DescriptorError) ExitStatus() int { return 2 }
 
 // NotLayoutError says that a folder holds something else than a layout written
 // by archbuild, so it is not written over.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/platform"
@@ -27,13 +28,17 @@ type Index struct {
 }
 
 // Assemble joins results into an index, in the order given, attestations where
-// the profile says. A platform that comes twice is a *DuplicateError. The blobs
+// the profile says. A platform that comes twice is a *DuplicateError. Images that all
+// have Docker's media type get an index of Docker's (oci-mediatypes=false). The blobs
 // stay in the store, which the Index reads when it is delivered.
 func Assemble(ctx context.Context, s Store, results []Result, annotations Annotations, profile Profile) (Index, error) {
 	if len(results) == 0 {
 		return Index{}, errors.New("assembling an index: no platform was built")
 	}
 	o := profiled{request: Request{Annotations: annotations, Attestations: profile}}
+	if !slices.ContainsFunc(results, func(r Result) bool { return r.Descriptor.MediaType != string(types.DockerManifestSchema2) }) {
+		o.request.Type = Docker
+	}
 	var a Assembly
 	seen := map[platform.Platform]bool{}
 	for _, r := range results {

@@ -22,6 +22,9 @@ const (
 	TypeLocal OutputType = "local"
 	// TypeTar is a tar archive of plain files.
 	TypeTar OutputType = "tar"
+	// TypeDocker is an image in the container engine of this machine, or with dest=
+	// the archive that `docker save` would make of it.
+	TypeDocker OutputType = "docker"
 	// TypeImage is an image in a registry.
 	TypeImage OutputType = "image"
 	// TypeCacheOnly delivers nothing: the build itself was wanted.
@@ -31,8 +34,11 @@ const (
 // Output is one --output, read.
 type Output struct {
 	Type OutputType
-	// Dest is a path, or - for stdout; empty for an image.
+	// Dest is a path, or - for stdout; empty for an image and for what is loaded.
 	Dest string
+	// Context is the Docker context whose engine an image is loaded into; empty means
+	// the engine that is found.
+	Context string
 	// Folder is set by tar=false: an OCI layout that is no archive.
 	Folder bool
 	// Split is platform-split=: nil means subfolders if there are several platforms.
@@ -50,13 +56,16 @@ type Output struct {
 // Stdout reports whether the output goes there. Callers refuse a terminal.
 func (o Output) Stdout() bool { return o.Dest == "-" }
 
+// Loads reports whether the output is an image in an engine's store.
+func (o Output) Loads() bool { return o.Type == TypeDocker && o.Dest == "" }
+
 // namePlaceholder stands for the name of a build when several are made at once.
 const namePlaceholder = "{name}"
 
 // HasName reports whether the destination, or for an image every name, holds
 // {name}, so that several builds do not write over one another.
 func (o Output) HasName() bool {
-	if o.Type == TypeImage {
+	if o.Type == TypeImage || o.Loads() {
 		return !slices.ContainsFunc(o.Names, func(n string) bool { return !strings.Contains(n, namePlaceholder) })
 	}
 	return o.Type == TypeCacheOnly || strings.Contains(o.Dest, namePlaceholder)
@@ -84,33 +93,7 @@ func (o Output) Expand(name string) Output {
 // Expand replaces {name} in a flag's text: tags, destinations, --iidfile.
 func Expand(text, name string) string { return strings.ReplaceAll(text, namePlaceholder, name) }
 
-// exporterKeys are handed to BuildKit; they must be the same for all outputs
-// that hold an image, since every platform is exported once.
-var exporterKeys = []string{
-	"compression", "compression-level", "force-compression", "oci-artifact",
-	"prefer-nondist-layers", "rewrite-timestamp", "source-date-epoch",
-}
-
-// keys that each type knows, beside type.
-var keys = map[OutputType][]string{
-	TypeOCI:       append([]string{"dest", "name", "oci-mediatypes", "tar"}, exporterKeys...),
-	TypeImage:     append([]string{"name", "name-canonical", "oci-mediatypes", "push", "push-by-digest"}, exporterKeys...),
-	TypeLocal:     {"dest", "mode", "platform-split"},
-	TypeTar:       {"dest", "platform-split"},
-	TypeCacheOnly: {},
-}
-
-// refused explains the types and keys of buildx that have no meaning here.
-var refused = map[string]string{
-	"type=docker":            "write type=oci,dest=FILE: podman load and skopeo read it, docker load does if Docker uses the containerd image store",
-	"type=moby":              "archbuild talks to no Docker engine: write type=oci,dest=FILE or type=image,push=true",
-	"key=registry.insecure":  "say it once for all in buildkitd.toml: [registry.\"HOST\"] insecure = true (or http = true)",
-	"key=unpack":             "images are not kept inside BuildKit: push them, or write type=oci",
-	"key=store":              "images are not kept inside BuildKit: push them, or write type=oci",
-	"key=attestation-prefix": "attestations are part of image outputs only: write type=oci or push",
-}
-
-const typeHelp = "write type=TYPE,KEY=VALUE,… where TYPE is oci, local, tar or image"
+const typeHelp = "write type=TYPE,KEY=VALUE,… where TYPE is oci, local, tar, docker or image"
 
 // ParseOutput reads one --output in buildx's syntax: TYPE and options as
 // comma-separated KEY=VALUE with CSV quoting, a bare path (type=local), or -
@@ -179,7 +162,7 @@ func newOutput(pairs []pair) (Output, error) {
 	}
 	known, ok := keys[o.Type]
 	if !ok {
-		return Output{}, &OutputError{Problem: fmt.Sprintf("unknown type %q", o.Type), Help: hint("type="+string(o.Type), "the types are oci, local, tar, image, registry and cacheonly")}
+		return Output{}, &OutputError{Problem: fmt.Sprintf("unknown type %q", o.Type), Help: helpForType(o.Type)}
 	}
 	for _, p := range pairs[1:] {
 		if err := o.set(p, known); err != nil {
@@ -189,29 +172,20 @@ func newOutput(pairs []pair) (Output, error) {
 	return o.check()
 }
 
-func hint(what, otherwise string) string {
-	if help, ok := refused[what]; ok {
-		return help
-	}
-	return otherwise
-}
-
 // set takes over one pair.
 func (o *Output) set(p pair, known []string) error {
 	if strings.HasPrefix(p.key, "annotation") && slices.Contains(known, "name") {
 		return o.annotate(p)
 	}
 	if !slices.Contains(known, p.key) {
-		list := "type=" + string(o.Type) + " has no options"
-		if len(known) > 0 {
-			list = fmt.Sprintf("type=%s knows %s", o.Type, strings.Join(slices.Sorted(slices.Values(known)), ", "))
-		}
-		return &OutputError{Problem: fmt.Sprintf("unknown key %q", p.key), Help: hint("key="+p.key, list)}
+		return &OutputError{Problem: fmt.Sprintf("unknown key %q", p.key), Help: helpForKey(o.Type, p.key)}
 	}
 	var err error
 	switch p.key {
 	case "dest":
 		o.Dest = p.value
+	case "context":
+		o.Context = p.value
 	case "name":
 		o.Names = splitNames(p.value)
 	case "tar":
@@ -228,8 +202,6 @@ func (o *Output) set(p pair, known []string) error {
 		o.Split = &b
 	case "name-canonical":
 		_, err = boolean(p)
-	case "oci-mediatypes":
-		return requireTrue(p, "an index of archbuild always has OCI media types: leave oci-mediatypes out")
 	case "mode":
 		if p.value != "copy" {
 			return &OutputError{Problem: fmt.Sprintf("mode=%s is not supported", p.value), Help: "files are added to the folder (mode=copy); empty it before the build if it must hold nothing else"}
@@ -238,7 +210,7 @@ func (o *Output) set(p pair, known []string) error {
 		if o.Exporter == nil {
 			o.Exporter = map[string]string{}
 		}
-		o.Exporter[p.key] = p.value
+		o.Exporter[p.key], err = exporterValue(p)
 	}
 	return err
 }
@@ -269,14 +241,6 @@ func boolean(p pair) (bool, error) {
 	return b, nil
 }
 
-func requireTrue(p pair, help string) error {
-	b, err := boolean(p)
-	if err == nil && !b {
-		return &OutputError{Problem: fmt.Sprintf("%s=%s is not supported", p.key, p.value), Help: help}
-	}
-	return err
-}
-
 func splitNames(text string) []string {
 	var names []string
 	for _, n := range strings.Split(text, ",") {
@@ -296,6 +260,8 @@ func (o Output) check() (Output, error) {
 		return o, &OutputError{Problem: "dest= is missing", Help: "name the folder to write: dest=FOLDER"}
 	case o.Dest == "-" && (o.Type == TypeLocal || o.Folder):
 		return o, &OutputError{Problem: "a folder cannot be written to stdout", Help: "write dest=FOLDER, or type=tar for a stream"}
+	case o.Context != "" && !o.Loads():
+		return o, &OutputError{Problem: "context= names an engine to load into, and dest= a file to write", Help: "leave one of them out"}
 	case o.Type == TypeImage && !o.Push:
 		return o, &OutputError{Problem: "an image goes to a registry or nowhere", Help: "add push=true, or write type=oci,dest=FILE"}
 	}
@@ -308,6 +274,9 @@ func (o Output) String() string {
 	add := func(key, value string) { fields = append(fields, key+"="+value) }
 	if o.Dest != "" {
 		add("dest", o.Dest)
+	}
+	if o.Context != "" {
+		add("context", o.Context)
 	}
 	if o.Folder {
 		add("tar", "false")

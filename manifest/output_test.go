@@ -34,7 +34,12 @@ func TestParseOutput(t *testing.T) {
 		"keys in capitals":                  {"type=oci,DEST=x", manifest.Output{Type: "oci", Dest: "x"}},
 		"a key alone with =":                {"type=image,push=", manifest.Output{Type: "image", Push: true}},
 		"what BuildKit does":                {"type=oci,dest=x,compression=zstd,compression-level=3", manifest.Output{Type: "oci", Dest: "x", Exporter: map[string]string{"compression": "zstd", "compression-level": "3"}}},
-		"OCI media types are what there is": {"type=oci,dest=x,oci-mediatypes=true", manifest.Output{Type: "oci", Dest: "x"}},
+		"Docker's media types":              {"type=oci,dest=x,oci-mediatypes=0", manifest.Output{Type: "oci", Dest: "x", Exporter: map[string]string{"oci-mediatypes": "false"}}},
+		"an archive for Docker":             {"type=docker,dest=x,name=a", manifest.Output{Type: "docker", Dest: "x", Names: []string{"a"}}},
+		"a stream for Docker":               {"type=docker,dest=-", manifest.Output{Type: "docker", Dest: "-"}},
+		"into Docker":                       {"type=docker", manifest.Output{Type: "docker"}},
+		"into the Docker of a context":      {"type=docker,context=far", manifest.Output{Type: "docker", Context: "far"}},
+		"every layer anew":                  {"type=oci,dest=x,compression=estargz,force-compression=,rewrite-timestamp=1", manifest.Output{Type: "oci", Dest: "x", Exporter: map[string]string{"compression": "estargz", "force-compression": "true", "rewrite-timestamp": "true"}}},
 		"annotations": {"type=oci,dest=x,annotation.Key=v,annotation-index.k=w,annotation[linux/arm64].k=x", manifest.Output{Type: "oci", Dest: "x", Annotations: manifest.Annotations{
 			{Level: "manifest", Key: "Key", Value: "v"}, {Level: "index", Key: "k", Value: "w"}, {Level: "manifest", Platform: arm64, Key: "k", Value: "x"},
 		}}},
@@ -60,12 +65,23 @@ func TestParseOutput(t *testing.T) {
 
 func TestParseOutputRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ text, problem, hint string }{
-		"nothing":                       {"", "no type=", "oci, local, tar or image"},
+		"nothing":                       {"", "no type=", "oci, local, tar, docker or image"},
 		"a type alone":                  {"type=", "no type=", "oci, local"},
 		"no type":                       {"dest=a,tar=false", "no type=", ""},
-		"an unknown type":               {"type=oic,dest=a", `unknown type "oic"`, "the types are"},
-		"docker":                        {"type=docker,dest=a", "unknown type", "type=oci,dest=FILE"},
-		"an unknown key":                {"type=oci,dst=a", `unknown key "dst"`, "dest"},
+		"an unknown type":               {"type=flatpak,dest=a", `unknown type "flatpak"`, "the types are"},
+		"a slip in a type":              {"type=oic,dest=a", `unknown type "oic"`, "did you mean type=oci?"},
+		"inside Docker":                 {"type=moby", "unknown type", "type=docker"},
+		"a slip in a key":               {"type=oci,dst=a", `unknown key "dst"`, "did you mean dest=?"},
+		"an unknown key":                {"type=oci,dest=a,colour=red", `unknown key "colour"`, "compression, compression-level, dest"},
+		"a key where there is none":     {"type=cacheonly,colour=red", `unknown key "colour"`, "no options"},
+		"an image kept nowhere":         {"type=image,unpack=true,push=true", `unknown key "unpack"`, "type=docker"},
+		"an image kept in BuildKit":     {"type=image,store=true,push=true", `unknown key "store"`, "type=docker"},
+		"a folder for Docker":           {"type=docker,dest=a,tar=false", `unknown key "tar"`, "type=oci,tar=false"},
+		"a push beside":                 {"type=docker,push=true", `unknown key "push"`, "--push"},
+		"a file and an engine":          {"type=docker,dest=a,context=b", "context= names", "leave one"},
+		"an unknown compression":        {"type=oci,compression=lzma", "no such compression", "gzip, zstd"},
+		"a slip in a compression":       {"type=oci,compression=gzp", "no such compression", "compression=gzip?"},
+		"a level in words":              {"type=oci,compression-level=best", "no number", "NUMBER"},
 		"a key of another type":         {"type=local,dest=a,tar=false", `unknown key "tar"`, "platform-split"},
 		"insecure here":                 {"type=registry,registry.insecure=true", "unknown key", "buildkitd.toml"},
 		"a word":                        {"type=oci,dest", `"dest" has no =`, ""},
@@ -78,7 +94,6 @@ func TestParseOutputRefuses(t *testing.T) {
 		"an image for nobody":           {"type=image,name=a", "registry or nowhere", "push=true"},
 		"an image not pushed":           {"type=image,name=a,push=false", "registry or nowhere", "push=true"},
 		"neither true nor false":        {"type=oci,dest=a,tar=maybe", "neither true nor false", "tar=false"},
-		"Docker media types":            {"type=oci,oci-mediatypes=false", "not supported", "leave"},
 		"deleting files":                {"type=local,dest=a,mode=delete", "mode=delete", "empty it"},
 		"an annotation nobody can read": {"type=oci,annotation-foo.k=v", "cannot read", "annotation-LEVEL"},
 		"an open quote":                 {`type=oci,"dest=a`, "comma-separated", "quote"},
@@ -133,6 +148,13 @@ func TestExporterAttributesMustAgree(t *testing.T) {
 	if _, err := manifest.ExporterAttrs(list); err == nil {
 		t.Error("two compressions at once")
 	}
+	list, err = manifest.ParseOutputs([]string{"type=oci,compression=zstd", "type=registry,oci-mediatypes=false"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := manifest.ExporterAttrs(list); err == nil {
+		t.Error("zstd, for which Docker has no media type")
+	}
 }
 
 func TestPlaceholder(t *testing.T) {
@@ -145,6 +167,9 @@ func TestPlaceholder(t *testing.T) {
 		"type=registry,name=reg/app:{name}": true,
 		"type=registry,name=reg/app":        false,
 		"type=registry":                     true,
+		"type=docker":                       true,
+		"type=docker,name=app":              false,
+		"type=docker,dest=app.tar":          false,
 	} {
 		o, err := manifest.ParseOutput(text)
 		if err != nil {

@@ -15,7 +15,7 @@ func ParseOutputs(texts []string) ([]Output, error) {
 	return list, CheckOutputs(list)
 }
 
-// CheckOutputs refuses two outputs with one destination. Call it again after
+// CheckOutputs refuses two outputs with one destination, file or engine. Call it again after
 // Expand, over the outputs of all builds.
 func CheckOutputs(list []Output) error {
 	seen := map[string]bool{}
@@ -46,6 +46,9 @@ func ExporterAttrs(list []Output) (map[string]string, error) {
 			}
 			attrs[key] = value
 		}
+	}
+	if c := attrs["compression"]; attrs["oci-mediatypes"] == "false" && (c == "zstd" || c == "estargz") {
+		return nil, &OutputError{list[0].String(), "Docker's media types know no layers in " + c, "leave oci-mediatypes=false out, or write compression=gzip"}
 	}
 	return attrs, nil
 }

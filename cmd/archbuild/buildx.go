@@ -5,7 +5,6 @@ import "fmt"
 // buildxFlags are flags of docker buildx build that archbuild does not have
 // yet, with what to do instead.
 var buildxFlags = map[string]string{
-	"load":            "write -o type=oci,dest=FILE, and read it with podman load -i FILE or skopeo copy oci-archive:FILE docker-daemon:NAME",
 	"cache-from":      "leave it out: the engine keeps its cache from run to run",
 	"cache-to":        "leave it out: the engine keeps its cache from run to run",
 	"sbom":            "leave it out; --provenance is there",

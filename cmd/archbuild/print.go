@@ -22,7 +22,7 @@ func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed err
 	case quiet:
 		for _, image := range outcome.Images {
 			if image.Digest != "" && failed == nil {
-				if _, err := fmt.Fprintln(system.Stdout, image.Digest); err != nil {
+				if _, err := fmt.Fprintln(system.Stdout, image.ID()); err != nil {
 					return err
 				}
 			}

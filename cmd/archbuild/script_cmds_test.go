@@ -38,6 +38,9 @@ type command func(ts *testscript.TestScript, args []string) error
 //	empty FOLDER                         there is nothing in the folder, or it does not exist
 //	no-emulator VARIABLE                 names a platform that this machine cannot run
 //	is-digest FILE                       a file (or stdout) holds a digest and nothing else
+//	config-digest LAYOUT PLATFORM        prints the digest of an image's config
+//	docker-engine classic|containerd     starts a Docker engine with this store for the rest of the script; DOCKER_HOST is its address
+//	docker ARG…                          runs the docker command
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
 //	serve-git FOLDER                     serves repositories and files; see serveGit
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -46,6 +49,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
 		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit,
+		"config-digest": configDigest, "docker-engine": dockerEngine, "docker": dockerCommand,
 	} {
 		byName[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {
