@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/manifest"
@@ -278,31 +279,45 @@ func (o Options) host(ctx context.Context) (detect.HostFacts, error) {
 }
 
 // localRuns tells how programs run on this machine. What takes a look at the
-// CPU or at emulators is found out only for a platform that asks for it.
+// CPU or at emulators is found out only for a platform that asks for it, and once.
 func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platform) plan.Ability {
+	var mu sync.Mutex
+	known := map[platform.Platform]plan.Ability{host.Platform: {How: plan.Native}}
 	return func(p platform.Platform) plan.Ability {
-		if p == host.Platform {
-			return plan.Ability{How: plan.Native}
+		mu.Lock()
+		defer mu.Unlock()
+		can, ok := known[p]
+		if !ok {
+			can = lookRuns(ctx, host, p)
+			known[p] = can
 		}
-		options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true, Rootless: plainUser()}
-		binfmt, err := detect.Emulators(ctx, options)
-		if err != nil { // ctx has ended, and with it the build
-			return plan.Ability{How: plan.Impossible}
+		return can
+	}
+}
+
+func lookRuns(ctx context.Context, host detect.HostFacts, p platform.Platform) plan.Ability {
+	options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true, Rootless: plainUser()}
+	binfmt, err := detect.Emulators(ctx, options)
+	if err != nil { // ctx has ended, and with it the build
+		return plan.Ability{How: plan.Impossible}
+	}
+	machine, err := detect.Host(ctx, options)
+	if err != nil {
+		machine = host
+	}
+	can := detect.CanRun(machine, binfmt, p)
+	switch can.How {
+	case detect.Native:
+		return plan.Ability{How: plan.Native, Why: can.Reason}
+	case detect.Emulated:
+		note := ""
+		if can.Private {
+			note = can.Reason
 		}
-		machine, err := detect.Host(ctx, options)
-		if err != nil {
-			machine = host
-		}
-		can := detect.CanRun(machine, binfmt, p)
-		switch can.How {
-		case detect.Native:
-			return plan.Ability{How: plan.Native, Why: can.Reason}
-		case detect.Emulated:
-			return plan.Ability{How: plan.Emulated, Why: can.Reason}
-		}
-		return plan.Ability{
-			How: plan.Impossible, Why: can.Reason,
-			Hint: fmt.Sprintf("`archbuild detect` shows the commands that install an emulator for %s", p),
-		}
+		return plan.Ability{How: plan.Emulated, Why: can.Reason, Note: note}
+	}
+	return plan.Ability{
+		How: plan.Impossible, Why: can.Reason,
+		Hint: fmt.Sprintf("`archbuild detect` shows the commands that install an emulator for %s", p),
 	}
 }

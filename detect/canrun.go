@@ -24,6 +24,8 @@ type Ability struct {
 	How      How               `json:"how"`
 	// Emulator is the name of the entry that serves it, if Emulated.
 	Emulator string `json:"emulator,omitempty"`
+	// Private says that a plain user's engine registers it for itself alone.
+	Private bool `json:"private,omitempty"`
 	// Reason is on what the verdict rests: a clause without full stop.
 	Reason string `json:"reason,omitempty"`
 }
@@ -45,7 +47,7 @@ func CanRun(host HostFacts, binfmt Binfmt, p platform.Platform) Ability {
 		if entry.Version != "" {
 			a.Reason += " " + entry.Version
 		}
-		if entry.Private {
+		if a.Private = entry.Private; a.Private {
 			a.Reason += ", registered privately"
 		}
 	case active:

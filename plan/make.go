@@ -48,8 +48,25 @@ func Make(req Request, answers Answers) (Plan, error) {
 		failed = append(failed, &SkippedError{File: req.Template.File, Platforms: left, Rule: last})
 	}
 	slices.Sort(caches)
-	p.Notes = append(append(p.Notes, req.remarks()...), slices.Compact(caches)...)
+	p.Notes = append(append(append(p.Notes, req.remarks()...), slices.Compact(caches)...), req.emulations(p.Jobs)...)
 	return p, joinOnce(failed)
+}
+
+// emulations tells how programs are emulated, where that is worth a word.
+func (req Request) emulations(jobs []Job) []string {
+	var notes []string
+	for _, job := range jobs {
+		for _, stage := range job.Stages {
+			if stage.How != Emulated {
+				continue
+			}
+			if can := req.Runs(stage.Platform); can.Note != "" {
+				notes = append(notes, fmt.Sprintf("%s is emulated %s", stage.Platform, can.Note))
+			}
+		}
+	}
+	slices.Sort(notes)
+	return slices.Compact(notes)
 }
 
 // asks says whether a use is an image that a registry has to answer for. What is

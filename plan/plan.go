@@ -38,6 +38,9 @@ type Ability struct {
 	Why string
 	// Hint is what to do about it, when it is Impossible.
 	Hint string
+	// Note is what a user should know of it, when it is Emulated: a clause that
+	// goes on from "linux/arm64 is emulated".
+	Note string
 }
 
 // Request is what the user wants of one template.

@@ -57,7 +57,7 @@ func buildBoxFor(ctx context.Context, c *client.Client, dir, dockerfile string, 
 	_, err = c.Solve(ctx, nil, client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: options,
-		LocalMounts: map[string]fsutil.FS{"context": mount, "dockerfile": mount},
+		LocalMounts:   map[string]fsutil.FS{"context": mount, "dockerfile": mount},
 		Exports: []client.ExportEntry{{
 			Type:   client.ExporterOCI,
 			Output: func(map[string]string) (io.WriteCloser, error) { return discard{io.Discard}, nil },

@@ -110,7 +110,7 @@ func (h *Handle) Close() error { return h.Client.Close() }
 // takes and is not there, a *RootlessError tells.
 //
 // Other errors to expect: *CapabilityError, *ConfigError, *StartError,
-// *ForeignDirError. Every one has a hint.
+// *ForeignDirError, *StateError. Every one has a hint.
 func Ensure(ctx context.Context, o Options) (*Handle, error) {
 	o = o.withDefaults()
 	l, err := newLayout(o)

@@ -32,16 +32,24 @@ func TestMain(m *testing.M) {
 
 // clients are what the test binary can be beside an engine.
 var clients = map[string]func(args []string) error{
-	"client": func(args []string) error { return clientMain(args[0]) },
+	"client": clientMain,
 	"build":  buildMain,
 	"stop": func(args []string) error {
 		return engine.Stop(context.Background(), engine.Options{State: args[0], Environ: os.Environ()})
 	},
 }
 
-// clientMain is a run that finds its engine, says which and goes.
-func clientMain(state string) error {
-	h, err := engine.Ensure(context.Background(), engine.Options{State: state, Environ: os.Environ()})
+// clientMain is a run that finds its engine, says which and goes: the state folder
+// and, perhaps, how long the engine stays afterwards.
+func clientMain(args []string) error {
+	o := engine.Options{State: args[0], Environ: os.Environ()}
+	if len(args) > 1 {
+		var err error
+		if o.Idle, err = time.ParseDuration(args[1]); err != nil {
+			return err
+		}
+	}
+	h, err := engine.Ensure(context.Background(), o)
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,22 @@ func (e *ForeignDirError) Error() string {
 // Hint says what to do.
 func (e *ForeignDirError) Hint() string { return "remove it, or give another --state folder" }
 
+// StateError says that the state folder cannot be used by this user.
+type StateError struct {
+	Dir string
+	Err error
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("the state folder %s cannot be used: %v", e.Dir, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *StateError) Hint() string { return "give another --state folder" }
+
 // ConfigError says that buildkitd.toml cannot be used.
 type ConfigError struct {
 	File string

@@ -129,9 +129,11 @@ func resolveExisting(path string) string {
 // make creates the folders that a client needs before it can take the gate.
 func (l layout) make() error {
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
-		return fmt.Errorf("making the state folder: %w", err)
+		return &StateError{Dir: l.state, Err: err}
 	}
-	if err := privateDir(l.run); err != nil {
+	if err := privateDir(l.run); errors.Is(err, fs.ErrPermission) {
+		return &StateError{Dir: l.state, Err: err}
+	} else if err != nil {
 		return err
 	}
 	dir := filepath.Dir(l.socket)

@@ -185,6 +185,48 @@ func TestAPlainUsersEngineIsKilled(t *testing.T) {
 	}
 }
 
+// However it ends, no process is left of it, and the next one sweeps the rest.
+func TestAPlainUsersEngineEnds(t *testing.T) {
+	stopAll := func(p plain) {
+		for pid := range p.Processes() {
+			syscall.Kill(pid, syscall.SIGSTOP)
+		}
+	}
+	for name, end := range map[string]func(t *testing.T, p plain, pid int){
+		"when it is idle":      func(t *testing.T, p plain, _ int) { p.run(t, "client", p.state, "100ms") },
+		"when it hangs":        func(t *testing.T, p plain, pid int) { syscall.Kill(pid, syscall.SIGSTOP); p.run(t, "stop", p.state) },
+		"when all of it hangs": func(t *testing.T, p plain, _ int) { stopAll(p); p.run(t, "stop", p.state) },
+		"when its keeper is killed": func(_ *testing.T, p plain, pid int) {
+			for other := range p.Processes() {
+				if other != pid {
+					syscall.Kill(other, syscall.SIGKILL)
+				}
+			}
+		},
+		"when its session ends": func(_ *testing.T, p plain, _ int) {
+			for pid := range p.Processes() {
+				syscall.Kill(pid, syscall.SIGTERM)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlain(t)
+			began := p.run(t, "client", p.state)
+			if n := len(p.Processes()); n != 2 {
+				t.Fatalf("an engine and its keeper are %d processes", n)
+			}
+			end(t, p, began.PID)
+			waitFor(t, "the last process to end", func() bool { return len(p.Processes()) == 0 })
+			if next := p.run(t, "client", p.state); !next.Started {
+				t.Errorf("the next run has found an engine: %+v", next)
+			}
+			p.run(t, "stop", p.state)
+			p.wantNothingLeft(t)
+		})
+	}
+}
+
 // hasProcess says whether the user runs a process with both words in its command line.
 func (p plain) hasProcess(words ...string) bool {
 	for _, line := range p.Processes() {
