@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit e2e lint check docs bench bench-cross fuzz soak fixtures go FORCE
+.PHONY: help build demo test unit e2e parity lint check docs bench bench-cross fuzz soak fixtures go FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -31,10 +31,15 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 test: unit e2e ## all tests
 
 unit: fixtures bin/registry bin/crane ## the tests of each package
-	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v /cmd/archbuild)
+	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v -e /cmd/archbuild -e /e2e/)
 
 e2e: build fixtures bin/registry bin/crane bin/buildx ## the tests of the whole program: real engine, registry and emulation
 	$(GO) test -timeout 40m -count=1 $(TESTFLAGS) ./cmd/archbuild
+	$(GO) test -timeout 20m -count=1 $(TESTFLAGS) ./e2e/...
+
+parity: fixtures bin/buildx ## the same Dockerfiles by buildx and by archbuild: ours, and all examples of BuildKit's own tests
+	ARCHBUILD_PARITY=all $(GO) test -timeout 40m -count=1 -v $(TESTFLAGS) ./e2e/parity > bin/parity.log; status=$$?; \
+	  grep -v -e '^ *--- PASS.*/' -e '^=== ' bin/parity.log; exit $$status
 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
 	$(GO) test -run '^Test(Arrows|Pure)' .

@@ -1,0 +1,225 @@
+package parity_test
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/fstest"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// built is what came out of one tool.
+type built struct {
+	// Index is the digest of the index, or empty where there is none.
+	Index string
+	// Images by platform.
+	Images map[string]image
+	// Files of an output that is no image, each described in a line.
+	Files map[string]string
+}
+
+// image is told apart by its digest; the rest is there to show a difference.
+type image struct {
+	Digest           string
+	Manifest, Config any
+}
+
+// digests are what has to be equal.
+func (b built) digests() map[string]string {
+	list := map[string]string{}
+	for platform, img := range b.Images {
+		list[platform] = img.Digest
+	}
+	return list
+}
+
+// blobs finds a document by its descriptor.
+type blobs func(ocispecs.Descriptor) ([]byte, error)
+
+// add takes a manifest in, or all manifests of an index.
+func (b *built) add(read blobs, d ocispecs.Descriptor) error {
+	text, err := read(d)
+	if err != nil {
+		return err
+	}
+	var doc struct {
+		Manifests []ocispecs.Descriptor `json:"manifests"`
+		Config    ocispecs.Descriptor   `json:"config"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return err
+	}
+	if doc.Config.Digest == "" {
+		b.Index = d.Digest.String()
+		for _, m := range doc.Manifests {
+			if err := b.add(read, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	config, err := read(doc.Config)
+	if err != nil {
+		return err
+	}
+	var of ocispecs.Platform
+	img := image{Digest: d.Digest.String()}
+	if err := errors.Join(json.Unmarshal(config, &of), json.Unmarshal(config, &img.Config), json.Unmarshal(text, &img.Manifest)); err != nil {
+		return err
+	}
+	if b.Images == nil {
+		b.Images = map[string]image{}
+	}
+	b.Images[strings.TrimSuffix(of.OS+"/"+of.Architecture+"/"+of.Variant, "/")] = img
+	return nil
+}
+
+// readLayout reads an OCI layout.
+func readLayout(layout fs.FS) (built, error) {
+	var b built
+	text, err := fs.ReadFile(layout, "index.json")
+	if err != nil {
+		return b, err
+	}
+	var top ocispecs.Index
+	if err := json.Unmarshal(text, &top); err != nil {
+		return b, err
+	}
+	for _, d := range top.Manifests {
+		err := b.add(func(d ocispecs.Descriptor) ([]byte, error) {
+			return fs.ReadFile(layout, "blobs/"+d.Digest.Algorithm().String()+"/"+d.Digest.Encoded())
+		}, d)
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// maxDocument is more than any manifest or config here has; layers are not looked into.
+const maxDocument = 1 << 20
+
+// readArchive reads the OCI layout in a tar.
+func readArchive(name string) (built, error) {
+	documents := fstest.MapFS{}
+	err := eachEntry(name, func(h *tar.Header, r io.Reader) error {
+		if h.Typeflag != tar.TypeReg || h.Size > maxDocument {
+			return nil
+		}
+		text, err := io.ReadAll(r)
+		documents[h.Name] = &fstest.MapFile{Data: text}
+		return err
+	})
+	if err != nil {
+		return built{}, err
+	}
+	b, err := readLayout(documents)
+	if list := documents["manifest.json"]; list != nil && err == nil {
+		b.Files = map[string]string{"manifest.json": string(list.Data)} // Docker's own
+	}
+	return b, err
+}
+
+func eachEntry(name string, do func(*tar.Header, io.Reader) error) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(h, r)
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", filepath.Base(name), err)
+		}
+	}
+}
+
+// readTar describes the files of a tar; times are left aside.
+func readTar(name string) (built, error) {
+	b := built{Files: map[string]string{}}
+	err := eachEntry(name, func(h *tar.Header, r io.Reader) error {
+		sum := sha256.New()
+		_, err := io.Copy(sum, r)
+		b.Files[strings.TrimSuffix(h.Name, "/")] = fmt.Sprintf("%c %o %d:%d %s %x", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname, sum.Sum(nil))
+		return err
+	})
+	return b, err
+}
+
+// readFolder describes the files of a folder; times are left aside.
+func readFolder(dir string) (built, error) {
+	b := built{Files: map[string]string{}}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		content := ""
+		switch {
+		case info.Mode().IsRegular():
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			content = fmt.Sprintf("%x", sha256.Sum256(text))
+		case info.Mode()&fs.ModeSymlink != 0:
+			if content, err = os.Readlink(name); err != nil {
+				return err
+			}
+		}
+		rel, err := filepath.Rel(dir, name)
+		b.Files[rel] = info.Mode().String() + " " + content
+		return err
+	})
+	return b, err
+}
+
+// readPushed reads an image in a registry.
+func readPushed(ref name.Reference) (built, error) {
+	var b built
+	top, err := remote.Head(ref)
+	if err != nil {
+		return b, err
+	}
+	read := func(d ocispecs.Descriptor) ([]byte, error) {
+		at := ref.Context().Digest(d.Digest.String())
+		if strings.Contains(d.MediaType, "config") || strings.Contains(d.MediaType, "container.image") {
+			layer, err := remote.Layer(at)
+			if err != nil {
+				return nil, err
+			}
+			r, err := layer.Compressed()
+			if err != nil {
+				return nil, err
+			}
+			defer r.Close()
+			return io.ReadAll(r)
+		}
+		got, err := remote.Get(at)
+		if err != nil {
+			return nil, err
+		}
+		return got.Manifest, nil
+	}
+	return b, b.add(read, ocispecs.Descriptor{MediaType: string(top.MediaType), Digest: digest.Digest(top.Digest.String())})
+}
