@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -21,7 +22,7 @@ func (r run) checkServices(services []service) error {
 		for _, target := range s.targets {
 			platforms = append(platforms, target.Platform)
 			failed = append(failed, s.checkLinux(target.Platform))
-			failed = append(failed, checkEpoch(target.Args[sourceDateEpoch]))
+			failed = append(failed, r.checkEpoch(s, target))
 		}
 		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
 	}
@@ -112,11 +113,21 @@ func (r run) checkStdout(out manifest.Output) error {
 
 const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
-func checkEpoch(text string) error {
-	if _, err := strconv.ParseInt(text, 10, 64); text != "" && err != nil {
-		return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
+// checkEpoch takes what BuildKit takes: seconds, or the name of something that has a time: the context, a named one, or a stage.
+func (r run) checkEpoch(s service, target plan.Target) error {
+	text := target.Args[sourceDateEpoch]
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil || text == "" || text == "context" {
+		return nil
 	}
-	return nil
+	if r.folders[text] != "" || r.remote[text] != "" {
+		return nil
+	}
+	if t := s.of(target.Platform).template; t != nil {
+		if _, ok := t.Stage(text); ok {
+			return nil
+		}
+	}
+	return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
 }
 
 func isTerminal(stream any) bool {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/template"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -29,6 +30,23 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 		}
 		if err := r.checkServices(row.services); !errors.As(err, new(*UsageError)) {
 			t.Errorf("%s: error %v", row.name, err)
+		}
+	}
+}
+
+func TestATimeIsANumberOrTheNameOfWhatHasOne(t *testing.T) {
+	parsed, err := template.Parse("Dockerfile", []byte("FROM scratch AS release\nADD https://example.org/file /\nFROM scratch\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run{folders: map[string]string{"lib": "/lib"}, remote: map[string]string{"src": "https://example.org/src.git"}}
+	s := service{source: source{template: parsed}}
+	for text, want := range map[string]bool{
+		"": true, "1700000000": true, "-1": true, "context": true, "lib": true, "src": true, "release": true, "Release": true, "today": false, "other": false,
+	} {
+		err := r.checkEpoch(s, plan.Target{Args: map[string]string{"SOURCE_DATE_EPOCH": text}})
+		if (err == nil) != want {
+			t.Errorf("%q: error %v", text, err)
 		}
 	}
 }

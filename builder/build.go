@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"sync"
 	"time"
 
@@ -141,7 +142,10 @@ func exportAttrs(job plan.Job, opts Options) map[string]string {
 	maps.Copy(attrs, opts.Export)
 	if epoch := job.Args["SOURCE_DATE_EPOCH"]; epoch != "" {
 		// What -o says of it counts more.
-		maps.Copy(attrs, map[string]string{"source-date-epoch": epoch, "rewrite-timestamp": "true"})
+		attrs["rewrite-timestamp"] = "true"
+		if _, err := strconv.ParseInt(epoch, 10, 64); err == nil {
+			attrs["source-date-epoch"] = epoch // else it names something, whose time the frontend finds out
+		}
 		maps.Copy(attrs, opts.Export)
 	}
 	maps.Copy(attrs, opts.Annotations[job.Platform])

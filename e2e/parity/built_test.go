@@ -44,6 +44,32 @@ func (b built) digests() map[string]string {
 	return list
 }
 
+// lines are all values of all documents, each by its path.
+func (b built) lines() map[string]string {
+	all := map[string]string{}
+	for platform, img := range b.Images {
+		all[platform] = img.Digest
+		flatten(all, platform+" manifest", img.Manifest)
+		flatten(all, platform+" config", img.Config)
+	}
+	return all
+}
+
+func flatten(all map[string]string, path string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			flatten(all, path+"."+key, value)
+		}
+	case []any:
+		for i, value := range v {
+			flatten(all, fmt.Sprintf("%s[%d]", path, i), value)
+		}
+	default:
+		all[path] = fmt.Sprint(v)
+	}
+}
+
 // blobs finds a document by its descriptor.
 type blobs func(ocispecs.Descriptor) ([]byte, error)
 

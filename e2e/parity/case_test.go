@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -146,7 +147,7 @@ func (c *parityCase) read(line string) error {
 	return nil
 }
 
-// lay writes the files of a case to a folder, all of them as old as the epoch.
+// lay writes the files of a case to a folder.
 func (c parityCase) lay(t *testing.T, w *world, dir string) {
 	t.Helper()
 	for _, f := range c.files {
@@ -159,7 +160,7 @@ func (c parityCase) lay(t *testing.T, w *world, dir string) {
 			t.Fatal(err)
 		}
 	}
-	if err := age(dir); err != nil {
+	if err := age(dir, c.name); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -174,8 +175,10 @@ func write(name string, data []byte, mode fs.FileMode) error {
 	return os.Chmod(name, mode) // whatever the umask is
 }
 
-func age(dir string) error {
-	at := time.Unix(epoch, 0)
+// age gives all files one time: later than the epoch, so that it is rewritten, and another one for each case. A builder takes files
+// with the same path, size and time for the same file, and buildx tells contexts apart by the last word of their paths alone.
+func age(dir, name string) error {
+	at := time.Unix(epoch+1+int64(crc32.ChecksumIEEE([]byte(name))>>4), 0)
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.Type()&fs.ModeSymlink != 0 {
 			return err
@@ -195,7 +198,7 @@ func change(dir, name string, edit func([]byte) []byte) error {
 
 // pack writes the files of a folder to a tar, which is compressed when its name ends in gz; the folder is gone afterwards.
 func pack(name, folder string) error {
-	if err := age(folder); err != nil {
+	if err := age(folder, "archive"); err != nil {
 		return err
 	}
 	var packed bytes.Buffer

@@ -45,9 +45,12 @@ type scope map[string]any
 
 func (s scope) inner() scope { return maps.Clone(s) }
 
-// declare takes in constants and variables.
+// declare takes in constants, variables and types.
 func (s scope) declare(d *ast.GenDecl) {
 	for _, spec := range d.Specs {
+		if t, ok := spec.(*ast.TypeSpec); ok {
+			s[t.Name.Name] = t.Type
+		}
 		v, ok := spec.(*ast.ValueSpec)
 		if !ok {
 			continue
@@ -112,6 +115,8 @@ func (s scope) eval(expr ast.Expr) any {
 		return s.composite(n, n.Type)
 	case *ast.CallExpr:
 		return s.call(n)
+	case *ast.FuncLit:
+		return n
 	}
 	return unknown{}
 }
@@ -138,6 +143,8 @@ func (s scope) named(name string) any {
 		return true
 	case name == "false":
 		return false
+	case name == "nil":
+		return "" // nothing is known by it but bytes and maps
 	}
 	return unknown{}
 }
@@ -209,6 +216,10 @@ func (s scope) composite(n *ast.CompositeLit, of ast.Expr) any {
 		return all
 	case *ast.StructType:
 		return s.fields(n, t)
+	case *ast.Ident:
+		if declared, ok := s[t.Name].(ast.Expr); ok {
+			return s.composite(n, declared)
+		}
 	}
 	return s.fields(n, nil)
 }
@@ -273,7 +284,7 @@ func (s scope) call(n *ast.CallExpr) any {
 		}
 		return slices.Concat(all, args[1:])
 	case !known:
-	case name == "string" && len(args) == 1:
+	case (name == "string" || name == "os.FileMode") && len(args) == 1:
 		return args[0]
 	case name == "fmt.Sprintf":
 		return fmt.Sprintf(text(0), args[1:]...)
@@ -295,14 +306,10 @@ func (s scope) call(n *ast.CallExpr) any {
 	return unknown{}
 }
 
-// arguments of a call; nil is an empty text, which is what fmt.Appendf takes for it.
+// arguments of a call.
 func (s scope) arguments(n *ast.CallExpr) []any {
 	var args []any
 	for i, arg := range n.Args {
-		if name, ok := arg.(*ast.Ident); ok && name.Name == "nil" {
-			args = append(args, "")
-			continue
-		}
 		value := s.eval(arg)
 		if all, ok := value.(list); ok && n.Ellipsis.IsValid() && i == len(n.Args)-1 {
 			args = append(args, all...)

@@ -40,7 +40,7 @@ func TestParity(t *testing.T) {
 // differ shows what is not the same, or nothing. Where one of the two writes no index, there is none to compare.
 func differ(buildx, archbuild built) string {
 	if diff := cmp.Diff(buildx.digests(), archbuild.digests()); diff != "" {
-		return diff + cmp.Diff(buildx.Images, archbuild.Images)
+		return cmp.Diff(buildx.lines(), archbuild.lines())
 	}
 	if buildx.Index != "" && archbuild.Index != "" && buildx.Index != archbuild.Index {
 		return "indexes: " + cmp.Diff(buildx.Index, archbuild.Index)

@@ -178,6 +178,10 @@ func (r *reader) loop(n *ast.RangeStmt, s scope) {
 func (r *reader) look(n ast.Node, s scope) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.AssignStmt:
+			// A function with a name is followed where it is called.
+			_, named := n.Rhs[0].(*ast.FuncLit)
+			return !named
 		case *ast.FuncLit:
 			r.block(n.Body.List, s.inner())
 			return false
@@ -189,6 +193,10 @@ func (r *reader) look(n ast.Node, s scope) {
 				r.lint(s.eval(n))
 			}
 		case *ast.CallExpr:
+			if f, ok := s[calls(n)].(*ast.FuncLit); ok {
+				r.follow(f, n, s)
+				return false
+			}
 			if strings.HasSuffix(calls(n), ".DFCmdArgs") && len(n.Args) == 2 {
 				// It returns the arguments of buildctl for a context and the folder of a Dockerfile.
 				r.add(example{}, s.eval(n.Args[1]), s.eval(n.Args[0]))
@@ -196,6 +204,19 @@ func (r *reader) look(n ast.Node, s scope) {
 		}
 		return true
 	})
+}
+
+// follow a call of a function that the test has made itself.
+func (r *reader) follow(f *ast.FuncLit, call *ast.CallExpr, s scope) {
+	in, args := s.inner(), s.arguments(call)
+	for _, p := range f.Type.Params.List {
+		for _, name := range p.Names {
+			if len(args) > 0 {
+				in[name.Name], args = args[0], args[1:]
+			}
+		}
+	}
+	r.block(f.Body.List, in)
 }
 
 const (
@@ -236,8 +257,10 @@ func (r *reader) solve(v any) {
 		}
 		e.named[name] = dir
 	}
-	if mounts["dockerfile"] == nil {
-		mounts["dockerfile"] = mounts["context"]
+	for _, other := range [][2]string{{"dockerfile", "context"}, {"context", "dockerfile"}} {
+		if mounts[other[0]] == nil {
+			mounts[other[0]] = mounts[other[1]]
+		}
 	}
 	r.add(e, mounts["dockerfile"], mounts["context"])
 }
@@ -284,6 +307,9 @@ func (r *reader) add(e example, dockerfile, context any) {
 
 // fill copies a map of strings that is wholly known.
 func fill(to map[string]string, v any) bool {
+	if v == "" {
+		return true // nil
+	}
 	from, ok := v.(record)
 	if !ok {
 		return false

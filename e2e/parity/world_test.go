@@ -24,7 +24,7 @@ import (
 	"github.com/archbuild/archbuild/internal/fixtures"
 )
 
-// epoch is SOURCE_DATE_EPOCH of every build, and the time of every file in a context.
+// epoch is SOURCE_DATE_EPOCH of every build.
 const epoch = 1700000000
 
 // world is a hub, archbuild's private engine, a builder of buildx on the very same engine, and a web site.
