@@ -145,7 +145,7 @@ func (r run) resolve(ctx context.Context, s service, request plan.Request, from 
 		}
 		answers, more, err := resolve.All(ctx, from, r.rulesOf(s), questions)
 		maps.Copy(all, answers)
-		if err != nil {
+		if err = leaveWaiting(request, all, err); err != nil {
 			return all, nil, locate(request, all, err)
 		}
 		if round == 0 {
@@ -154,6 +154,29 @@ func (r run) resolve(ctx context.Context, s service, request plan.Request, from 
 			warnings = joinWarnings(warnings, more)
 		}
 	}
+}
+
+// leaveWaiting answers what only an ONBUILD asks for that fires in other builds: a plain word may name a stage there, so that nobody
+// finds an image for it here is no failure. It gives back the others.
+func leaveWaiting(request plan.Request, all plan.Answers, err error) error {
+	origins, unknown := plan.Origins(request, all)
+	if err == nil || unknown != nil {
+		return err
+	}
+	var list []error
+	for _, e := range leaves(err) {
+		failed := new(resolve.Error)
+		fires := func(o plan.Origin) bool { return o.Image == failed.Image && !o.Waits }
+		if !errors.As(e, &failed) || strings.ContainsAny(failed.Image, ":/@") || slices.ContainsFunc(origins, fires) {
+			list = append(list, e)
+			continue
+		}
+		for _, p := range failed.Platforms {
+			q := resolve.Question{Image: failed.Image, Platform: p}
+			all[q] = resolve.Answer{Question: q, Use: q.Image, Rule: "for a later build to know"}
+		}
+	}
+	return errors.Join(list...)
 }
 
 // joinWarnings adds those of another round of questions. A rule is unused only

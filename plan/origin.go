@@ -25,6 +25,8 @@ type Origin struct {
 	Overruled string
 	// Base is the image that brings the ONBUILD instruction along, or empty.
 	Base string
+	// Waits tells of an ONBUILD that fires in other builds only, see template.Use.
+	Waits bool
 }
 
 // String is the place as an error begins with it.
@@ -55,7 +57,7 @@ func Origins(req Request, answers Answers) ([]Origin, error) {
 			ref := req.Template.References[use.Reference]
 			o := Origin{
 				Question: question(use), File: req.Template.File, Line: ref.Line, Where: ref.Where,
-				Written: use.Image, Rule: use.Rule,
+				Written: use.Image, Rule: use.Rule, Waits: use.Waits,
 			}
 			if use.Written != "" {
 				o.Written = use.Written

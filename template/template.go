@@ -165,6 +165,9 @@ type Use struct {
 	// Needed says whether building TargetStage comes past here at all. An ONBUILD
 	// of the target stage itself counts: it becomes part of the image's config.
 	Needed bool
+	// Waits tells that it is such an ONBUILD: it fires in other builds, where its
+	// name may be that of a stage.
+	Waits bool
 	// Skip tells that an in-file rule (Rule) leaves this platform out.
 	Skip bool
 	// Guessed tells that a placeholder's value is a default that may be wrong: the

@@ -39,6 +39,7 @@ func (t *Template) UsesInto(memory []Use, env Env) ([]Use, error) {
 		if use.Needed && strings.HasPrefix(r.Where, onbuild) {
 			// What does not fire here becomes part of the config, right or wrong.
 			use.Needed = fires[r.Stage] || r.Stage == target && use.Problem == nil
+			use.Waits = use.Needed && !fires[r.Stage]
 		}
 		v.order(use)
 	}
