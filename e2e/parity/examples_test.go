@@ -197,7 +197,6 @@ func (f folder) lay(dir string) error {
 
 // identity is equal for builds that are the same.
 func (e example) identity() string {
-	e.name = ""
 	return fmt.Sprintf("%q", []any{e.dockerfile, e.context, e.named, e.options, e.secrets})
 }
 
