@@ -82,7 +82,7 @@ func (f FolderUsage) prune(b bounds, now time.Time) (gone trimmed, busy bool) {
 func (p Pruning) parse() (engine.PruneOptions, error) {
 	filters, keep, err := engine.ParseFilters(p.Filters)
 	if err != nil {
-		return engine.PruneOptions{}, &UsageError{fmt.Errorf("--filter %w", err), "write KEY=VALUE: type=exec.cachemount, until=24h"}
+		return engine.PruneOptions{}, &UsageError{fmt.Errorf("--filter %w", err), "keys are type, id, description, parents, until with a value, and inuse, mutable, immutable, shared, private without: type=exec.cachemount"}
 	}
 	if p.KeepDuration < 0 {
 		return engine.PruneOptions{}, &UsageError{fmt.Errorf("--keep-duration %s is below 0", p.KeepDuration), "give a time span: 24h"}

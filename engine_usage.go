@@ -38,6 +38,14 @@ type FolderUsage struct {
 	Count int    `json:"count"`
 }
 
+// content is where the folder has what counts: the lock of the store does not.
+func (f FolderUsage) content() folder {
+	if f.Name == "results" {
+		return store{dir: f.Path}.blobs()
+	}
+	return folder(f.Path)
+}
+
 // cacheFolders are archbuild's own folders whose content can be had again.
 func (o Options) cacheFolders() []FolderUsage {
 	state := o.stateDir()
@@ -67,7 +75,7 @@ func EngineUsage(ctx context.Context, opts Options, verbose bool) (EngineDisk, e
 	}
 	disk.Total = disk.Cache.Total
 	for _, f := range opts.cacheFolders() {
-		list, size := folder(f.Path).files()
+		list, size := f.content().files()
 		f.Count, f.Size = len(list), size
 		disk.Folders = append(disk.Folders, f)
 		disk.Total += size

@@ -20,7 +20,7 @@ func (h memoryHierarchy) join(group string, limit int64) (*memoryGroup, error) {
 	if err := os.MkdirAll(g.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making a control group: %w", err)
 	}
-	if h.unified && !hasWord(h.read("cgroup.subtree_control"), " ", "memory") {
+	if h.unified && !listsMemory(h.read("cgroup.subtree_control"), " ") {
 		// Refused where processes live beside the groups, as in most containers.
 		if err := writeControl(h.point, "cgroup.subtree_control", "+memory"); err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (h memoryHierarchy) home() string {
 		if len(fields) != 3 {
 			continue
 		}
-		if h.unified && fields[0] == "0" || !h.unified && hasWord(fields[1], ",", "memory") {
+		if h.unified && fields[0] == "0" || !h.unified && listsMemory(fields[1], ",") {
 			return filepath.Join(h.point, fields[2])
 		}
 	}

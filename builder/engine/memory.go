@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -243,23 +244,18 @@ func findMemoryHierarchy() (memoryHierarchy, error) {
 		}
 		h := memoryHierarchy{point: unescape(fields[4]), unified: kind[0] == "cgroup2"}
 		switch {
-		case kind[0] == "cgroup" && hasWord(kind[2], ",", "memory"):
+		case kind[0] == "cgroup" && listsMemory(kind[2], ","):
 			return h, nil
-		case h.unified && hasWord(h.read("cgroup.controllers"), " ", "memory"):
+		case h.unified && listsMemory(h.read("cgroup.controllers"), " "):
 			return h, nil
 		}
 	}
 	return memoryHierarchy{}, fmt.Errorf("this machine has no control groups for memory")
 }
 
-// hasWord says whether word is among those that text lists.
-func hasWord(text, separator, word string) bool {
-	for w := range strings.SplitSeq(strings.TrimSpace(text), separator) {
-		if w == word {
-			return true
-		}
-	}
-	return false
+// listsMemory says whether memory is among the controllers that text lists.
+func listsMemory(text, separator string) bool {
+	return slices.Contains(strings.Split(strings.TrimSpace(text), separator), "memory")
 }
 
 func (h memoryHierarchy) read(path string) string {

@@ -2,10 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/containerd/containerd/v2/pkg/filters"
 	"github.com/moby/buildkit/client"
 )
 
@@ -59,8 +63,9 @@ func (h *Handle) Prune(ctx context.Context, o PruneOptions) (Freed, error) {
 
 // ParseFilters reads --filter as buildx has it, key=value (type=…, id=…, until=
 // with a time span), all of which have to fit, or as buildctl has it, containerd's
-// own form (type==…), each by itself. What until says is the answer's keep.
-func ParseFilters(texts []string) (filters []string, keep time.Duration, err error) {
+// own form (type==…), each by itself. What until says is the answer's keep. A
+// filter that could fit nothing is an error.
+func ParseFilters(texts []string) (list []string, keep time.Duration, err error) {
 	var together []string
 	for _, text := range texts {
 		key, value, hasValue := strings.Cut(text, "=")
@@ -69,10 +74,9 @@ func ParseFilters(texts []string) (filters []string, keep time.Duration, err err
 			if keep, err = time.ParseDuration(value); err != nil || keep < 0 {
 				return nil, 0, fmt.Errorf("%q: until takes a time span, for example until=24h", text)
 			}
-		case strings.TrimSpace(key) == "":
-			return nil, 0, fmt.Errorf("%q is no filter", text)
+			continue
 		case strings.HasPrefix(value, "="):
-			filters = append(filters, text)
+			list = append(list, text)
 		case key == "id":
 			together = append(together, "id~="+value)
 		case !hasValue, strings.HasSuffix(key, "!"), strings.HasSuffix(key, "~"):
@@ -80,9 +84,33 @@ func ParseFilters(texts []string) (filters []string, keep time.Duration, err err
 		default:
 			together = append(together, key+"=="+value)
 		}
+		if err := checkFilter(strings.TrimRight(key, "!~"), hasValue); err != nil {
+			return nil, 0, fmt.Errorf("%q: %w", text, err)
+		}
 	}
 	if len(together) > 0 {
-		filters = append(filters, strings.Join(together, ","))
+		list = append(list, strings.Join(together, ","))
 	}
-	return filters, keep, nil
+	if _, err := filters.ParseAll(list...); err != nil {
+		return nil, 0, err
+	}
+	return list, keep, nil
+}
+
+// checkFilter says whether BuildKit's records have the key, with a value or as a
+// mark that is there or not.
+func checkFilter(key string, hasValue bool) error {
+	valued := []string{"id", "type", "description", "parents", "until"}
+	marks := []string{"inuse", "mutable", "immutable", "shared", "private"}
+	switch near := nearest.Word(key, append(valued, marks...)); {
+	case slices.Contains(valued, key) && !hasValue:
+		return fmt.Errorf("%s takes a value", key)
+	case slices.Contains(marks, key) && hasValue:
+		return fmt.Errorf("%s takes no value", key)
+	case slices.Contains(valued, key), slices.Contains(marks, key):
+		return nil
+	case near != "":
+		return fmt.Errorf("no such key; did you mean %s?", near)
+	}
+	return errors.New("no such key")
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// Record is one entry of the engine's cache, Rule one of its policy; both in
-// BuildKit's own words, and as it prints them in JSON: bytes, and nanoseconds.
-type (
-	Record = client.UsageInfo
-	Rule   = client.PruneInfo
-)
+// Record is one entry of the engine's cache, in BuildKit's own words.
+type Record = client.UsageInfo
+
+// Rule is one of the engine's policy, in BuildKit's own words and as it prints
+// them in JSON: bytes, and nanoseconds.
+type Rule = client.PruneInfo
 
 // Usage is what the engine's cache takes on disk, in bytes.
 type Usage struct {

@@ -21,7 +21,7 @@ func TestParseFilters(t *testing.T) {
 		keep  time.Duration
 		bad   bool
 	}{
-		"of buildx, all have to fit":         {[]string{"type=regular", "inuse=false"}, []string{"type==regular,inuse==false"}, 0, false},
+		"of buildx, all have to fit":         {[]string{"type=regular", "private"}, []string{"type==regular,private"}, 0, false},
 		"of buildx, a part of an id":         {[]string{"id=abc"}, []string{"id~=abc"}, 0, false},
 		"of buildx, a pattern":               {[]string{"description~=golang"}, []string{"description~=golang"}, 0, false},
 		"of buildx, not":                     {[]string{"type!=regular"}, []string{"type!=regular"}, 0, false},
@@ -31,6 +31,10 @@ func TestParseFilters(t *testing.T) {
 		"no time":                            {[]string{"until=yesterday"}, nil, 0, true},
 		"no key":                             {[]string{"=x"}, nil, 0, true},
 		"nothing":                            {[]string{""}, nil, 0, true},
+		"a key that is none":                 {[]string{"typ=regular"}, nil, 0, true},
+		"a mark with a value":                {[]string{"inuse=false"}, nil, 0, true},
+		"a key without its value":            {[]string{"type"}, nil, 0, true},
+		"no expression":                      {[]string{"type=="}, nil, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, keep, err := engine.ParseFilters(tt.texts)

@@ -129,7 +129,7 @@ cache and for each of archbuild's own folders; --filter is for the engine's cach
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVarP(&want.All, "all", "a", false, "BuildKit's own entries too, and those that others share")
-	f.StringArrayVar(&want.Filters, "filter", nil, "entries of the engine's cache that fit `KEY=VALUE` only: type, id, description, inuse, until (repeatable)")
+	f.StringArrayVar(&want.Filters, "filter", nil, "entries of the engine's cache that fit `KEY=VALUE` only: type=regular, id=…, until=24h, private (repeatable)")
 	f.DurationVar(&want.KeepDuration, "keep-duration", 0, "keep what was used within this `TIME`: 72h")
 	f.StringVar(&want.MaxUsedSpace, "max-used-space", "", "keep up to this `SIZE`")
 	f.StringVar(&want.ReservedSpace, "reserved-space", "", "always keep this `SIZE`")

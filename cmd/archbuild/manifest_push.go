@@ -7,10 +7,11 @@ import (
 
 func newManifestPush(system archbuild.System) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "push",
-		Short: "Put an index together from a spec of manifest-tool, and push it",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:     "push",
+		Short:   "Put an index together from a spec of manifest-tool, and push it",
+		Example: `  archbuild manifest push from-spec spec.yaml`,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newPushFromSpec(system), newPushFromArgs(system))
 	return c
