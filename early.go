@@ -3,6 +3,7 @@ package archbuild
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/archbuild/archbuild/manifest"
@@ -119,7 +120,7 @@ func (r run) checkEpoch(s service, target plan.Target) error {
 	if _, err := strconv.ParseInt(text, 10, 64); err == nil || text == "" || text == "context" {
 		return nil
 	}
-	if r.folders[text] != "" || r.remote[text] != "" {
+	if slices.Contains(r.contextKeys(), text) {
 		return nil
 	}
 	if t := s.of(target.Platform).template; t != nil {

@@ -39,7 +39,7 @@ func TestATimeIsANumberOrTheNameOfWhatHasOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run{folders: map[string]string{"lib": "/lib"}, remote: map[string]string{"src": "https://example.org/src.git"}}
+	r := run{namedContexts: namedContexts{folders: map[string]string{"lib": "/lib"}, remote: map[string]string{"src": "https://example.org/src.git"}}}
 	s := service{source: source{template: parsed}}
 	for text, want := range map[string]bool{
 		"": true, "1700000000": true, "-1": true, "context": true, "lib": true, "src": true, "release": true, "Release": true, "today": false, "other": false,
