@@ -22,7 +22,7 @@ PATH is a folder, a tar archive, - for a tar archive or a Dockerfile on standard
 input, or the address of a Git repository (https://HOST/REPO.git#REF:SUBFOLDER) or
 of an archive.
 
-Without -o and --push the result is an OCI layout in ./archbuild-out/NAME.
+Without -o, --push and --load the result is an OCI layout in ./archbuild-out/NAME.
 Attestations are off unless --provenance asks for them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/distribution/reference"
 
 	"github.com/archbuild/archbuild/platform"
 )
@@ -24,6 +27,8 @@ const (
 type docker struct {
 	client *client
 	engine string
+	// indexes: its store is of that kind.
+	indexes bool
 }
 
 // info is the part of GET /info that matters.
@@ -57,7 +62,7 @@ func askDocker(ctx context.Context, at endpoint) (*Engine, error) {
 	if n, err := strconv.Atoi(major); err == nil && e.Name == dockerName && e.Store == OnePlatform {
 		e.NoZstd = n < 23
 	}
-	e.load = docker{c, e.String()}.load
+	e.load = docker{c, e.String(), e.Store == Indexes}.load
 	return e, nil
 }
 
@@ -88,6 +93,10 @@ func (d docker) load(ctx context.Context, image Image, progress func(string)) er
 		return fmt.Errorf("loading into %s: %d archives, not one", d.engine, len(image.Parts))
 	}
 	part := image.Parts[0]
+	if d.knows(ctx, part.ID) {
+		progress("It has the image already")
+		return d.failed(ctx, d.tag(ctx, image.Names, part.ID))
+	}
 	err := stream(ctx, part.Write, func(ctx context.Context, archive io.Reader) error {
 		resp, err := d.client.do(ctx, http.MethodPost, "/images/load?quiet=0", archive)
 		if err != nil {
@@ -99,10 +108,40 @@ func (d docker) load(ctx context.Context, image Image, progress func(string)) er
 	if err == nil {
 		err = d.find(ctx, image.Names, part.ID)
 	}
+	return d.failed(ctx, err)
+}
+
+func (d docker) failed(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	return &LoadError{d.engine, err.Error(), err}
+}
+
+// knows tells whether nothing need be sent. An index may be there without all that
+// it lists, so it is sent again.
+func (d docker) knows(ctx context.Context, id string) bool {
+	return !d.indexes && d.find(ctx, nil, id) == nil
+}
+
+// tag lets names stand for an image that is there.
+func (d docker) tag(ctx context.Context, names []string, id string) error {
+	for _, name := range names {
+		named, err := reference.ParseNormalizedNamed(name)
+		if err != nil {
+			return err
+		}
+		query := url.Values{"repo": {named.Name()}}
+		if tagged, ok := named.(reference.Tagged); ok {
+			query.Set("tag", tagged.Tag())
+		}
+		resp, err := d.client.do(ctx, http.MethodPost, "/images/"+id+"/tag?"+query.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+	}
+	return d.find(ctx, names, id)
 }
 
 // message is one of the JSON documents that the engine answers with. Layers are
