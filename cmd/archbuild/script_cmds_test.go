@@ -43,6 +43,8 @@ type command func(ts *testscript.TestScript, args []string) error
 //	docker ARG…                          runs the docker command
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
 //	serve-git FOLDER                     serves repositories and files; see serveGit
+//
+// and go-cache, unsafe, kept and moved, which TestHarm explains.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	byName := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range map[string]command{
@@ -50,6 +52,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
 		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit,
 		"config-digest": configDigest, "docker-engine": dockerEngine, "docker": dockerCommand,
+		"unsafe": unsafeStages, "kept": keptSays, "moved": movedSays, "go-cache": goCache,
 	} {
 		byName[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {
