@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -45,7 +47,23 @@ func WriteEngine(w io.Writer, s engine.State) error {
 	}
 	_, err := fmt.Fprintf(w, "running: BuildKit %s, started by archbuild %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\nmemory %s\n",
 		s.BuildKit, ui.Line(s.Version), s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc, memory)
+	if err == nil && s.Rootless {
+		_, err = fmt.Fprintf(w, "rootless, %s\n", emulatorsLine(s.Emulators))
+	}
 	return err
+}
+
+// emulatorsLine says which emulators a plain user's engine has, by their programs.
+func emulatorsLine(own []string) string {
+	if len(own) == 0 {
+		return "with the emulators of the machine"
+	}
+	var programs []string
+	for _, e := range own {
+		_, path, _ := strings.Cut(e, "=")
+		programs = append(programs, filepath.Base(path))
+	}
+	return "with emulators of its own: " + ui.Line(strings.Join(programs, ", "))
 }
 
 func plural(n int) string {

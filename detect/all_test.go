@@ -18,7 +18,7 @@ const goodRunc = "#!/bin/sh\necho runc version 1.4.3\n"
 // complete is an amd64 machine that misses nothing for arm64.
 func complete() tree {
 	return merged(kernel("x86_64"), dpkg("amd64"), entry("linux/arm64", "F", qemuArm64), tree{
-		"usr/sbin/runc": goodRunc, "usr/bin/newuidmap": "#!/bin/sh\n", "usr/bin/newgidmap": "#!/bin/sh\n",
+		"usr/sbin/runc": goodRunc, "usr/bin/newuidmap": "#! setuid", "usr/bin/newgidmap": "#! setuid",
 		"etc/subuid": "me:100000:65536\n", "etc/subgid": "me:100000:65536\n",
 		qemuArm64: program("linux/amd64"),
 	})

@@ -45,7 +45,12 @@ func (files tree) write(t *testing.T) detect.Options {
 			if strings.HasPrefix(content, "#!") || strings.HasPrefix(content, "\x7fELF") {
 				mode = 0o755
 			}
-			err = os.WriteFile(path, []byte(content), mode)
+			if content == "#! setuid" {
+				mode |= os.ModeSetuid
+			}
+			if err = os.WriteFile(path, []byte(content), mode); err == nil {
+				err = os.Chmod(path, mode)
+			}
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -168,6 +169,11 @@ func lackingMaps(o Options, f RootlessFacts) []Missing {
 	var list []Missing
 	if f.NewUIDMap == "" || f.NewGIDMap == "" {
 		list = append(list, Missing{What: "newuidmap and newgidmap", Affects: plainBuilds, Command: "apt-get install -y uidmap"})
+	} else if !o.mapsAsRoot(f) {
+		list = append(list, Missing{
+			What: "newuidmap and newgidmap with the rights of root, which they have lost", Affects: plainBuilds,
+			Command: fmt.Sprintf("chmod u+s %s %s", f.NewUIDMap, f.NewGIDMap),
+		})
 	} else if o.real() && noNewPrivileges(o) {
 		list = append(list, Missing{
 			What: "newuidmap cannot get its rights: no_new_privs is set for this process", Affects: plainBuilds,
@@ -218,6 +224,20 @@ func (f RootlessFacts) few(o Options) []Missing {
 		Affects: fmt.Sprintf("images with files of user %d or above", n),
 		Command: o.addIDs(f.User),
 	}}
+}
+
+// mapsAsRoot says whether both programs are root's with the set-user-ID bit or have
+// file capabilities; copies in images often have lost them.
+func (o Options) mapsAsRoot(f RootlessFacts) bool {
+	for _, path := range []string{f.NewUIDMap, f.NewGIDMap} {
+		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeSetuid != 0 {
+			continue
+		}
+		if n, err := unix.Getxattr(path, "security.capability", nil); err != nil || n == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // addIDs is the command that gives a user a range which is nobody else's.

@@ -20,6 +20,10 @@ func TestWhatAPlainUserLacksComesWithItsCommand(t *testing.T) {
 		"nothing":        {complete(), nil},
 		"runc":           {without(complete(), "usr/sbin/runc"), []string{"apt-get install -y runc"}},
 		"one of the two": {without(complete(), "usr/bin/newgidmap"), []string{"apt-get install -y uidmap"}},
+		"two that lost their rights": {merged(complete(), tree{"usr/bin/newgidmap": "#!/bin/sh\n"}),
+			[]string{"chmod u+s ROOT/usr/bin/newuidmap ROOT/usr/bin/newgidmap"}},
+		"overlayfs for plain users": {merged(complete(), tree{"proc/sys/kernel/osrelease": "5.10.0-30-amd64\n"}),
+			[]string{"(use Linux 5.11 or later; kernels of Debian and Ubuntu may have it before)"}},
 		"a switch of Ubuntu": {merged(complete(), setting("kernel/apparmor_restrict_unprivileged_userns", "1")),
 			[]string{"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"}},
 		"a switch of Debian": {merged(complete(), setting("kernel/unprivileged_userns_clone", "0")),
@@ -42,6 +46,9 @@ func TestWhatAPlainUserLacksComesWithItsCommand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := tc.machine.write(t)
 			o.Rootless, o.User = true, "me"
+			for i := range tc.commands {
+				tc.commands[i] = strings.ReplaceAll(tc.commands[i], "ROOT", o.Root)
+			}
 			wantMissing(t, o, "linux/amd64", tc.commands)
 		})
 	}
