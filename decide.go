@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -319,7 +320,7 @@ func localRuns(ctx context.Context, host detect.HostFacts) func(platform.Platfor
 }
 
 func lookRuns(ctx context.Context, host detect.HostFacts, p platform.Platform) plan.Ability {
-	options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true, Rootless: plainUser()}
+	options := detect.Options{Platforms: []platform.Platform{host.Platform, p}, Quick: true, Rootless: engine.IsRootless()}
 	binfmt, err := detect.Emulators(ctx, options)
 	if err != nil { // ctx has ended, and with it the build
 		return plan.Ability{How: plan.Impossible}

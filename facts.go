@@ -23,7 +23,7 @@ func Detect(ctx context.Context, opts Options) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	facts, err := detect.All(ctx, detect.Options{Runc: options.Runc, Rootless: plainUser()})
+	facts, err := detect.All(ctx, detect.Options{Runc: options.Runc, Rootless: engine.IsRootless()})
 	if err != nil {
 		return Facts{}, err
 	}

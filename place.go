@@ -130,10 +130,6 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	}, nil
 }
 
-// plainUser says whether the engine would be one of a plain user, which lives in
-// a user namespace of its own.
-func plainUser() bool { return os.Geteuid() != 0 }
-
 // engineOptions says which engine is this user's. A runc that is not there is
 // no error yet: a build without RUN needs none.
 func (o Options) engineOptions() (engine.Options, error) {

@@ -50,9 +50,9 @@ type Options struct {
 	Platforms []platform.Platform
 	// Quick leaves out the versions of emulators: no interpreter is run.
 	Quick bool
-	// Rootless looks with the eyes of a plain user's engine, which lives in a user
-	// namespace of its own: the emulators are those that it would have, and what
-	// it lacks is told.
+	// Rootless looks with the eyes of an engine that is root of a user namespace:
+	// the emulators are those that it would have. What a plain user lacks for such
+	// a namespace is told as well.
 	Rootless bool
 	// User is the plain user's name; empty is this process's user.
 	User string
@@ -65,7 +65,7 @@ type Facts struct {
 	Binfmt Binfmt      `json:"binfmt"`
 	// Platforms holds the verdict on each of Options.Platforms, sorted.
 	Platforms []Ability `json:"platforms"`
-	// Rootless is nil unless it was asked for.
+	// Rootless is nil unless it was asked for by a plain user.
 	Rootless *RootlessFacts `json:"rootless,omitempty"`
 	// Runc is nil when there is none that works; Missing says so.
 	Runc *RuncFacts `json:"runc,omitempty"`
@@ -95,7 +95,7 @@ func All(ctx context.Context, o Options) (Facts, error) {
 	if runcErr == nil {
 		f.Runc = &runc
 	}
-	if o.Rootless {
+	if o.Rootless && (o.User != "" || os.Geteuid() != 0) {
 		rootless := Rootless(ctx, o)
 		f.Rootless = &rootless
 	}

@@ -23,6 +23,11 @@ type power struct {
 	rootless bool
 }
 
+// IsRootless says whether an engine of this process would be root of a user
+// namespace only: that of a plain user, and of who is root in a container that
+// has a namespace of its own.
+func IsRootless() bool { return ownPower().rootless }
+
 func ownPower() power {
 	plain := os.Geteuid() != 0
 	return power{plain: plain, rootless: plain || userns.RunningInUserNS()}

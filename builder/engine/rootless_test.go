@@ -50,6 +50,9 @@ type plain struct {
 	// procIsCovered says that a file of /proc is covered, as container engines do: the
 	// kernel mounts no /proc in a user namespace then.
 	procIsCovered bool
+	// isRoot says that the user has become root of a namespace before, as in a
+	// container of podman's.
+	isRoot bool
 }
 
 func newPlain(t *testing.T) plain {
@@ -81,6 +84,9 @@ func (p plain) run(t *testing.T, args ...string) seen {
 
 func (p plain) try(args ...string) (s seen, err error) {
 	cmd := p.Command(p.binary, args...)
+	if p.isRoot {
+		cmd = p.Command("unshare", append([]string{"--map-root-user", "--map-auto", "--mount", p.binary}, args...)...)
+	}
 	if p.procIsCovered {
 		script := fmt.Sprintf("mount --bind /dev/null /proc/keys && exec setpriv --reuid=%d --regid=%d --clear-groups \"$@\"", p.UID, p.GID)
 		covered := exec.Command("unshare", append([]string{"--mount", "sh", "-c", script, "sh"}, cmd.Args...)...)
@@ -120,6 +126,7 @@ func (p plain) wantNothingLeft(t *testing.T) {
 }
 
 func TestAPlainUserHasAnEngineToo(t *testing.T) {
+	t.Parallel()
 	p := newPlain(t)
 	dir := p.box(t)
 	began := time.Now()
@@ -135,9 +142,25 @@ func TestAPlainUserHasAnEngineToo(t *testing.T) {
 	p.wantNothingLeft(t)
 }
 
+// Who is root of a namespace already needs no other.
+func TestRootOfANamespaceHasAnEngine(t *testing.T) {
+	t.Parallel()
+	p := newPlain(t)
+	p.isRoot = true
+	dir := p.box(t)
+	first := p.run(t, "build", p.state, dir, here, "1ms", "one")
+	second := p.run(t, "build", p.state, dir, here, "1ms", "two")
+	if !first.Started || second.Started {
+		t.Errorf("two engines: %+v and %+v", first, second)
+	}
+	p.run(t, "stop", p.state)
+	p.wantNothingLeft(t)
+}
+
 // The machine's list of emulators need not have these. The box is a program of a
 // few instructions.
 func TestAPlainUserHasEmulatorsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	p := newPlain(t)
 	for _, spelling := range []string{"linux/arm64", "linux/riscv64", "linux/s390x"} {
 		probe := detect.Probe(platform.MustParse(spelling))
@@ -158,6 +181,7 @@ func TestAPlainUsersEngineIsKilled(t *testing.T) {
 		"where part of /proc is covered": true,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPlain(t)
 			p.procIsCovered = covered
 			dir := p.box(t)
