@@ -87,6 +87,29 @@ func TestAnEngineIsFoundAsTheDockerCommandFindsIt(t *testing.T) {
 	}
 }
 
+// What stands between ssh and the far engine's `docker system dial-stdio` is ssh's own affair.
+func TestAnEngineBehindSSH(t *testing.T) {
+	engine := dockerHere(t)
+	client, err := fixtures.DockerClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	script := "#!/bin/sh\necho \"$@\" > " + bin + "/args\nexec " + client + " --host " + engine.Host + " system dial-stdio\n"
+	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	found, err := containers.Find(t.Context(), containers.Options{Environ: []string{"DOCKER_HOST=ssh://me@far.example"}})
+	if err != nil || !strings.HasPrefix(found.Version, "20.10.") {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	args, err := os.ReadFile(filepath.Join(bin, "args"))
+	if err != nil || !strings.Contains(string(args), "-l me") || !strings.Contains(string(args), "far.example docker system dial-stdio") {
+		t.Errorf("ssh was called with %s, %v", args, err)
+	}
+}
+
 func TestAnEngineThatIsNotThere(t *testing.T) {
 	home := t.TempDir()
 	dockerContext(t, home, "broken", "nonsense://x")
