@@ -31,6 +31,8 @@ type buildContext struct {
 	tree fs.FS
 	// alone is a Dockerfile that came in the place of a context.
 	alone io.Reader
+	// notes for the plan.
+	notes []string
 	close func()
 }
 
@@ -82,6 +84,9 @@ func (r run) openPath(ctx context.Context, path string, host detect.HostFacts) (
 		return r.openArchive(ctx, path)
 	case builder.IsRemote(path):
 		return r.fetch(ctx, builder.Remote{Address: path}, host)
+	case strings.Contains(path, "://"):
+		scheme, _, _ := strings.Cut(path, "://")
+		return buildContext{}, &UsageError{fmt.Errorf("%s: contexts of kind %s:// are not supported", path, scheme), "give a folder, a tar archive, or the address of a Git repository: https://HOST/REPO.git"}
 	case errors.Is(err, fs.ErrNotExist):
 		return buildContext{}, &NoFolderError{Path: path}
 	}
@@ -178,7 +183,14 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	if err != nil {
 		return buildContext{}, err
 	}
-	node, closeNode, err := at.open(ctx)
+	var node *builder.Node
+	var closeNode func()
+	if at.name == engineName {
+		err = remote.CheckPrograms()
+	}
+	if err == nil {
+		node, closeNode, err = at.open(ctx)
+	}
 	if err != nil {
 		at.close()
 		return buildContext{}, r.explainDisk(err)
@@ -195,6 +207,9 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	c := buildContext{
 		Context: builder.Context{Fetched: fetched}, from: remote.Shown(), name: serviceName(remote.Name()), tree: fetched.Files,
 		close: func() { fetched.Close(); leave() },
+	}
+	if host := remote.SSHHost(); host != "" && remote.KnownHosts == "" {
+		c.notes = append(c.notes, fmt.Sprintf("%s is not in known_hosts: the node took the key that it found", host))
 	}
 	return c, nil
 }

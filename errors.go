@@ -149,6 +149,9 @@ func (e *NoDockerfileError) Error() string {
 
 // Hint names the flag, and the file beside it that may be meant.
 func (e *NoDockerfileError) Hint() string {
+	if strings.Contains(e.Path, "://") {
+		return "pipe it in: curl -fL " + e.Path + " | archbuild -f - PATH"
+	}
 	if near := e.near(); near != "" {
 		return "name the Dockerfile with -f: -f " + near
 	}

@@ -43,6 +43,9 @@ func (p place) foreign(on platform.Platform) bool {
 	return p.runs(on).How != plan.Native
 }
 
+// engineName is the name of the private engine as a place.
+const engineName = "engine"
+
 // noPlace is the name of a place where nothing will run.
 const noPlace = "none"
 
@@ -110,7 +113,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	}
 	runs := localRuns(ctx, host)
 	return place{
-		name: "engine", platform: host.Platform, current: true, close: func() {},
+		name: engineName, platform: host.Platform, current: true, close: func() {},
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
@@ -124,7 +127,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 				return nil, nil, err
 			}
 			// It is this program: nothing needs to be asked.
-			node := &builder.Node{Name: "engine", Client: handle.Client, Private: true, Memory: handle.State.Memory}
+			node := &builder.Node{Name: engineName, Client: handle.Client, Private: true, Memory: handle.State.Memory}
 			return node, func() { handle.Close() }, nil
 		},
 	}, nil

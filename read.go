@@ -158,7 +158,7 @@ func (r run) readContext(c buildContext, path string, host platform.Platform) (s
 	if err != nil {
 		return s, c.notDockerfile(err)
 	}
-	s.notes = s.otherName()
+	s.notes = append(s.context.notes, s.otherName()...)
 	if err := checkCross(s); err != nil {
 		return s, err
 	}

@@ -57,7 +57,7 @@ func (r run) readStdin(c buildContext, at files, folder string, host platform.Pl
 	if err != nil {
 		return service{}, &ReadError{What: "standard input", Err: err}
 	}
-	s := service{name: c.name, context: c, beside: at, source: source{file: filepath.Join(folder, stdinName)}}
+	s := service{name: c.name, context: c, notes: c.notes, beside: at, source: source{file: filepath.Join(folder, stdinName)}}
 	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {
 		return s, ofStdin(err)
 	}

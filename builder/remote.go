@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -141,9 +142,6 @@ func (f *Fetched) Close() { f.finish() }
 // Fetch has a node get a remote context, and opens it. From says which secrets
 // and agents it may use for that. An error about the context is a *FetchError.
 func Fetch(ctx context.Context, node *Node, remote Remote, from Sources) (*Fetched, error) {
-	if err := remote.checkPrograms(node); err != nil {
-		return nil, err
-	}
 	session, err := Start(ctx, node, from)
 	if err != nil {
 		return nil, err
@@ -352,7 +350,7 @@ func (n nodeFiles) list(folder string) ([]*fstypes.Stat, error) {
 }
 
 func (n nodeFiles) open(name string) (io.Reader, error) {
-	return &nodeFile{nodeFiles: n, name: name}, nil
+	return bufio.NewReaderSize(&nodeFile{nodeFiles: n, name: name}, 64<<10), nil
 }
 
 // nodeFile reads a file piece by piece.

@@ -110,10 +110,11 @@ func (e *ProgramError) Hint() string {
 	return "install it (Debian: apt-get install " + pkg + "), and end an engine that runs: archbuild engine stop"
 }
 
-// checkPrograms looks for what the private engine will call. What others have, they know.
-func (r Remote) checkPrograms(node *Node) error {
+// CheckPrograms looks for what an engine on this machine will call. An error is a
+// *ProgramError.
+func (r Remote) CheckPrograms() error {
 	g, err := r.git()
-	if !node.Private || err != nil || g == nil {
+	if err != nil || g == nil {
 		return nil
 	}
 	programs := []string{"git"}
