@@ -48,8 +48,14 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err := run.checkServices(services); err != nil {
 		return Outcome{}, err
 	}
+	if run, err = run.forPlace(ctx, services, at); err != nil {
+		return Outcome{}, err
+	}
 	plans, err := run.decide(ctx, services, at)
 	if err != nil || opts.DryRun {
+		return Outcome{Plans: plans}, err
+	}
+	if err := run.checkPrivileges(services, plans); err != nil {
 		return Outcome{Plans: plans}, err
 	}
 	run.announce(plans)

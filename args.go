@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
@@ -128,31 +126,4 @@ func secretError(text string, err error) error {
 		keys = append(keys, key)
 	}
 	return &UsageError{fmt.Errorf("--secret %s=…: %w", strings.Join(keys, "=…,"), err), "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"}
-}
-
-// parseProvenance turns --provenance into BuildKit's attribute: empty for none.
-// Attestations are off unless asked, so that the same input gives the same index.
-func parseProvenance(value string) (string, error) {
-	switch value {
-	case "":
-		return "", nil
-	case "min", "max":
-		return "mode=" + value, nil
-	}
-	if wanted, err := strconv.ParseBool(value); err == nil && wanted {
-		return "mode=max", nil // BuildKit's own default
-	} else if err == nil {
-		return "", nil
-	}
-	fields := strings.Split(value, ",")
-	for _, field := range fields {
-		key, v, ok := strings.Cut(field, "=")
-		if ok && key == "disabled" && v == "true" {
-			return "", nil
-		}
-		if !ok || !slices.Contains([]string{"mode", "reproducible", "inline-only", "version", "disabled", "filename"}, key) {
-			return "", &UsageError{fmt.Errorf("--provenance %q: unknown word %q", value, field), "use true, false, mode=min or mode=max"}
-		}
-	}
-	return value, nil
 }

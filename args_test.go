@@ -60,20 +60,6 @@ func TestSecretsAreReadAsBuildxReadsThem(t *testing.T) {
 	}
 }
 
-func TestProvenanceIsOffUnlessAsked(t *testing.T) {
-	for _, row := range []struct{ value, want string }{
-		{"", ""}, {"false", ""}, {"true", "mode=max"}, {"max", "mode=max"}, {"mode=max,reproducible=true", "mode=max,reproducible=true"}, {"disabled=true", ""},
-	} {
-		got, err := parseProvenance(row.value)
-		if err != nil || got != row.want {
-			t.Errorf("%q is %q, %v; want %q", row.value, got, err, row.want)
-		}
-	}
-	if _, err := parseProvenance("yes please"); err == nil {
-		t.Error("nonsense is taken")
-	}
-}
-
 func TestPlatformsComeFromTheFirstThatNamesAny(t *testing.T) {
 	host := platform.MustParse("linux/amd64")
 	configured := []platform.Platform{platform.MustParse("linux/arm/v7")}

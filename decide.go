@@ -48,6 +48,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	p.Notes = append(append(p.Notes, r.leaveCaches(p)...), p.CacheNote()...)
 	p.Notes = append(append(p.Notes, lockNote(s, p)...), r.stale(s, p)...)
 	p.Context, p.Notes = s.context.shown(), append(p.Notes, s.notes...)
+	p.Notes = append(p.Notes, r.flagNotes()...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	p.Notes = append(append(p.Notes, r.loadNotes(s, p.Tags)...), r.annotationNotes(s)...)
 	for _, out := range r.outputsOf(s) {
@@ -241,7 +242,10 @@ func (r run) tagsOf(s service) []string {
 
 // hosts are the registries that a plan names, as BuildKit asks for their
 // credentials: Docker's under its other name, and the mirrors of each.
-func (r run) hosts(p plan.Plan) []string {
+func (r run) hosts(p plan.Plan) []string { return r.hostsOf(p, r.otherImages(p.Name)) }
+
+// hostsOf are those of a plan and of more images.
+func (r run) hostsOf(p plan.Plan, more []string) []string {
 	found := map[string]bool{}
 	add := func(text string) {
 		named, err := reference.ParseNormalizedNamed(text)
@@ -264,6 +268,9 @@ func (r run) hosts(p plan.Plan) []string {
 		if job.Frontend != "" {
 			add(job.Frontend)
 		}
+	}
+	for _, image := range more {
+		add(image)
 	}
 	for _, address := range r.remote {
 		if image, ok := strings.CutPrefix(address, imageScheme); ok {

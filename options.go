@@ -65,6 +65,7 @@ type Options struct {
 	BuildPlatform string
 	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
 	Node string
+	BuildFlags
 	Engine
 	Registries
 	Release

@@ -49,17 +49,20 @@ const engineName = "engine"
 // noPlace is the name of a place where nothing will run.
 const noPlace = "none"
 
-// locate finds the place: --node, else BUILDKIT_HOST, else the private engine.
+// locate finds the place: --node or --builder, else BUILDKIT_HOST, else
+// BUILDX_BUILDER, else the private engine.
 func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, error) {
-	address := o.Node
-	if address == "" {
-		address = o.Getenv("BUILDKIT_HOST")
+	node, err := o.chooseNode()
+	if err != nil {
+		return place{}, err
 	}
 	var at place
-	var err error
-	if address != "" {
-		at, err = remotePlace(ctx, address)
-	} else {
+	switch {
+	case node.address != "":
+		at, err = remotePlace(ctx, node.address)
+	case node.builder != "":
+		at, err = o.builderPlace(ctx, node)
+	default:
 		at, err = o.enginePlace(ctx, host)
 	}
 	if err != nil || o.BuildPlatform == "" {
@@ -72,16 +75,21 @@ func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, erro
 	return at, nil
 }
 
-// remotePlace asks a BuildKit server what it is. Its own platform comes first in
-// its list; whatever else it lists runs there under an emulator.
+// remotePlace asks a BuildKit server what it is.
 func remotePlace(ctx context.Context, address string) (place, error) {
 	node, err := builder.Dial(ctx, address)
 	if err != nil {
 		return place{}, err
 	}
+	return nodePlace(address, node), nil
+}
+
+// nodePlace is a server that is connected. Its own platform comes first in its
+// list; whatever else it lists runs there under an emulator.
+func nodePlace(name string, node *builder.Node) place {
 	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
 	return place{
-		name: address, platform: node.Platforms[0], current: node.Version == engine.BuildKit, close: closeOnce,
+		name: name, platform: node.Platforms[0], current: node.Version == engine.BuildKit, close: closeOnce,
 		runs: func(p platform.Platform) plan.Ability {
 			own := node.Platforms[0]
 			switch {
@@ -96,7 +104,7 @@ func remotePlace(ctx context.Context, address string) (place, error) {
 			}
 		},
 		open: func(context.Context) (*builder.Node, func(), error) { return node, closeOnce, nil },
-	}, nil
+	}
 }
 
 // enginePlace looks at this machine; the engine itself is started only by open.
@@ -169,7 +177,7 @@ func (o Options) engineMemory() (int64, error) {
 // engineLog is where the engine's start is told: nowhere under --quiet, and not
 // between the lines of JSON.
 func (o Options) engineLog() io.Writer {
-	if o.StdoutUse == "--quiet" || o.progressMode() == "rawjson" {
+	if o.Stderr == nil || o.StdoutUse == "--quiet" || o.progressMode() == "rawjson" {
 		return io.Discard
 	}
 	return o.Stderr

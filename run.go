@@ -38,11 +38,20 @@ type run struct {
 	// export are attributes of BuildKit's exporter that some output asks for.
 	export     map[string]string
 	provenance string
-	profile    manifest.Profile
-	rules      []resolve.Rule
-	mode       resolve.Mode
-	store      store
-	registry   *registry.Client
+	// sbom is the scanner that lists what is in an image, nil for none.
+	sbom *scanner
+	// frontend are attributes of flags that BuildKit's frontend understands, allow the
+	// privileges that steps may ask for.
+	frontend map[string]string
+	allow    []string
+	// proxyArgs are build arguments from the Docker config.
+	proxyArgs          map[string]string
+	cacheFrom, cacheTo []builder.Cache
+	profile            manifest.Profile
+	rules              []resolve.Rule
+	mode               resolve.Mode
+	store              store
+	registry           *registry.Client
 	// emulated are platforms of which no stage may move to the build platform, and why.
 	emulated map[platform.Platform]string
 	// mirrors of each registry, by buildkitd.toml.
@@ -71,8 +80,16 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.labels, err = parseLabels(o.Labels)
 	note(err)
-	r.provenance, err = parseProvenance(o.Provenance)
+	r.provenance, r.sbom, err = o.attestations()
 	note(err)
+	r.frontend, r.allow, err = o.frontend(o.NoCache)
+	note(err)
+	r.cacheFrom, err = o.parseCaches(cacheFromFlag, o.CacheFrom)
+	note(err)
+	r.cacheTo, err = o.parseCaches(cacheToFlag, o.withInlineCache(r.args))
+	note(err)
+	note(r.checkCaches())
+	r.proxyArgs = o.proxies()
 	r.profile, err = manifest.ParseProfile(o.Attestations)
 	note(meant("--attestations", o.Attestations, err))
 	note(o.Release.check(o.Tags))

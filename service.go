@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/archbuild/archbuild/builder"
@@ -38,6 +37,9 @@ func (r run) service(ctx context.Context, node *builder.Node, at place, s servic
 	a := &attempt{run: r, service: s, place: at, node: node, plan: p, built: built, image: &image, again: map[int]string{}, was: p.Jobs}
 	a.plan.Jobs = slices.Clone(p.Jobs)
 	results, err := a.settle(ctx)
+	if ctx.Err() == nil { // what was built is worth keeping, whatever becomes of the image
+		err = errors.Join(err, r.finishCaches(ctx, s, a.built))
+	}
 	if err != nil {
 		return image, err
 	}
@@ -46,14 +48,14 @@ func (r run) service(ctx context.Context, node *builder.Node, at place, s servic
 		return image, err
 	}
 	image.Digest = index.Descriptor.Digest.String()
-	return image, r.deliver(ctx, s, index, &image)
+	return image, r.deliver(ctx, s, index, results, a.built, &image)
 }
 
 // rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
 // The bases in them are pinned: what was proven is what the node gets.
 func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for _, job := range p.Jobs {
+	for _, job := range r.sharedKeys(p).Jobs {
 		from := s.of(job.Platform)
 		out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
 		if err == nil {
@@ -97,14 +99,18 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 
 // build runs every job of the plan in one session.
 func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
-	out, err := filepath.Abs(resultsFolder)
+	p = r.sharedKeys(p)
+	caches, done, err := r.openCaches(s, p)
 	if err != nil {
-		return nil, fmt.Errorf("finding %s: %w", resultsFolder, err)
+		return nil, err
 	}
-	session, err := builder.Start(ctx, node, builder.Sources{
-		Context: s.context.Context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir,
-	})
+	defer done()
+	sources, err := r.offered(s, p, dockerfiles)
+	if err != nil {
+		return nil, err
+	}
+	sources.Caches = caches
+	session, err := builder.Start(ctx, node, sources)
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +119,9 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 	if err != nil {
 		return nil, err
 	}
-	results := session.Build(ctx, p.Jobs, builder.Options{
-		Template: s.template.File, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
-		Provenance: r.provenance, Export: r.export, Remote: r.remotes(),
-	}, display)
+	options := r.builderOptions(s, p)
+	options.Caches = caches
+	results := session.Build(ctx, p.Jobs, options, display)
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)
 	}
@@ -124,7 +129,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 }
 
 // deliver writes every output, pushes, and then writes the files that name the result.
-func (r run) deliver(ctx context.Context, s service, index manifest.Index, image *Image) error {
+func (r run) deliver(ctx context.Context, s service, index manifest.Index, results []manifest.Result, built []builder.Result, image *Image) error {
 	tags := r.tagsOf(s)
 	var pushes []manifest.Output
 	for _, out := range r.outputsOf(s) {
@@ -158,7 +163,7 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, image
 			return err
 		}
 	}
-	metadata, err := index.Metadata(tags)
+	metadata, err := r.metadata(s, index, results, built)
 	return errors.Join(err,
 		r.writeFile(r.IIDFile, s.name, []byte(image.ID())),
 		r.writeFile(r.MetadataFile, s.name, metadata),

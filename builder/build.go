@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/util/grpcerrors"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -35,6 +37,16 @@ type Options struct {
 	Export map[string]string
 	// Remote are named contexts that are not on this machine: images, repositories, files.
 	Remote map[string]Remote
+	// Frontend are further attributes for the Dockerfile frontend, in its own words:
+	// force-network-mode, add-hosts, attest:sbom …
+	Frontend map[string]string
+	// Proxies are build arguments that count where a job has none of the name, in
+	// upper or lower case.
+	Proxies map[string]string
+	// Allow are the privileges that steps may ask for: network.host, security.insecure.
+	Allow []string
+	// Caches outside the node; the same value as in Sources.
+	Caches *Caches
 	// Secrets, folders and Dockerfiles are offered by the Session.
 }
 
@@ -46,6 +58,10 @@ type Result struct {
 	// Steps that the job had, and how many the cache answered.
 	Steps, Cached int
 	Elapsed       time.Duration
+	// Caches that it has written.
+	Caches []CacheExport
+	// Warnings of BuildKit's rules for Dockerfiles, as they came; see Warnings.
+	Warnings []client.VertexWarning
 	// Err is why there is no result.
 	Err error
 }
@@ -72,8 +88,10 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 	watch.wait()
 	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
 	result.Steps, result.Cached = watch.counts()
+	result.Warnings = watch.warned()
 	if err == nil {
 		result.Descriptor, err = descriptor(response)
+		result.Caches = opts.Caches.exported(response, job.Platform)
 	}
 	if err != nil {
 		result.Err = explain(job, opts.Template, err, watch, s.node.Memory)
@@ -88,24 +106,36 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 }
 
 func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
+	attrs, inputs := s.frontendAttrs(job, opts)
+	opt := client.SolveOpt{
+		SharedSession: s.session, SessionPreInitialized: true,
+		Frontend: dockerfileFrontend, FrontendAttrs: attrs, FrontendInputs: inputs, Internal: s.node.Private, SourcePolicy: pins(job),
+		AllowedEntitlements: opts.Allow,
+		Exports:             []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
+	}
+	opts.Caches.addTo(&opt, job.Platform)
+	return opt
+}
+
+// dockerfileFrontend is the one inside BuildKit.
+const dockerfileFrontend = "dockerfile.v0"
+
+// frontendAttrs is what the frontend is told of a job, and the contexts that the node
+// has already.
+func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, map[string]llb.State) {
 	attrs := map[string]string{
 		"filename": job.Dockerfile,
 		"platform": job.Platform.String(),
-		"target":   job.Target,
 	}
-	if job.Target == "" {
-		delete(attrs, "target")
+	if job.Target != "" {
+		attrs["target"] = job.Target
 	}
 	if job.Frontend == "" {
 		// Any value makes the built-in frontend ignore the file's # syntax= line.
 		attrs["cmdline"] = "builtin"
 	}
-	for key, value := range job.Args {
-		attrs["build-arg:"+key] = value
-	}
-	if job.CacheNamespace != "" {
-		attrs["build-arg:"+plan.NamespaceArg] = job.CacheNamespace
-	}
+	maps.Copy(attrs, opts.Frontend)
+	addArgs(attrs, job, opts.Proxies)
 	for key, value := range opts.Labels {
 		attrs["label:"+key] = value
 	}
@@ -128,10 +158,25 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 	if opts.Provenance != "" {
 		attrs["attest:provenance"] = opts.Provenance
 	}
-	return client.SolveOpt{
-		SharedSession: s.session, SessionPreInitialized: true,
-		Frontend: "dockerfile.v0", FrontendAttrs: attrs, FrontendInputs: inputs, Internal: s.node.Private, SourcePolicy: pins(job),
-		Exports: []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
+	return attrs, inputs
+}
+
+// addArgs adds the job's build arguments, and those proxies that it has no own of.
+func addArgs(attrs map[string]string, job plan.Job, proxies map[string]string) {
+	for key, value := range proxies {
+		own := false
+		for name := range job.Args {
+			own = own || strings.EqualFold(name, key)
+		}
+		if !own {
+			attrs["build-arg:"+key] = value
+		}
+	}
+	for key, value := range job.Args {
+		attrs["build-arg:"+key] = value
+	}
+	if job.CacheNamespace != "" {
+		attrs["build-arg:"+plan.NamespaceArg] = job.CacheNamespace
 	}
 }
 

@@ -38,10 +38,30 @@ const dialTimeout = 10 * time.Second
 // unix:///run/buildkit/buildkitd.sock, tcp://host:1234, ssh://…,
 // docker-container://NAME, podman-container://NAME, kube-pod://NAME.
 func Dial(ctx context.Context, address string) (*Node, error) {
+	return DialTLS(ctx, address, TLS{})
+}
+
+// TLS is how a server is recognized, and how it recognizes this side: files. The
+// zero value uses none.
+type TLS struct{ ServerName, CA, Certificate, Key string }
+
+func (t TLS) options() []client.ClientOpt {
+	var opts []client.ClientOpt
+	if t.CA != "" || t.ServerName != "" {
+		opts = append(opts, client.WithServerConfig(t.ServerName, t.CA))
+	}
+	if t.Certificate != "" || t.Key != "" {
+		opts = append(opts, client.WithCredentials(t.Certificate, t.Key))
+	}
+	return opts
+}
+
+// DialTLS is like Dial, for a server that speaks TLS.
+func DialTLS(ctx context.Context, address string, tls TLS) (*Node, error) {
 	if u, err := url.Parse(address); err != nil || u.Scheme == "" {
 		return nil, &NodeError{Address: address, Err: fmt.Errorf("not an address")}
 	}
-	c, err := client.New(ctx, address)
+	c, err := client.New(ctx, address, tls.options()...)
 	if err != nil {
 		return nil, &NodeError{Address: address, Err: err}
 	}

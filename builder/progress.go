@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -57,6 +58,7 @@ type watcher struct {
 	steps  map[digest.Digest]step
 	failed digest.Digest
 	tail   map[digest.Digest][]byte
+	warns  []client.VertexWarning
 }
 
 type step struct{ completed, cached bool }
@@ -99,6 +101,13 @@ func (w *watcher) counts() (steps, cached int) {
 	return steps, cached
 }
 
+// warned are the warnings of the job.
+func (w *watcher) warned() []client.VertexWarning {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.warns)
+}
+
 func (w *watcher) note(status *client.SolveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,6 +119,9 @@ func (w *watcher) note(status *client.SolveStatus) {
 		if v.Error != "" && w.failed == "" && !strings.Contains(v.Error, context.Canceled.Error()) {
 			w.failed = v.Digest
 		}
+	}
+	for _, warning := range status.Warnings {
+		w.warns = append(w.warns, *warning)
 	}
 	for _, log := range status.Logs {
 		kept := append(w.tail[log.Vertex], log.Data...)

@@ -50,6 +50,8 @@ type Sources struct {
 	// Store is the folder that receives the results: blobs/sha256 below it. A session
 	// without results has none.
 	Store string
+	// Caches outside the node, as far as they are folders here; nil for none.
+	Caches *Caches
 }
 
 // Secret is one --secret: a file's content or an environment variable's.
@@ -138,6 +140,9 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 	}
 	stores, err := from.stores(named)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := from.Caches.addStores(stores); err != nil {
 		return nil, nil, err
 	}
 	secrets, err := secretStore(from.Secrets)

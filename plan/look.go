@@ -147,7 +147,7 @@ func (req Request) besides(job *Job, seen look, answers Answers) map[int]*Base {
 		}
 		base := Base{
 			Reference: -1, Line: o.Line, Where: o.Where, Platform: o.Platform, From: o.Written,
-			To: answer.Use, Digest: answer.Digest, Layers: answer.Layers, Rule: answer.Rule,
+			To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, Rule: answer.Rule,
 			BroughtBy: o.Base, Context: o.context,
 		}
 		if o.Rule != "" {

@@ -177,9 +177,11 @@ type Base struct {
 	Where     string            `json:"where"`
 	Platform  platform.Platform `json:"platform"`
 	// From is what the file says, its ARGs evaluated.
-	From   string   `json:"from"`
-	To     string   `json:"to"`
-	Digest string   `json:"digest,omitempty"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Digest string `json:"digest,omitempty"`
+	// Index is the digest of the index that holds it, where that leaves no choice.
+	Index  string   `json:"-"`
 	Layers []string `json:"-"`
 	Rule   string   `json:"rule"`
 	// BroughtBy is the base whose ONBUILD instruction names the image.

@@ -209,9 +209,23 @@ func (a *asker) prove(ctx context.Context, use, rule string) (Answer, error) {
 		}
 	}
 	return Answer{
-		Question: a.question, Use: use, Digest: best.Digest, Rule: rule,
+		Question: a.question, Use: use, Digest: best.Digest, Index: onlyChoice(image, best), Rule: rule,
 		Onbuild: config.Onbuild, Env: config.Env, Layers: config.Layers, Locked: image.Locked,
 	}, nil
+}
+
+// onlyChoice is the digest of an index in which whoever looks for the architecture
+// finds this image, whatever is thought of variants.
+func onlyChoice(image Image, best Offer) string {
+	if !image.Index {
+		return ""
+	}
+	for _, other := range image.Offers {
+		if other.Platform.OS == best.Platform.OS && other.Platform.Arch == best.Platform.Arch && other.Digest != best.Digest {
+			return ""
+		}
+	}
+	return image.Digest
 }
 
 // by adds to an error which rule brought the reference in.

@@ -25,6 +25,9 @@ type Answer struct {
 	// Digest of the manifest for the platform: "sha256:…". Empty when nothing was
 	// proven, which happens offline only.
 	Digest string
+	// Index is the digest of the index that was asked, where it leaves no choice: it
+	// lists no other image for the architecture. Else it is empty.
+	Index string
 	// Rule says in few words what decided: "index holds it", "official prefix arm64v8/",
 	// "amd64 in the name becomes arm64", "archbuild.yaml:7", "--base".
 	Rule string

@@ -23,6 +23,9 @@ const byPlaceholder = "placeholder"
 // placeholder matches %%NAME%%.
 var placeholder = regexp.MustCompile(`%%[A-Z][A-Z0-9_]*%%`)
 
+// HasPlaceholder says whether a text holds a %%NAME%%, which BuildKit cannot read.
+func HasPlaceholder(text string) bool { return placeholder.MatchString(text) }
+
 // balenaArchitectures are balena's names of architectures.
 var balenaArchitectures = map[platform.Platform]string{
 	{OS: "linux", Arch: "amd64"}:              "amd64",

@@ -134,14 +134,14 @@ func newFrontends(cfg Config, workers *worker.Controller) (map[string]frontend.F
 	return out, nil
 }
 
-// entitlements are the privileges that a build may ask for. Where RUN has the
-// host's network anyway, asking for it by name gives nothing more.
+// entitlements are the privileges that a build may ask for; one that does not ask
+// gets none. The private engine serves nobody but its owner, so unless the
+// configuration has a list, all that it can give may be asked for.
 func entitlements(cfg Config) []string {
-	out := cfg.Entitlements
-	if networkMode(cfg) == "host" {
-		out = append(out[:len(out):len(out)], "network.host")
+	if cfg.Entitlements == nil {
+		return []string{"network.host", "security.insecure"}
 	}
-	return out
+	return cfg.Entitlements
 }
 
 func remoteCaches(opt *control.Opt, sessions *session.Manager, w worker.Worker, hosts docker.RegistryHosts) {

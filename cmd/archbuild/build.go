@@ -23,7 +23,7 @@ input, or the address of a Git repository (https://HOST/REPO.git#REF:SUBFOLDER) 
 of an archive.
 
 Without -o, --push and --load the result is an OCI layout in ./archbuild-out/NAME.
-Attestations are off unless --provenance asks for them.
+Attestations are off unless --provenance, --sbom or --attest asks for them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 		Example: `  archbuild ./service
@@ -43,6 +43,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 			}
 			if asJSON && !quiet {
 				opts.StdoutUse = "--json"
+			}
+			if opts.IsCall() {
+				return archbuild.Call(c.Context(), opts)
 			}
 			outcome, err := archbuild.Build(c.Context(), opts)
 			if opts.Progress == "rawjson" && !asJSON && !opts.DryRun {
@@ -66,7 +69,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
 	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
-	f.StringVar(&opts.Provenance, "provenance", "", "add provenance attestations, in `MODE` true, mode=min or mode=max")
+	attestFlags(f, &opts)
+	runFlags(f, &opts.BuildFlags)
+	cacheFlags(f, &opts.BuildFlags)
+	callFlags(f, &opts.BuildFlags)
 	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
 	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
@@ -75,6 +81,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
+	f.StringVar(&opts.Builder, "builder", "", "build on the BuildKit of a builder of buildx's, by `NAME` (default $BUILDX_BUILDER)")
 	engineFlags(f, &opts)
 	registryFlags(f, &opts.Registries)
 	return c

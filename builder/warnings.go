@@ -1,0 +1,42 @@
+package builder
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/moby/buildkit/client"
+)
+
+// Warnings are those of all jobs, each once, in the order of the Dockerfile. They
+// speak of the template: its lines are those of every rewritten file.
+func Warnings(results []Result, file string, template []byte) []client.VertexWarning {
+	var list []client.VertexWarning
+	for _, result := range results {
+		for _, w := range result.Warnings {
+			same := func(other client.VertexWarning) bool {
+				return line(other) == line(w) && slices.Equal(other.Short, w.Short)
+			}
+			if slices.ContainsFunc(list, same) {
+				continue
+			}
+			if w.SourceInfo != nil {
+				w.SourceInfo = w.SourceInfo.CloneVT()
+				w.SourceInfo.Filename, w.SourceInfo.Data = file, template
+				w.SourceInfo.Definition = nil
+			}
+			list = append(list, w)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b client.VertexWarning) int {
+		return cmp.Or(cmp.Compare(line(a), line(b)), slices.Compare(a.Short, b.Short))
+	})
+	return list
+}
+
+// line is where a warning's trouble begins, or 0.
+func line(w client.VertexWarning) int32 {
+	if len(w.Range) == 0 || w.Range[0].Start == nil {
+		return 0
+	}
+	return w.Range[0].Start.Line
+}

@@ -1,0 +1,95 @@
+package archbuild
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/imagetree"
+	"github.com/archbuild/archbuild/manifest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Keys of buildx's metadata file beside those of the image.
+const (
+	metadataProvenance = "buildx.build.provenance"
+	metadataWarnings   = "buildx.build.warnings"
+)
+
+// metadata is the content of --metadata-file: buildx's keys, sorted.
+func (r run) metadata(s service, index manifest.Index, results []manifest.Result, built []builder.Result) ([]byte, error) {
+	body, err := index.Metadata(r.tagsOf(s))
+	if err != nil || r.MetadataFile == "" {
+		return body, err
+	}
+	all := map[string]any{}
+	var image map[string]json.RawMessage
+	if err := json.Unmarshal(body, &image); err != nil {
+		return nil, fmt.Errorf("writing metadata: %w", err)
+	}
+	for key, value := range image {
+		all[key] = value
+	}
+	if err := r.addProvenance(all, results); err != nil {
+		return nil, err
+	}
+	if wanted, _ := strconv.ParseBool(r.Getenv("BUILDX_METADATA_WARNINGS")); wanted {
+		if warnings := builder.Warnings(built, s.template.Name, s.template.Source); len(warnings) > 0 {
+			all[metadataWarnings] = warnings
+		}
+	}
+	body, err = json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing metadata: %w", err)
+	}
+	return append(body, '\n'), nil
+}
+
+// addProvenance adds what each platform's provenance says, as far as there is one:
+// BUILDX_METADATA_PROVENANCE is min, max or disabled.
+func (r run) addProvenance(all map[string]any, results []manifest.Result) error {
+	mode := r.Getenv("BUILDX_METADATA_PROVENANCE")
+	if wanted, err := strconv.ParseBool(mode); mode == "disabled" || err == nil && !wanted {
+		return nil
+	}
+	store := manifest.Store{Dir: r.store.dir}
+	for _, result := range results {
+		for _, attestation := range result.Attestations {
+			statement, err := provenanceIn(store, attestation)
+			if err != nil {
+				return fmt.Errorf("reading the provenance of %s: %w", result.Platform, err)
+			}
+			if statement == nil {
+				continue
+			}
+			key := metadataProvenance
+			if len(results) > 1 {
+				key += "/" + result.Platform.String()
+			}
+			if all[key], err = builder.Provenance(statement, mode == "max"); err != nil {
+				return fmt.Errorf("%s: %w", result.Platform, err)
+			}
+		}
+	}
+	return nil
+}
+
+// provenanceIn finds the provenance statement in an attestation manifest; nil if it
+// has none.
+func provenanceIn(store manifest.Store, desc ocispec.Descriptor) ([]byte, error) {
+	body, err := store.Read(desc)
+	if err != nil {
+		return nil, err
+	}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, err
+	}
+	for _, layer := range m.Layers {
+		if builder.IsProvenance(layer.Annotations[imagetree.PredicateType]) {
+			return store.Read(layer)
+		}
+	}
+	return nil, nil
+}

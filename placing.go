@@ -1,0 +1,131 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/template"
+)
+
+// forPlace looks at flags that only make sense with what was found: stages, the
+// node, the scanner's image.
+func (r run) forPlace(ctx context.Context, services []service, at place) (run, error) {
+	var failed []error
+	failed = append(failed, r.checkNoCacheStages(services))
+	for _, s := range services {
+		failed = append(failed, r.checkCachesOf(s))
+	}
+	for _, c := range slices.Concat(r.cacheFrom, r.cacheTo) {
+		if c.Type == builder.CacheGHA && at.name == "engine" {
+			failed = append(failed, &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"})
+			break
+		}
+	}
+	if at.name == "engine" {
+		failed = append(failed, r.checkAllowed())
+	}
+	if err := joinedOnce(failed); err != nil {
+		return r, err
+	}
+	var err error
+	r.sbom, err = r.findScanner(ctx)
+	return r, err
+}
+
+// checkAllowed looks whether the private engine can give the privileges of --allow.
+func (r run) checkAllowed() error {
+	path, err := r.engineConfig()
+	if err != nil || len(r.allow) == 0 {
+		return err
+	}
+	config, err := engine.LoadConfig(path)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.allow {
+		switch {
+		case strings.HasPrefix(name, device):
+			return &UsageError{errors.New("--allow " + name + ": the private engine gives RUN no devices"), "use a BuildKit with CDI devices: --builder NAME, --node ADDRESS"}
+		case config.Entitlements != nil && !slices.Contains(config.Entitlements, name):
+			return &UsageError{fmt.Errorf("%s does not let anybody have %s", path, name), "add it to insecure-entitlements there"}
+		}
+	}
+	return nil
+}
+
+// checkNoCacheStages looks whether there are the stages of --no-cache-filter.
+func (r run) checkNoCacheStages(services []service) error {
+	var failed []error
+	for _, name := range r.noCacheStages() {
+		found := false
+		for _, s := range services {
+			for _, target := range s.targets {
+				found = found || slices.ContainsFunc(s.of(target.Platform).template.Stages, func(st template.Stage) bool { return strings.EqualFold(st.Name, name) })
+			}
+		}
+		if !found {
+			t := services[0].template
+			failed = append(failed, &NoStageError{From: "--no-cache-filter", File: t.File, Stage: name, Stages: stageNames(t)})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// flagNotes tell what flags and the environment add to a build.
+func (r run) flagNotes() []string {
+	var notes []string
+	if r.sbom != nil {
+		notes = append(notes, fmt.Sprintf("SBOM by %s, which runs on the node for every platform", r.sbom.image))
+	}
+	if len(r.allow) > 0 {
+		notes = append(notes, "RUN may have the privileges "+strings.Join(r.allow, ", "))
+	}
+	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes())
+}
+
+// builderOptions are those that hold for all jobs of a plan.
+func (r run) builderOptions(s service, p plan.Plan) builder.Options {
+	attrs := maps.Clone(r.frontend)
+	if r.sbom != nil {
+		attrs["attest:sbom"] = r.sbom.attr()
+	}
+	return builder.Options{
+		Template: s.template.File, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
+		Provenance: r.provenance, Export: r.export, Remote: r.remotes(),
+		Frontend: attrs, Proxies: r.proxyArgs, Allow: r.allow,
+	}
+}
+
+// offered is what a node may read of a service during a session.
+func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (builder.Sources, error) {
+	out, err := filepath.Abs(resultsFolder)
+	if err != nil {
+		return builder.Sources{}, fmt.Errorf("finding %s: %w", resultsFolder, err)
+	}
+	return builder.Sources{
+		Context: s.context.Context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
+		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir,
+	}, nil
+}
+
+// otherImages are those that the node asks registries for beside bases.
+func (r run) otherImages(s string) []string {
+	var refs []string
+	if r.sbom != nil {
+		refs = append(refs, r.sbom.image)
+	}
+	for _, c := range cachesOf(slices.Concat(r.cacheFrom, r.cacheTo), service{name: s}) {
+		if c.Type == builder.CacheRegistry {
+			refs = append(refs, c.Attrs["ref"])
+		}
+	}
+	return refs
+}
