@@ -8,6 +8,8 @@ SOAKCOUNT ?= 5
 SOAKRUNS  ?= 500
 TESTFLAGS ?=
 BENCHFLAGS ?=
+PREFIX    ?= /usr/local
+DESTDIR   ?=
 
 FIXTURES = $(GO) run ./internal/fixtures/cmd/fixtures
 DEMO     = ./examples/hello --platform linux/amd64,linux/arm64
@@ -18,12 +20,31 @@ export CGO_ENABLED ?= 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit e2e parity lint check docs bench bench-cross fuzz soak fixtures go FORCE
+.PHONY: help build man completions install demo test unit e2e parity lint check docs bench bench-cross fuzz soak fixtures go FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 build: bin/archbuild ## leave the program in bin/archbuild
+
+man: build ## write the manual pages to bin/man
+	@rm -rf bin/man
+	bin/archbuild docs man bin/man
+
+completions: build ## write the completion scripts to bin/completions
+	@mkdir -p bin/completions
+	bin/archbuild completion bash > bin/completions/archbuild
+	bin/archbuild completion zsh > bin/completions/_archbuild
+	bin/archbuild completion fish > bin/completions/archbuild.fish
+
+install: man completions ## put program, manual pages and completion below PREFIX (/usr/local), in DESTDIR if it is set
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	install -m 755 bin/archbuild "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 644 bin/man/*.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	install -m 644 bin/completions/archbuild "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/"
+	install -m 644 bin/completions/_archbuild "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/"
+	install -m 644 bin/completions/archbuild.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/"
 
 demo: build fixtures ## build examples/hello for two platforms and run both programs
 	@$(FIXTURES) run sh internal/fixtures/demo.sh $(DEMO)

@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -28,6 +29,10 @@ func Detect(ctx context.Context, opts Options) (Facts, error) {
 		return Facts{}, err
 	}
 	state, err := engine.Status(ctx, options)
+	if hung := new(engine.HungError); errors.As(err, &hung) {
+		facts.Missing = append(facts.Missing, detect.Missing{What: "an answer: " + hung.Error(), Affects: "the private engine", Hint: hung.Hint()})
+		err = nil
+	}
 	return Facts{facts, state}, err
 }
 
@@ -103,7 +108,10 @@ func rootlessLine(r detect.RootlessFacts) string {
 }
 
 func engineLine(s engine.State) string {
-	if !s.Running {
+	switch {
+	case s.BuildKit == "":
+		return "does not answer; see below"
+	case !s.Running:
 		return fmt.Sprintf("BuildKit %s, not running; the next build starts it", s.BuildKit)
 	}
 	return fmt.Sprintf("BuildKit %s, running as pid %d on %s", s.BuildKit, s.PID, ui.Line(s.Socket))

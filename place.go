@@ -136,7 +136,8 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 			}
 			// It is this program: nothing needs to be asked.
 			node := &builder.Node{Name: engineName, Client: handle.Client, Private: true, Memory: handle.State.Memory}
-			return node, func() { handle.Close() }, nil
+			unwatch := handle.Watch(options.Log)
+			return node, func() { unwatch(); handle.Close() }, nil
 		},
 	}, nil
 }

@@ -95,15 +95,15 @@ func (g *memoryGroup) watch() error {
 	return writeControl(g.dir, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
 }
 
-// ended counts the times that the kernel has ended something in the group for
-// want of memory.
+// ended counts the times that something in the group could not have memory for
+// want of this limit. Events of the groups above and below are not among them.
 func (g *memoryGroup) ended() uint64 {
 	if g.events != nil {
 		return g.events.count()
 	}
-	data, _ := os.ReadFile(filepath.Join(g.dir, "memory.events"))
+	data, _ := os.ReadFile(filepath.Join(g.dir, "memory.events.local"))
 	for line := range strings.Lines(string(data)) {
-		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == "oom_kill" {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == "oom" {
 			n, _ := strconv.ParseUint(value, 10, 64)
 			return n
 		}

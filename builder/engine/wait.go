@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -111,4 +113,28 @@ func (l layout) stopped() error {
 func isStopped(pid int) bool {
 	fields, err := stat(pid)
 	return err == nil && (fields[0] == "T" || fields[0] == "t")
+}
+
+// Watch says on log when the engine is stopped by a signal while this handle is
+// used: what is asked of it then waits, and nothing else would tell why. The
+// caller calls end.
+func (h *Handle) Watch(log io.Writer) (end func()) {
+	done := make(chan struct{})
+	go func() {
+		for stopped := false; ; {
+			select {
+			case <-done:
+				return
+			case <-time.After(quietTime):
+			}
+			if now := isStopped(h.State.PID); now != stopped {
+				stopped = now
+				if now {
+					e := &HungError{PID: h.State.PID, Stopped: true}
+					fmt.Fprintf(log, "%v; the build waits for it (%s)\n", e, e.Hint())
+				}
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(done) })
 }
