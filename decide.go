@@ -50,7 +50,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	p.Context, p.Notes = s.context.shown(), append(p.Notes, s.notes...)
 	p.Notes = append(p.Notes, r.flagNotes()...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
-	p.Notes = append(append(p.Notes, r.loadNotes(s, p.Tags)...), r.annotationNotes(s)...)
+	p.Notes = append(p.Notes, r.outputNotes(s)...)
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
 	}

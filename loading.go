@@ -143,25 +143,6 @@ func (r run) loadNotes(s service, tags []string) []string {
 	return notes
 }
 
-// annotationNotes tell of annotations that no output keeps.
-func (r run) annotationNotes(s service) []string {
-	keeps := func(out manifest.Output) bool { return out.Type == manifest.TypeOCI }
-	if !r.annotations.HasLevel(manifest.LevelIndexDescriptor) || slices.ContainsFunc(r.outputsOf(s), keeps) {
-		return nil
-	}
-	return []string{"annotations of the level index-descriptor are kept in OCI layouts and archives alone, and none is written: index: is the level that stays"}
-}
-
-// checkDocker refuses an archive of one platform for several, before they are built.
-func checkDocker(outputs []manifest.Output, platforms []platform.Platform) error {
-	for _, out := range outputs {
-		if out.Type == manifest.TypeDocker && !out.Loads() && len(platforms) > 1 {
-			return usage(fmt.Errorf("-o %s: %w", out, &manifest.OnePlatformError{Platforms: len(platforms)}))
-		}
-	}
-	return nil
-}
-
 func joinPlatforms(list []platform.Platform) string {
 	texts := make([]string, len(list))
 	for i, p := range list {
