@@ -21,6 +21,27 @@ func checkDocker(outputs []manifest.Output, platforms []platform.Platform) error
 	return nil
 }
 
+// checkDockerTypes refuses what Docker's media types have no place for, and BuildKit
+// would refuse after the build.
+func (r run) checkDockerTypes() error {
+	if r.export["oci-mediatypes"] != "false" {
+		return nil
+	}
+	what := ""
+	switch {
+	case r.attested():
+		what = "attestations"
+	case len(r.annotations) > 0:
+		what = "annotations"
+	default:
+		return nil
+	}
+	return &UsageError{fmt.Errorf("oci-mediatypes=false: Docker's media types have no place for %s", what), "leave oci-mediatypes=false out, or the " + what}
+}
+
+// attested tells whether the image gets attestations.
+func (r run) attested() bool { return r.provenance != "" || r.sbom != nil }
+
 // outputNotes say in the plan what was asked for and will not be had.
 func (r run) outputNotes(s service) []string {
 	outputs := r.outputsOf(s)
@@ -33,7 +54,7 @@ func (r run) outputNotes(s service) []string {
 	if r.export["rewrite-timestamp"] == "true" && r.export["source-date-epoch"] == "" && !slices.ContainsFunc(s.targets, dated) {
 		notes = append(notes, "rewrite-timestamp does nothing without a time: set SOURCE_DATE_EPOCH")
 	}
-	if without := r.unattested(outputs); len(without) > 0 && r.provenance != "" {
+	if without := r.unattested(outputs); len(without) > 0 && r.attested() {
 		notes = append(notes, "an image alone has no attestations: left out of "+strings.Join(without, ", "))
 	}
 	return notes

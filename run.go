@@ -101,6 +101,7 @@ func (o Options) check() (run, error) {
 	r.annotations = append(r.annotations, manifest.AnnotationsOf(r.outputs)...)
 	r.export, err = manifest.ExporterAttrs(r.outputs)
 	note(err)
+	note(r.checkDockerTypes())
 	r.rules, err = parseRules(o.Bases)
 	note(err)
 	note(resolve.Rules{List: r.rules}.Check())
