@@ -60,7 +60,7 @@ func missingKernel(o Options, k KernelFacts) []Missing {
 			Hint: "use Linux 5.11 or later; kernels of Debian and Ubuntu may have it before",
 		})
 	}
-	if k.Cgroups == "none" && !o.Rootless { // a plain user cannot write there anyway
+	if k.Cgroups == "none" { // runc looks for them for a plain user too, who cannot write there
 		list = append(list, Missing{
 			What: "cgroups", Affects: "every build with a RUN step",
 			Command: "mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup",

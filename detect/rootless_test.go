@@ -41,7 +41,8 @@ func TestWhatAPlainUserLacksComesWithItsCommand(t *testing.T) {
 			[]string{"usermod --add-subuids 165536-231071 --add-subgids 165536-231071 me"}},
 		"everything": {without(complete(), "usr/bin/newuidmap", "etc/subuid", "etc/subgid"),
 			[]string{"apt-get install -y uidmap", "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 me"}},
-		"no control groups": {merged(complete(), tree{"proc/self/mountinfo": ""}), nil},
+		"control groups, which runc looks for": {merged(complete(), tree{"proc/self/mountinfo": ""}),
+			[]string{"mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tc.machine.write(t)

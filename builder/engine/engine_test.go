@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && clients[os.Args[1]] != nil {
 		if err := clients[os.Args[1]](os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+			if hinted := interface{ Hint() string }(nil); errors.As(err, &hinted) {
+				fmt.Fprintln(os.Stderr, hinted.Hint())
+			}
 			os.Exit(1)
 		}
 		return

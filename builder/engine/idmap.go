@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/run"
@@ -44,9 +47,22 @@ func (e *MapError) Error() string { return fmt.Sprintf("giving the engine its us
 // Unwrap gives the cause.
 func (e *MapError) Unwrap() error { return e.Err }
 
-// Hint says where to look.
+// Hint says where to look. Without CAP_SYS_ADMIN in the bounding set, as in a
+// container, a set-user-ID newuidmap may write no map, if it does not become the
+// user again before (Debian's does not): only the owner of a namespace may.
 func (e *MapError) Hint() string {
-	return fmt.Sprintf("look whether the ranges in /etc/subuid and /etc/subgid overlap, and whether %s lies on a disk mounted with nosuid", e.Program)
+	if mayBecome(unix.CAP_SYS_ADMIN) {
+		return fmt.Sprintf("look whether the ranges in /etc/subuid and /etc/subgid overlap, and whether %s lies on a disk mounted with nosuid", e.Program)
+	}
+	dir := filepath.Dir(e.Program)
+	return fmt.Sprintf("in a container these programs need file capabilities in place of the set-user-ID bit; as root: "+
+		"chmod u-s %[1]s/newuidmap %[1]s/newgidmap && setcap cap_setuid=ep %[1]s/newuidmap && setcap cap_setgid=ep %[1]s/newgidmap", dir)
+}
+
+// mayBecome says whether a program that is started can have a capability at all.
+func mayBecome(capability uintptr) bool {
+	set, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, capability, 0, 0, 0)
+	return err != nil || set == 1
 }
 
 // mapArgs is the process and then, one range after the other, the first number

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/fixtures"
 	"github.com/archbuild/archbuild/platform"
+	"golang.org/x/sys/unix"
 )
 
 // buildMain is a run that builds the box: state folder, context, platform, how
@@ -53,6 +55,9 @@ type plain struct {
 	// isRoot says that the user has become root of a namespace before, as in a
 	// container of podman's.
 	isRoot bool
+	// isConfined says that no program can have CAP_SYS_ADMIN, as in a container, and
+	// that the user's own programs come first.
+	isConfined bool
 }
 
 func newPlain(t *testing.T) plain {
@@ -82,17 +87,30 @@ func (p plain) run(t *testing.T, args ...string) seen {
 	return s
 }
 
-func (p plain) try(args ...string) (s seen, err error) {
+// command is a run of the test binary as the user, in the place that p says.
+func (p plain) command(args ...string) *exec.Cmd {
 	cmd := p.Command(p.binary, args...)
-	if p.isRoot {
-		cmd = p.Command("unshare", append([]string{"--map-root-user", "--map-auto", "--mount", p.binary}, args...)...)
+	as := fmt.Sprintf("exec setpriv --reuid=%d --regid=%d --clear-groups", p.UID, p.GID)
+	switch {
+	case p.isRoot:
+		return p.Command("unshare", append([]string{"--map-root-user", "--map-auto", "--mount", p.binary}, args...)...)
+	case p.procIsCovered:
+		return asRoot(cmd, "unshare", "--mount", "sh", "-c", "mount --bind /dev/null /proc/keys && "+as+" \"$@\"", "sh")
+	case p.isConfined:
+		return asRoot(cmd, "sh", "-c", as+" --bounding-set=-sys_admin env PATH="+p.Home+"/bin:/usr/bin:/bin \"$@\"", "sh")
 	}
-	if p.procIsCovered {
-		script := fmt.Sprintf("mount --bind /dev/null /proc/keys && exec setpriv --reuid=%d --regid=%d --clear-groups \"$@\"", p.UID, p.GID)
-		covered := exec.Command("unshare", append([]string{"--mount", "sh", "-c", script, "sh"}, cmd.Args...)...)
-		covered.Dir, covered.Env = cmd.Dir, append(cmd.Env, "PATH="+os.Getenv("PATH"))
-		cmd = covered
-	}
+	return cmd
+}
+
+// asRoot starts a command by way of another one, which root runs.
+func asRoot(cmd *exec.Cmd, by ...string) *exec.Cmd {
+	root := exec.Command(by[0], append(by[1:], cmd.Args...)...)
+	root.Dir, root.Env = cmd.Dir, append(cmd.Env, "PATH="+os.Getenv("PATH"))
+	return root
+}
+
+func (p plain) try(args ...string) (s seen, err error) {
+	cmd := p.command(args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -157,6 +175,45 @@ func TestRootOfANamespaceHasAnEngine(t *testing.T) {
 	p.wantNothingLeft(t)
 }
 
+// In a container newuidmap may have no more rights than the owner of a namespace
+// has; as a set-user-ID program it is not the owner.
+func TestAConfinedUserNeedsFileCapabilities(t *testing.T) {
+	t.Parallel()
+	p := newPlain(t)
+	p.isConfined = true
+	// Some become the user by themselves.
+	if _, err := p.try("client", p.state); err != nil && !strings.Contains(err.Error(), "setcap cap_setuid=ep") {
+		t.Errorf("got %v, want how to give newuidmap file capabilities", err)
+	}
+	bin := p.Home + "/bin"
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, capability := range map[string]uint32{"newuidmap": unix.CAP_SETUID, "newgidmap": unix.CAP_SETGID} {
+		data, err := os.ReadFile("/usr/bin/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(bin, name), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		// Version 2, effective; the permitted and the inheritable ones of each half.
+		var value []byte
+		for _, word := range []uint32{0x02000001, 1 << capability, 0, 0, 0} {
+			value = binary.LittleEndian.AppendUint32(value, word)
+		}
+		if err := unix.Setxattr(filepath.Join(bin, name), "security.capability", value, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.run(t, "client", p.state)
+	p.run(t, "stop", p.state)
+	if err := os.RemoveAll(bin); err != nil {
+		t.Fatal(err)
+	}
+	p.wantNothingLeft(t)
+}
+
 // The machine's list of emulators need not have these. The box is a program of a
 // few instructions.
 func TestAPlainUserHasEmulatorsOfTheirOwn(t *testing.T) {
@@ -172,6 +229,40 @@ func TestAPlainUserHasEmulatorsOfTheirOwn(t *testing.T) {
 	}
 	p.run(t, "stop", p.state)
 	p.wantNothingLeft(t)
+}
+
+// Neither many runs at once nor one that is killed while it starts the engine are
+// a reason for a second one, or leave a keeper without an engine.
+func TestRunsOfAPlainUserDoNoHarm(t *testing.T) {
+	t.Parallel()
+	p := newPlain(t)
+	for _, after := range []time.Duration{3, 8, 15, 25, 40, 80} {
+		killed := p.command("client", p.state)
+		if err := killed.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after * time.Millisecond)
+		killed.Process.Kill()
+		killed.Wait()
+		pids := make(chan int, 4)
+		for range cap(pids) {
+			go func() {
+				s, err := p.try("client", p.state)
+				if err != nil {
+					t.Errorf("killed after %d ms: %v", after, err)
+				}
+				pids <- s.PID
+			}()
+		}
+		one := <-pids
+		for range cap(pids) - 1 {
+			if other := <-pids; other != one {
+				t.Errorf("killed after %d ms: engines %d and %d", after, one, other)
+			}
+		}
+		p.run(t, "stop", p.state)
+		p.wantNothingLeft(t)
+	}
 }
 
 // A killed engine takes its containers with it, and the next one works.
