@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func WriteEngine(w io.Writer, s engine.State) error {
 		memory += " (" + ui.Line(s.MemoryNote) + ")"
 	}
 	_, err := fmt.Fprintf(w, "running: BuildKit %s, started by archbuild %s, pid %d, %d other connections, ends after %s without a client\nsocket %s\ncaches in %s\nlog %s\nrunc %s\nmemory %s\n",
-		s.BuildKit, ui.Line(s.Version), s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc, memory)
+		s.BuildKit, ui.Line(cmp.Or(s.Version, "of unknown version")), s.PID, s.Connections, s.Idle, s.Socket, s.Root, s.Log, runc, memory)
 	if err == nil && s.Rootless {
 		_, err = fmt.Fprintf(w, "rootless, %s\n", emulatorsLine(s.Emulators))
 	}

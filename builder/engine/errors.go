@@ -81,13 +81,10 @@ type HungError struct {
 }
 
 func (e *HungError) Error() string {
-	switch {
-	case e.Stopped:
+	if e.Stopped {
 		return fmt.Sprintf("the running engine (pid %d) is stopped by a signal and does not answer", e.PID)
-	case e.Err == nil:
-		return fmt.Sprintf("the running engine (pid %d) does not answer", e.PID)
 	}
-	return fmt.Sprintf("the running engine (pid %d) does not answer: %v", e.PID, e.Err)
+	return fmt.Sprintf("the running engine (pid %d) does not answer", e.PID)
 }
 
 // Unwrap gives the cause.

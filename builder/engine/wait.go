@@ -22,17 +22,28 @@ const (
 	quietTime = time.Second
 	// lookAgain is the time between two looks while waiting.
 	lookAgain = 200 * time.Millisecond
+	// gateTime is how long others may hold the gate: to start an engine, say.
+	gateTime = 5 * time.Second
 )
 
 // waiting is a run that waits until the engine can be used.
 type waiting struct {
 	options Options
-	began   time.Time
-	said    map[string]bool
+	// began is since when each thing has been waited for.
+	began map[string]time.Time
+	said  map[string]bool
 }
 
 func newWaiting(o Options) *waiting {
-	return &waiting{options: o, began: time.Now(), said: map[string]bool{}}
+	return &waiting{options: o, began: map[string]time.Time{}, said: map[string]bool{}}
+}
+
+// passed is how long a thing has been waited for.
+func (w *waiting) passed(what string) time.Duration {
+	if _, ok := w.began[what]; !ok {
+		w.began[what] = time.Now()
+	}
+	return time.Since(w.began[what])
 }
 
 // say prints a line, once for each thing that is waited for.
@@ -46,7 +57,7 @@ func (w *waiting) say(what, line string) {
 // leave is how long to look whether the other clients of an engine are about to
 // leave: the next looks are soon enough.
 func (w *waiting) leave() time.Duration {
-	if time.Since(w.began) > leaveTime {
+	if _, waits := w.began["builds"]; waits {
 		return 0
 	}
 	return leaveTime
@@ -66,7 +77,7 @@ func (w *waiting) on(ctx context.Context, err error) error {
 	default:
 		return err
 	}
-	passed := time.Since(w.began)
+	passed := w.passed(what)
 	if passed >= limit {
 		return err
 	}
@@ -85,7 +96,7 @@ func (w *waiting) on(ctx context.Context, err error) error {
 // engine; an engine that was stopped in that moment holds it on.
 func (w *waiting) gate(ctx context.Context, l layout) (*os.File, error) {
 	for {
-		short, cancel := context.WithTimeout(ctx, 2*quietTime)
+		short, cancel := context.WithTimeout(ctx, gateTime)
 		gate, err := waitLock(short, l.gate)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {

@@ -1,0 +1,123 @@
+package archbuild_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/archbuild/archbuild"
+)
+
+// kept makes a state folder in which no engine has ever run: four results and
+// two answers of registries of 1000 bytes each, named for their age.
+func kept(t *testing.T) (archbuild.Options, string) {
+	t.Helper()
+	state := t.TempDir()
+	for name, age := range map[string]time.Duration{
+		"store/blobs/sha256/hour": time.Hour, "store/blobs/sha256/day": 24 * time.Hour,
+		"store/blobs/sha256/days": 48 * time.Hour, "store/blobs/sha256/week": 168 * time.Hour,
+		"store/ingest/half": 0, "store/lock": 0,
+		"registry/abc/hour": time.Hour, "registry/abc/week": 168 * time.Hour,
+	} {
+		file := filepath.Join(state, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, make([]byte, 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := archbuild.Options{System: archbuild.System{Stdout: io.Discard, Stderr: t.Output()}}
+	opts.State = state
+	return opts, state
+}
+
+// left are the files that are still there.
+func left(t *testing.T, state string) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"store/blobs/sha256/*", "store/ingest/*", "registry/*/*"} {
+		paths, _ := filepath.Glob(filepath.Join(state, pattern))
+		for _, path := range paths {
+			names = append(names, strings.Split(strings.TrimPrefix(path, state+"/"), "/")[0]+" "+filepath.Base(path))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestPruningOfArchbuildsOwnFolders(t *testing.T) {
+	all := []string{"registry hour", "registry week", "store day", "store days", "store hour", "store week"}
+	for name, tt := range map[string]struct {
+		want archbuild.Pruning
+		left []string
+		size int64
+	}{
+		"everything": {archbuild.Pruning{}, nil, 6000},
+		"what is old enough": {archbuild.Pruning{KeepDuration: 36 * time.Hour},
+			[]string{"registry hour", "store day", "store hour"}, 3000},
+		"by a filter's time": {archbuild.Pruning{Filters: []string{"until=36h"}},
+			[]string{"registry hour", "store day", "store hour"}, 3000},
+		"the oldest, until each folder is within a bound": {archbuild.Pruning{MaxUsedSpace: "2500"},
+			[]string{"registry hour", "registry week", "store day", "store hour"}, 2000},
+		"nothing within a bound": {archbuild.Pruning{MaxUsedSpace: "1GB"}, all, 0},
+		"of the old ones only what is above a bound": {archbuild.Pruning{KeepDuration: 36 * time.Hour, MaxUsedSpace: "3000"},
+			[]string{"registry hour", "registry week", "store day", "store days", "store hour"}, 1000},
+		"down to what is reserved":                           {archbuild.Pruning{ReservedSpace: "1000"}, []string{"registry hour", "store hour"}, 4000},
+		"nothing while the disk has enough":                  {archbuild.Pruning{MinFreeSpace: "1"}, all, 0},
+		"everything while it has not":                        {archbuild.Pruning{MinFreeSpace: "1000PB"}, nil, 6000},
+		"nothing of them by a filter for the engine's cache": {archbuild.Pruning{Filters: []string{"type=regular"}}, all, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts, state := kept(t)
+			pruned, err := archbuild.EnginePrune(t.Context(), opts, tt.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := slices.DeleteFunc(left(t, state), func(name string) bool { return name == "store half" })
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tt.left)), got); diff != "" {
+				t.Errorf("what is left differs (-want +got):\n%s", diff)
+			}
+			if pruned.Total != tt.size {
+				t.Errorf("it says %d bytes, want %d", pruned.Total, tt.size)
+			}
+			if _, err := os.Stat(filepath.Join(state, "run")); err == nil {
+				t.Error("an engine was started for nothing")
+			}
+		})
+	}
+}
+
+func TestResultsThatABuildNeedsAreLeftAlone(t *testing.T) {
+	opts, state := kept(t)
+	lock, err := os.Open(filepath.Join(state, "store/lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	pruned, err := archbuild.EnginePrune(t.Context(), opts, archbuild.Pruning{})
+	if err != nil || !slices.Equal(pruned.Kept, []string{"results"}) || pruned.Total != 2000 {
+		t.Errorf("%+v, %v", pruned, err)
+	}
+	if got := left(t, state); len(got) != 5 {
+		t.Errorf("left: %q", got)
+	}
+	disk, err := archbuild.EngineUsage(t.Context(), opts, false)
+	if err != nil || disk.Total != 4000 {
+		t.Errorf("%+v, %v", disk, err)
+	}
+}
