@@ -18,7 +18,8 @@ type Loaded struct {
 	// Engine is Docker or Podman, Version what it says of itself.
 	Engine  string `json:"engine"`
 	Version string `json:"version"`
-	Address string `json:"address"`
+	// Address of Docker's API; empty where the podman command was used.
+	Address string `json:"address,omitempty"`
 	// Names it has there; none means that it is known by its ID alone.
 	Names []string `json:"names,omitempty"`
 	// ID is the digest that the engine knows it by: of the index, where the engine keeps
@@ -131,7 +132,11 @@ func (r run) loadNotes(s service, tags []string) []string {
 			continue
 		}
 		taken, left := divide(engine, platformsOf(s))
-		note := fmt.Sprintf("loads into %s at %s: %s", engine, engine.Address, joinPlatforms(taken))
+		at := ""
+		if engine.Address != "" {
+			at = " at " + engine.Address
+		}
+		note := fmt.Sprintf("loads into %s%s: %s", engine, at, joinPlatforms(taken))
 		if len(left) > 0 {
 			note += fmt.Sprintf("; its store holds one platform of an image, so %s stays outside", joinPlatforms(left))
 		}

@@ -198,7 +198,11 @@ func (i Image) writeText(w io.Writer) error {
 
 // uses are commands that do something with an output.
 func uses(out manifest.Written, i Image) []string {
-	if out.Type != manifest.TypeOCI {
+	switch out.Type {
+	case manifest.TypeDocker:
+		return []string{"docker load -i " + out.Dest}
+	case manifest.TypeOCI:
+	default:
 		return nil
 	}
 	if info, err := os.Stat(out.Dest); err != nil || !info.IsDir() {

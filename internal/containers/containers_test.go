@@ -113,12 +113,14 @@ func TestAnEngineBehindSSH(t *testing.T) {
 func TestAnEngineThatIsNotThere(t *testing.T) {
 	home := t.TempDir()
 	dockerContext(t, home, "broken", "nonsense://x")
+	write(t, filepath.Join(home, "torn", "config.json"), `{"currentContext":`)
 	for name, test := range map[string]struct{ env, says, hint string }{
 		"nobody listens":      {"DOCKER_HOST=unix:///nonexistent", "Docker at unix:///nonexistent (from DOCKER_HOST) cannot be reached", "set DOCKER_HOST"},
 		"a port that is free": {"DOCKER_HOST=tcp://127.0.0.1:1", "cannot be reached", "set DOCKER_HOST"},
 		"a pipe of Windows":   {"DOCKER_HOST=npipe:////./pipe/docker", "does not speak npipe://", "unix:///PATH"},
 		"no address":          {"DOCKER_HOST=tcp://", "tcp://HOST:PORT", "ssh://USER@HOST"},
 		"no context":          {"DOCKER_CONTEXT=far", `no Docker context "far"`, "docker context ls"},
+		"a broken file":       {"DOCKER_CONFIG=" + filepath.Join(home, "torn"), "reading Docker's configuration", "repair"},
 		"a broken context":    {"DOCKER_CONTEXT=broken", "Docker context broken: nonsense://x", "unix:///PATH"},
 	} {
 		t.Run(name, func(t *testing.T) {

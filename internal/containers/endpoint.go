@@ -97,7 +97,7 @@ func currentContext(file string) (string, error) {
 		CurrentContext string `json:"currentContext"`
 	}
 	if err := readJSON(file, &config); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading Docker's configuration: %w", err)
+		return "", &ConfigError{file, err}
 	}
 	return config.CurrentContext, nil
 }
@@ -112,12 +112,13 @@ func (o Options) context(name, from string) (endpoint, error) {
 			SkipTLSVerify bool
 		}
 	}
-	err := readJSON(filepath.Join(o.configDir(), "contexts", "meta", folder, "meta.json"), &meta)
+	file := filepath.Join(o.configDir(), "contexts", "meta", folder, "meta.json")
+	err := readJSON(file, &meta)
 	if errors.Is(err, fs.ErrNotExist) {
 		return endpoint{}, &AddressError{from, fmt.Sprintf("there is no Docker context %q", name), "see `docker context ls` for those that exist"}
 	}
 	if err != nil {
-		return endpoint{}, fmt.Errorf("reading the Docker context %q: %w", name, err)
+		return endpoint{}, &ConfigError{file, err}
 	}
 	docker := meta.Endpoints["docker"]
 	at := endpoint{address: docker.Host, from: "Docker context " + name, unverified: docker.SkipTLSVerify}

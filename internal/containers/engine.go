@@ -26,7 +26,7 @@ const (
 type Engine struct {
 	// Name is Docker or Podman, Version what it says of itself: 20.10.24.
 	Name, Version string
-	// Address is where it listens, or the path of the podman command.
+	// Address is where it listens; empty for the podman command.
 	Address string
 	// Platform that it runs without emulation.
 	Platform platform.Platform

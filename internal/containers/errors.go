@@ -82,6 +82,24 @@ func (e *AddressError) Hint() string { return e.Help }
 // ExitStatus is 2, as for every wrong usage.
 func (e *AddressError) ExitStatus() int { return 2 }
 
+// ConfigError is a file of the docker command that cannot be read.
+type ConfigError struct {
+	File string
+	Err  error
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("reading Docker's configuration %s: %v", e.File, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Hint is the one thing to do next.
+func (e *ConfigError) Hint() string {
+	return "repair or remove that file; `docker context use default` writes it anew"
+}
+
 // LoadError is an image that the engine did not take.
 type LoadError struct {
 	// Engine by name and version.

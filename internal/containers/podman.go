@@ -31,7 +31,7 @@ func askPodman(ctx context.Context, environ []string) (*Engine, error) {
 	if err != nil {
 		return nil, &UnreachableError{Engine: podmanName, Err: err}
 	}
-	e := &Engine{Name: podmanName, Version: version, Address: "podman", Platform: host, Store: Lists}
+	e := &Engine{Name: podmanName, Version: version, Platform: host, Store: Lists}
 	p.engine = e.String()
 	e.load = p.load
 	return e, nil
