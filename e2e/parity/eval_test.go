@@ -43,6 +43,9 @@ const (
 // scope holds what variables stand for.
 type scope map[string]any
 
+// registryOf is under which a scope has the registry that a sandbox gives to a test.
+const registryOf = "the sandbox' registry"
+
 func (s scope) inner() scope { return maps.Clone(s) }
 
 // declare takes in constants, variables and types.
@@ -73,6 +76,8 @@ func (s scope) assign(n *ast.AssignStmt) {
 		var value any = unknown{}
 		if len(n.Lhs) == len(n.Rhs) {
 			value = s.eval(n.Rhs[i])
+		} else if call, ok := n.Rhs[0].(*ast.CallExpr); ok && i == 0 && calls(call) == "sb.NewRegistry" {
+			value = s[registryOf] // the other one is an error
 		}
 		if n.Tok == token.ADD_ASSIGN {
 			value = sum(s[name.Name], value)

@@ -29,17 +29,36 @@ func deliberate() map[string]string {
 // sampleOf is the part of the examples that is built unless ARCHBUILD_PARITY is "all": one of so many.
 const sampleOf = 8
 
+// minExamples is less than there are in the BuildKit that go.mod names.
+const minExamples = 200
+
 // TestExamples builds the examples of BuildKit's own integration tests of the Dockerfile frontend by docker buildx and by archbuild:
 // archbuild succeeds exactly where buildx does, and then with the same images.
 func TestExamples(t *testing.T) {
 	w := newWorld(t)
-	left, seen := map[string]int{}, map[string]bool{}
-	var taken []example
-	for _, e := range readExamples(t) {
-		reason := e.left
-		if reason == "" {
-			reason = e.outOfReach()
+	all := readExamples(t, w.hub.Addr)
+	taken := w.choose(t, all)
+	counts := &counts{}
+	t.Cleanup(func() { t.Logf("%d built by both, %d refused by both", counts.built, counts.refused) })
+	for i, test := range taken {
+		if os.Getenv("ARCHBUILD_PARITY") != "all" && i%sampleOf != 0 {
+			continue
 		}
+		t.Run(test[0].name, func(t *testing.T) {
+			t.Parallel()
+			for _, e := range test { // one may stand on what the last one pushed
+				t.Run(e.name, func(t *testing.T) { w.example(t, e, counts) })
+			}
+		})
+	}
+}
+
+// choose leaves out what cannot be built here, and says why. It gives the examples of each test.
+func (w *world) choose(t *testing.T, all []example) (taken [][]example) {
+	t.Helper()
+	left, seen, number := map[string]int{}, map[string]bool{}, 0
+	for _, e := range all {
+		reason := cmp.Or(e.left, w.outOfReach(e))
 		if reason == "" && seen[e.identity()] {
 			reason = "it is the same build as another one"
 		}
@@ -48,26 +67,27 @@ func TestExamples(t *testing.T) {
 			continue
 		}
 		seen[e.identity()] = true
-		taken = append(taken, e)
+		number++
+		if n := len(taken); n > 0 && taken[n-1][0].test() == e.test() {
+			taken[n-1] = append(taken[n-1], e)
+			continue
+		}
+		taken = append(taken, []example{e})
 	}
-	t.Logf("%d examples taken", len(taken))
+	t.Logf("%d examples taken, of %d tests", number, len(taken))
 	for _, reason := range slices.Sorted(maps.Keys(left)) {
 		t.Logf("%d left out: %s", left[reason], reason)
 	}
-	if len(taken) < 150 {
-		t.Errorf("only %d examples could be read from BuildKit's tests; has their form changed?", len(taken))
+	if number < minExamples {
+		t.Errorf("only %d examples could be read from BuildKit's tests; has their form changed?", number)
 	}
-	counts := &counts{}
-	t.Cleanup(func() { t.Logf("%d built by both, %d refused by both", counts.built, counts.refused) })
-	for i, e := range taken {
-		if os.Getenv("ARCHBUILD_PARITY") != "all" && i%sampleOf != 0 {
-			continue
-		}
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			w.example(t, e, counts)
-		})
-	}
+	return taken
+}
+
+// test is the name of the test that an example is of.
+func (e example) test() string {
+	name, _, _ := strings.Cut(e.name, "#")
+	return name
 }
 
 type counts struct {
@@ -93,7 +113,11 @@ func (w *world) example(t *testing.T, e example, counts *counts) {
 		t.Fatal(err)
 	}
 	theirs, ours := filepath.Join(dir, "buildx.tar"), filepath.Join(dir, "archbuild.tar")
-	want, wantErr := w.tool(dir, w.buildx, theirs, slices.Concat([]string{"build", "--provenance=false", "-o", "type=oci,rewrite-timestamp=true,dest=" + theirs}, args)...)
+	more := []string{"build", "--provenance=false", "-o", "type=oci,rewrite-timestamp=true,dest=" + theirs}
+	if e.pushed != "" {
+		more = append(more, "-o", "type=image,push=true,name="+e.pushed)
+	}
+	want, wantErr := w.tool(dir, w.buildx, theirs, slices.Concat(more, args)...)
 	got, gotErr := w.tool(dir, w.archbuild, ours, slices.Concat([]string{"build", "-o", "type=oci,dest=" + ours}, args)...)
 	var difference string
 	switch {
@@ -197,11 +221,11 @@ func (f folder) lay(dir string) error {
 
 // identity is equal for builds that are the same.
 func (e example) identity() string {
-	return fmt.Sprintf("%q", []any{e.dockerfile, e.context, e.named, e.options, e.secrets})
+	return fmt.Sprintf("%q", []any{e.dockerfile, e.context, e.named, e.options, e.secrets, e.pushed})
 }
 
 // outOfReach says what an example needs that there is not.
-func (e example) outOfReach() string {
+func (w *world) outOfReach(e example) string {
 	for option, value := range e.options {
 		if _, ok := flagFor(option, value, ""); !ok {
 			kind, _, _ := strings.Cut(option, ":")
@@ -224,7 +248,7 @@ func (e example) outOfReach() string {
 		}
 	}
 	for _, image := range e.images(text) {
-		if !slices.Contains(served(), image) {
+		if !slices.Contains(served(), image) && !strings.HasPrefix(image, w.hub.Addr+"/") {
 			return "it needs an image that the fixtures do not have"
 		}
 	}

@@ -21,12 +21,14 @@ type example struct {
 	named               map[string]folder
 	// options are those of the frontend, as "target" or "build-arg:NAME"; secrets are offered by the client.
 	options, secrets map[string]string
+	// pushed is the name under which a later example finds the image, or empty.
+	pushed string
 	// left says why it is not taken, empty for one that is.
 	left string
 }
 
-// readExamples reads the tests' source, which is in the module cache.
-func readExamples(t *testing.T) []example {
+// readExamples reads the tests' source, which is in the module cache. What they push to a registry of theirs goes to the one given.
+func readExamples(t *testing.T, registry string) []example {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/moby/buildkit").Output()
 	if err != nil {
@@ -42,7 +44,7 @@ func readExamples(t *testing.T) []example {
 		if err != nil {
 			t.Fatal(err)
 		}
-		constants := scope{}
+		constants := scope{registryOf: registry}
 		for _, d := range file.Decls {
 			if d, ok := d.(*ast.GenDecl); ok {
 				constants.declare(d)
@@ -247,6 +249,7 @@ func (r *reader) solve(v any) {
 			e.left = "it offers something in the session that cannot be read"
 		}
 	}
+	e.pushed = pushedAs(opt["Exports"])
 	for name, mount := range mounts {
 		if name == "context" || name == "dockerfile" {
 			continue
@@ -263,6 +266,19 @@ func (r *reader) solve(v any) {
 		}
 	}
 	r.add(e, mounts["dockerfile"], mounts["context"])
+}
+
+// pushedAs is the name under which one of the exporters pushes.
+func pushedAs(exports any) string {
+	all, _ := exports.(list)
+	for _, e := range all {
+		exporter, _ := e.(record)
+		attrs, _ := exporter["Attrs"].(record)
+		if name, ok := attrs["name"].(string); ok && attrs["push"] == "true" {
+			return name
+		}
+	}
+	return ""
 }
 
 // lint takes a Dockerfile from the table of a test of warnings.
