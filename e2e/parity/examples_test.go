@@ -130,6 +130,9 @@ func (w *world) example(t *testing.T, e example, counts *counts) {
 	switch {
 	case difference == "":
 		counts.add(wantErr == nil)
+		if wantErr != nil {
+			t.Logf("refused by both: %s", lastLine(wantErr.Error()))
+		}
 		if excepted {
 			t.Errorf("there is no difference any more; take the exception out: %s", reason)
 		}
@@ -137,6 +140,11 @@ func (w *world) example(t *testing.T, e example, counts *counts) {
 		text, _ := e.text()
 		t.Errorf("- docker buildx\n+ archbuild\n%s\nwith %q, of\n%s", difference, args, text)
 	}
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndex(text, "\n")+1:]
 }
 
 // tool runs a build of an example and reads the archive that it writes.
