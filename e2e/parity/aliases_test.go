@@ -4,6 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,20 +24,30 @@ import (
 const base = "library/debian:bookworm-slim"
 
 // aliases are names that BuildKit's examples use for an image with a shell and the usual commands. Here each of them is the Debian
-// fixture, and bash is its /bin/sh: the examples compare with ==, as busybox' shell does.
+// fixture, with what the examples look for in busybox and alpine.
 var aliases = []string{"library/busybox:latest", "library/busybox:stable", "library/alpine:latest"}
+
+// addUser is as much of busybox' adduser as they call.
+const addUser = "#!/bin/sh\nfor name; do :; done\necho \"$name:x:1000:1000::/:/bin/sh\" >> /etc/passwd\necho \"$name:x:1000:\" >> /etc/group\n"
 
 // pushAliases makes the aliases in the hub.
 func pushAliases(t *testing.T, hub *fixtures.Hub) {
 	t.Helper()
-	shell, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return bashAsShell() }, tarball.WithMediaType(types.OCILayer))
-	if err != nil {
-		t.Fatal(err)
-	}
-	idx := derived(t, hub, func(img v1.Image) (v1.Image, error) {
-		return mutate.Append(img, mutate.Addendum{Layer: shell, MediaType: types.OCILayer})
-	})
 	for _, alias := range aliases {
+		files := map[string]string{
+			"etc/passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", "etc/group": "root:x:0:root\nwheel:x:10:root\nnobody:x:65534:\n",
+			"usr/sbin/adduser": addUser,
+		}
+		if strings.Contains(alias, "alpine") {
+			files["etc/alpine-release"] = "3.20.0\n"
+		}
+		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return aliasFiles(files) }, tarball.WithMediaType(types.OCILayer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		idx := derived(t, hub, func(img v1.Image) (v1.Image, error) {
+			return mutate.Append(img, mutate.Addendum{Layer: layer, MediaType: types.OCILayer})
+		})
 		if err := remote.WriteIndex(reference(t, hub, alias), idx); err != nil {
 			t.Fatalf("pushing %s: %v", alias, err)
 		}
@@ -75,12 +88,20 @@ func reference(t *testing.T, hub *fixtures.Hub, repo string) name.Reference {
 	return ref
 }
 
-// bashAsShell is a layer in which sh is bash.
-func bashAsShell() (io.ReadCloser, error) {
+// aliasFiles is a layer with these files, in which sh is bash: the examples compare with ==, as busybox' shell does.
+func aliasFiles(files map[string]string) (io.ReadCloser, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "usr/bin/sh", Linkname: "bash", Mode: 0o777}); err != nil {
 		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(files[name]))}); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(w, files[name]); err != nil {
+			return nil, err
+		}
 	}
 	return io.NopCloser(&layer), w.Close()
 }

@@ -29,9 +29,9 @@ func forms() []string {
 		"healthcheck --interval", "healthcheck --timeout", "healthcheck --start-period", "healthcheck --start-interval", "healthcheck --retries", "healthcheck none",
 		"cmd exec", "cmd shell", "entrypoint exec", "entrypoint shell",
 		"# escape", "# check",
-		"output: oci", "output: layout", "output: docker", "output: local", "output: tar", "output: push", "output: image", "output: compressed",
+		"output: oci", "output: layout", "output: docker", "output: local", "output: tar", "output: push", "output: image", "output: compressed", "output: docker-types",
 		"syntax:", "crlf:", "bom:", "open-end:", "tar:", "repository:", "link:",
-		"--target", "--build-arg", "--build-context", "--secret", "--label", "--file",
+		"--target", "--build-arg", "--build-context", "--secret", "--label", "--file", "--ssh", "--allow", "--network", "--shm-size", "--ulimit", "--add-host", "--cache-to", "--no-cache-filter",
 		"docker-image://", "oci-layout://", "buildx", ".dockerignore", "Dockerfile.dockerignore",
 	}
 }

@@ -113,7 +113,7 @@ func (w *world) example(t *testing.T, e example, counts *counts) {
 		t.Fatal(err)
 	}
 	theirs, ours := filepath.Join(dir, "buildx.tar"), filepath.Join(dir, "archbuild.tar")
-	more := []string{"build", "--provenance=false", "-o", "type=oci,rewrite-timestamp=true,dest=" + theirs}
+	more := []string{"build", "--builder", "parity", "--provenance=false", "-o", "type=oci,rewrite-timestamp=true,dest=" + theirs}
 	if e.pushed != "" {
 		more = append(more, "-o", "type=image,push=true,name="+e.pushed)
 	}
@@ -194,7 +194,11 @@ func flagFor(option, value, dir string) ([]string, bool) {
 	switch kind {
 	case "filename":
 		return nil, true
-	case "target", "platform":
+	case "force-network-mode":
+		return []string{"--network", value}, true
+	case "memory":
+		return []string{"--resource", option + "=" + value}, true
+	case "target", "platform", "shm-size", "ulimit":
 		return []string{"--" + kind, value}, true
 	case "build-arg", "label":
 		return []string{"--" + kind, key + "=" + value}, true

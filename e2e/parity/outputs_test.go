@@ -33,6 +33,11 @@ func (w *world) outputs(t *testing.T) map[string]output {
 			archbuild: []string{"-o", "type=oci,dest=$OUT/image.tar,compression=zstd,compression-level=3,force-compression=true,oci-mediatypes=true"},
 			at:        "$OUT/image.tar", read: readArchive,
 		},
+		"docker-types": {
+			buildx:    []string{"-o", "type=oci,dest=$OUT/image.tar,rewrite-timestamp=true,compression=uncompressed,force-compression=true,oci-mediatypes=false"},
+			archbuild: []string{"-o", "type=oci,dest=$OUT/image.tar,compression=uncompressed,force-compression=true,oci-mediatypes=false"},
+			at:        "$OUT/image.tar", read: readArchive,
+		},
 		"docker": {
 			buildx:    []string{"-t", "parity:1", "-o", "type=docker,dest=$OUT/image.tar,rewrite-timestamp=true"},
 			archbuild: []string{"-t", "parity:1", "-o", "type=docker,dest=$OUT/image.tar"},

@@ -63,7 +63,7 @@ func (w *world) byBuildx(t *testing.T, c parityCase) built {
 		t.Fatalf("there is no output %q", c.output)
 	}
 	build := func(platform string, more []string) built {
-		args := slices.Concat([]string{"build", "--progress", "plain", "--provenance=false", "--platform", platform}, c.args, more, out.buildx, []string{c.context})
+		args := slices.Concat([]string{"build", "--builder", "parity", "--progress", "plain", "--provenance=false", "--platform", platform}, c.args, more, out.buildx, []string{c.context})
 		return w.build(t, c, "buildx", w.buildx, args, out)
 	}
 	if len(c.buildxArgs) == 0 {

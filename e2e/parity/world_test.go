@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	w.buildx = buildx
 	// No account and no builder of this machine has a part in it.
 	w.env = append(os.Environ(), "XDG_CONFIG_HOME="+w.hub.ConfigHome, "ARCHBUILD_STATE="+filepath.Join(dir, "state"),
-		"BUILDX_CONFIG="+filepath.Join(dir, "buildx"), "DOCKER_CONFIG="+filepath.Join(dir, "docker"), "BUILDX_BUILDER=parity", "BUILDKIT_HOST=",
+		"BUILDX_CONFIG="+filepath.Join(dir, "buildx"), "DOCKER_CONFIG="+filepath.Join(dir, "docker"), "BUILDX_BUILDER=", "BUILDKIT_HOST=",
 		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch))
 	w.must(t, "", "go", "build", "-o", w.archbuild, "github.com/archbuild/archbuild/cmd/archbuild")
 	pushAliases(t, w.hub)
