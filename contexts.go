@@ -177,7 +177,7 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	}
 	args := r.args.of(platform.Platform{})
 	remote.KeepGit, _ = strconv.ParseBool(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"])
-	remote.CommitTimes = args[sourceDateEpoch] != ""
+	remote.CommitTimes, remote.Dated = args[sourceDateEpoch] != "", args[sourceDateEpoch] == epochOfContext
 	remote.KnownHosts = r.knownHosts(remote.SSHHost())
 	at, err := r.locate(ctx, host)
 	if err != nil {
@@ -212,6 +212,17 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 		c.notes = append(c.notes, fmt.Sprintf("%s is not in known_hosts: the node took the key that it found", host))
 	}
 	return c, nil
+}
+
+// epochOfContext is the value of SOURCE_DATE_EPOCH that means the time of the context.
+const epochOfContext = "context"
+
+// date puts the time of a context that the node has fetched in the place of its name:
+// the frontend, which is handed the files, could not tell it.
+func (c buildContext) date(args map[string]string) {
+	if c.Fetched != nil && c.Fetched.Time != nil && args[sourceDateEpoch] == epochOfContext {
+		args[sourceDateEpoch] = strconv.FormatInt(c.Fetched.Time.Unix(), 10)
+	}
 }
 
 // closeAll closes the contexts of services.

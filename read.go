@@ -170,6 +170,7 @@ func (r run) target(s *service, platforms []platform.Platform) error {
 	for _, p := range platforms {
 		t := plan.Target{Platform: p, Args: s.config.ArgsFor(p), Stage: s.config.TargetFor(p)}
 		maps.Copy(t.Args, r.args.of(p))
+		s.context.date(t.Args)
 		if r.Target != "" {
 			t.Stage = r.Target
 		}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -17,6 +18,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/gitutil"
+	"github.com/moby/buildkit/util/gitutil/gitobject"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
@@ -29,6 +31,8 @@ type Remote struct {
 	KeepGit bool
 	// CommitTimes gives files the time of their commit and not that of the checkout.
 	CommitTimes bool
+	// Dated asks for the time of the context as well.
+	Dated bool
 	// KnownHosts are lines as ssh has them in known_hosts, for the host of the
 	// address. Without any the node takes what key it finds.
 	KnownHosts string
@@ -126,6 +130,9 @@ type Fetched struct {
 	Pin string
 	// Git says that it is a repository.
 	Git bool
+	// Time of the commit, or the one that the server has for the file, if it was asked for
+	// and is known.
+	Time *time.Time
 	// Dockerfile is the name of the one file that there is, when the address leads
 	// to a file that is no archive.
 	Dockerfile string
@@ -195,11 +202,11 @@ func (f *Fetched) open(ctx context.Context, c gateway.Client) error {
 }
 
 func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.GitRef) error {
-	found, err := resolve(ctx, c, f.gitState(g, g.Ref, g.Checksum))
+	found, err := resolve(ctx, c, f.gitState(g, g.Ref, g.Checksum), f.Dated)
 	if err != nil {
 		e := &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
 		if e.Ref != "" { // does it answer at all?
-			_, silent := resolve(ctx, c, f.gitState(g, "", ""))
+			_, silent := resolve(ctx, c, f.gitState(g, "", ""), false)
 			e.Answers = silent == nil
 		}
 		return e
@@ -210,6 +217,7 @@ func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.Gi
 		if f.Pin = found.Git.CommitChecksum; f.Pin == "" {
 			f.Pin = found.Git.Checksum
 		}
+		f.Time = commitTime(found.Git.CommitObject)
 		// What is read has to be that commit. Builds name it alone, and find it in the
 		// node's cache without asking anyone again.
 		reading = f.gitState(g, g.Ref, f.Pin)
@@ -270,12 +278,12 @@ const download = "context"
 func (f *Fetched) openFile(ctx context.Context, c gateway.Client) error {
 	opts := []llb.HTTPOption{llb.Filename(download), llb.WithCustomName("[internal] load remote build context " + f.Shown())}
 	file := llb.HTTP(f.Address, opts...)
-	found, err := resolve(ctx, c, file)
+	found, err := resolve(ctx, c, file, f.Dated)
 	if err != nil {
 		return &FetchError{Address: f.Shown(), Err: err, secret: f.secret()}
 	}
 	if found != nil && found.HTTP != nil {
-		f.Pin = found.HTTP.Digest.String()
+		f.Pin, f.Time = found.HTTP.Digest.String(), found.HTTP.LastModified
 		file = llb.HTTP(f.Address, append(opts, llb.Checksum(found.HTTP.Digest))...)
 	}
 	ref, err := solve(ctx, c, file)
@@ -309,8 +317,25 @@ func (f *Fetched) without(patterns []string) llb.State {
 	return llb.Scratch().File(llb.Copy(f.state, "/", "/", seen), llb.WithCustomName("[internal] leave out what .dockerignore names"))
 }
 
-// resolve asks what a source is now. Nil is no answer: the node cannot tell.
-func resolve(ctx context.Context, c gateway.Client, source llb.State) (*sourceresolver.MetaResponse, error) {
+// commitTime is when a commit was made; nil when that is not known.
+func commitTime(object []byte) *time.Time {
+	if len(object) == 0 {
+		return nil
+	}
+	parsed, err := gitobject.Parse(object)
+	if err != nil {
+		return nil
+	}
+	commit, err := parsed.ToCommit()
+	if err != nil {
+		return nil
+	}
+	return commit.Committer.When
+}
+
+// resolve asks what a source is now, and of a commit, if it is to be dated, all that it
+// says. Nil is no answer: the node cannot tell.
+func resolve(ctx context.Context, c gateway.Client, source llb.State, dated bool) (*sourceresolver.MetaResponse, error) {
 	def, err := source.Marshal(ctx)
 	if err != nil {
 		return nil, err
@@ -321,7 +346,7 @@ func resolve(ctx context.Context, c gateway.Client, source llb.State) (*sourcere
 			return nil, err
 		}
 		if from := op.GetSource(); from != nil {
-			return c.ResolveSourceMetadata(ctx, from, sourceresolver.Opt{})
+			return c.ResolveSourceMetadata(ctx, from, sourceresolver.Opt{GitOpt: &sourceresolver.ResolveGitOpt{ReturnObject: dated}})
 		}
 	}
 	return nil, errors.New("not a source")
