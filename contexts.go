@@ -119,7 +119,7 @@ func (r run) archiveContext(ctx context.Context, from io.Reader, path, name stri
 
 // openStdin tells a tar archive on standard input from a Dockerfile.
 func (r run) openStdin(ctx context.Context) (buildContext, error) {
-	if r.Stdin == nil || isTerminal(r.Stdin) {
+	if r.Stdin == nil {
 		return buildContext{}, &UsageError{errors.New("-: nothing comes on standard input"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
 	}
 	from := bufio.NewReaderSize(r.Stdin, builder.ArchiveHead)

@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -131,8 +132,8 @@ func (r run) checkEpoch(s service, target plan.Target) error {
 	return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
 }
 
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
 	if !ok {
 		return false
 	}

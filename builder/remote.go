@@ -18,7 +18,6 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/gitutil"
-	"github.com/moby/buildkit/util/gitutil/gitobject"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
@@ -201,77 +200,6 @@ func (f *Fetched) open(ctx context.Context, c gateway.Client) error {
 	return f.openFile(ctx, c)
 }
 
-func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.GitRef) error {
-	found, err := resolve(ctx, c, f.gitState(g, g.Ref, g.Checksum), f.Dated)
-	if err != nil {
-		e := &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
-		if e.Ref != "" { // does it answer at all?
-			_, silent := resolve(ctx, c, f.gitState(g, "", ""), false)
-			e.Answers = silent == nil
-		}
-		return e
-	}
-	reading := f.gitState(g, g.Ref, g.Checksum)
-	f.state = reading
-	if found != nil && found.Git != nil {
-		if f.Pin = found.Git.CommitChecksum; f.Pin == "" {
-			f.Pin = found.Git.Checksum
-		}
-		f.Time = commitTime(found.Git.CommitObject)
-		// What is read has to be that commit. Builds name it alone, and find it in the
-		// node's cache without asking anyone again.
-		reading = f.gitState(g, g.Ref, f.Pin)
-		f.state = f.gitState(g, f.Pin, "")
-		if f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
-			f.state = reading // HEAD is to be what was asked for
-		}
-	}
-	ref, err := solve(ctx, c, reading)
-	if err != nil {
-		return &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, Answers: true, Found: true, SubDir: g.SubDir, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
-	}
-	f.Files = newTree(nodeFiles{ctx, ref})
-	return nil
-}
-
-// gitState is a repository, or its subfolder, at a ref, which has to be a certain commit if one is given.
-func (r Remote) gitState(g *dfgitutil.GitRef, ref, commit string) llb.State {
-	opts := []llb.GitOption{llb.GitRef(ref), llb.WithCustomName("[internal] load git source " + r.Shown())}
-	if r.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
-		opts = append(opts, llb.KeepGitDir())
-	}
-	mtime := g.MTime
-	if mtime == "" && r.CommitTimes {
-		mtime = "commit"
-	}
-	// Of a subfolder BuildKit 0.33 cannot set the times: it looks for the commit in a
-	// folder that it has removed by then. So the subfolder is taken afterwards.
-	later := mtime == "commit" && g.SubDir != ""
-	if g.SubDir != "" && !later {
-		opts = append(opts, llb.GitSubDir(g.SubDir))
-	}
-	if commit != "" {
-		opts = append(opts, llb.GitChecksum(commit))
-	}
-	if g.Submodules != nil && !*g.Submodules {
-		opts = append(opts, llb.GitSkipSubmodules())
-	}
-	if mtime != "" {
-		opts = append(opts, llb.GitMTime(mtime))
-	}
-	if g.FetchByCommit && ref == g.Ref {
-		opts = append(opts, llb.GitFetchByCommit())
-	}
-	if r.KnownHosts != "" {
-		opts = append(opts, llb.KnownSSHHosts(r.KnownHosts))
-	}
-	state := llb.Git(g.Remote, "", opts...)
-	if later {
-		return llb.Scratch().File(llb.Copy(state, g.SubDir, "/", &llb.CopyInfo{CopyDirContentsOnly: true}), llb.WithCustomName("[internal] take subfolder "+g.SubDir))
-	}
-	return state
-}
-
 // download is what BuildKit calls a file that it has fetched.
 const download = "context"
 
@@ -315,22 +243,6 @@ func (f *Fetched) without(patterns []string) llb.State {
 	}
 	seen := &llb.CopyInfo{CopyDirContentsOnly: true, ExcludePatterns: patterns}
 	return llb.Scratch().File(llb.Copy(f.state, "/", "/", seen), llb.WithCustomName("[internal] leave out what .dockerignore names"))
-}
-
-// commitTime is when a commit was made; nil when that is not known.
-func commitTime(object []byte) *time.Time {
-	if len(object) == 0 {
-		return nil
-	}
-	parsed, err := gitobject.Parse(object)
-	if err != nil {
-		return nil
-	}
-	commit, err := parsed.ToCommit()
-	if err != nil {
-		return nil
-	}
-	return commit.Committer.When
 }
 
 // resolve asks what a source is now, and of a commit, if it is to be dated, all that it
