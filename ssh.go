@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -50,6 +51,11 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 			return nil, &UsageError{fmt.Errorf("%s: there is no agent, SSH_AUTH_SOCK is not set", by), agentHint}
 		}
 		list[i].Paths = []string{socket}
+	}
+	if len(list) > 0 && o.Node == "" && o.Getenv("BUILDKIT_HOST") == "" {
+		if err := engine.CheckAgents(o.stateDir()); err != nil {
+			return nil, err
+		}
 	}
 	return list, o.checkSSH(list)
 }

@@ -245,10 +245,10 @@ func TestTheSweepRemovesMountsButFollowsNoLinks(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(root, "runc-overlayfs", "executor", "4567")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(root, "tmp")); err != nil {
+	if err := os.RemoveAll(filepath.Join(o.State, "run", "tmp")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(root, "tmp")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(o.State, "run", "tmp")); err != nil {
 		t.Fatal(err)
 	}
 	ensure(t, o)

@@ -82,7 +82,7 @@ func newLayout(o Options) (layout, error) {
 		socket: filepath.Join(run, "engine.sock"),
 		noRunc: filepath.Join(run, noRuncName),
 		root:   root,
-		tmp:    filepath.Join(root, "tmp"),
+		tmp:    filepath.Join(run, "tmp"), // short: sockets of ssh agents lie in it
 	}
 	if len(l.socket) > maxSocket {
 		l.socket = shortSocket(state, o.RuntimeDir)

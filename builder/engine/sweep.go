@@ -25,8 +25,8 @@ func (l layout) sweep() error {
 		errs = append(errs, box.kill())
 	}
 	errs = append(errs, l.sweepCgroups())
-	if err := unmountBelow(l.root); err != nil {
-		// With a mount left below the root, deleting would reach through it.
+	if err := errors.Join(unmountBelow(l.root), unmountBelow(l.tmp)); err != nil {
+		// With a mount left, deleting would reach through it.
 		return errors.Join(append(errs, err)...)
 	}
 	for _, box := range boxes {
