@@ -37,10 +37,21 @@ type chosen struct {
 	from string
 }
 
+// without says how archbuild's own engine is used instead.
+func (c chosen) without() string {
+	if c.from == builderVariable {
+		return "unset " + builderVariable + " to use archbuild's own engine"
+	}
+	return "leave it out to use archbuild's own engine"
+}
+
+// builderVariable names a builder in the environment.
+const builderVariable = "BUILDX_BUILDER"
+
 // chooseNode reads --node and --builder, else BUILDKIT_HOST, else BUILDX_BUILDER.
 // None of them is the private engine.
 func (o Options) chooseNode() (chosen, error) {
-	host, name := o.Getenv("BUILDKIT_HOST"), o.Getenv("BUILDX_BUILDER")
+	host, name := o.Getenv("BUILDKIT_HOST"), o.Getenv(builderVariable)
 	switch {
 	case o.Node != "" && o.Builder != "":
 		return chosen{}, &UsageError{errors.New("--node and --builder both say where to build"), "leave one of them out"}
@@ -51,7 +62,7 @@ func (o Options) chooseNode() (chosen, error) {
 	case host != "":
 		return chosen{address: host}, nil
 	}
-	return chosen{builder: name, from: "BUILDX_BUILDER"}, nil
+	return chosen{builder: name, from: builderVariable}, nil
 }
 
 // BuilderError says that a builder of buildx's cannot be used.
@@ -92,7 +103,7 @@ func (o Options) readBuilder(c chosen) (buildxBuilder, error) {
 	}
 	data, err := os.ReadFile(filepath.Join(folder, c.builder))
 	if err != nil {
-		hint := "`docker buildx create` makes one; or leave it out to use archbuild's own engine"
+		hint := "`docker buildx create` makes one; or " + c.without()
 		if names := builderNames(folder); len(names) > 0 {
 			hint = "there are: " + strings.Join(names, ", ")
 		}
@@ -157,7 +168,7 @@ func (b buildxBuilder) refuse(c chosen) error {
 	case "remote", "docker-container":
 		return nil
 	case "docker", "":
-		return &BuilderError{c.from, c.builder, errors.New("the builder inside Docker cannot be reached by other programs"), "make another: docker buildx create --driver docker-container; or leave it out to use archbuild's own engine"}
+		return &BuilderError{c.from, c.builder, errors.New("the builder inside Docker cannot be reached by other programs"), "make another: docker buildx create --driver docker-container; or " + c.without()}
 	case "kubernetes":
 		node := b.Nodes[0]
 		namespace := node.DriverOpts["namespace"]

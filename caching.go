@@ -243,8 +243,9 @@ func (r run) openCaches(s service, p plan.Plan) (caches *builder.Caches, done fu
 	}
 	if err != nil {
 		done()
+		return nil, nil, &CacheError{To: "outside the node", Err: err}
 	}
-	return caches, done, err
+	return caches, done, nil
 }
 
 // warn is where warnings go: nowhere between the lines of JSON.
@@ -271,7 +272,7 @@ func (e *CacheError) Hint() string {
 	if hint := hintOf(e.Err); hint != "" {
 		return hint
 	}
-	return "add ignore-error=true to --cache-to if the build is good without it"
+	return "look whether the place can be written; add ignore-error=true to --cache-to if the build is good without it"
 }
 
 // finishCaches makes one cache of those that the platforms have written: under the

@@ -105,6 +105,7 @@ func Call(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	c.json = c.json || opts.StdoutUse == "--json"
 	host, err := opts.host(ctx)
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func (r run) ask(ctx context.Context, node *builder.Node, s service, p plan.Plan
 // bases that are mapped are named contexts, so that what is said of the file is said
 // of the file.
 func (r run) askOne(ctx context.Context, node *builder.Node, s service, from source, target plan.Target, p plan.Plan, c call) (builder.Answer, error) {
-	name := filepath.Base(from.file)
+	name, _ := askedName(from)
 	job := plan.Job{Platform: target.Platform, Dockerfile: name, Target: target.Stage, Args: target.Args}
 	var filled []rewrite.Replacement
 	for _, planned := range p.Jobs {
@@ -209,6 +210,14 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 	return session.Call(ctx, job, c.method, options, display)
 }
 
+// askedName is how BuildKit knows a Dockerfile, and how answers call it.
+func askedName(from source) (name, shown string) {
+	if fromStdin(from.file) {
+		return "Dockerfile", "stdin"
+	}
+	return filepath.Base(from.file), from.file
+}
+
 // mappedContexts are the named contexts of the user, and one for each base that is
 // mapped on a platform.
 func (r run) mappedContexts(p plan.Plan, on platform.Platform) map[string]builder.Remote {
@@ -235,12 +244,13 @@ func imagesOfFile(t *template.Template) []string {
 
 // print writes an answer as buildx does, and says by the error what a check has found.
 func (c call) print(w io.Writer, answer builder.Answer, from source) error {
-	warnings, err := answer.Write(w, c.json, filepath.Base(from.file), from.file, from.template.Source)
+	name, shown := askedName(from)
+	warnings, err := answer.Write(w, c.json, name, shown, from.template.Source)
 	switch {
 	case err != nil:
-		return &FileError{fmt.Errorf("checking %s: %w", from.file, err), "mend it, and check again"}
+		return &FileError{fmt.Errorf("checking %s: %w", shown, err), "mend it, and check again"}
 	case warnings > 0 && !c.ignoreStatus:
-		return &CheckError{File: from.file, Warnings: warnings}
+		return &CheckError{File: shown, Warnings: warnings}
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func NewCaches(from, to []Cache, platforms []platform.Platform, scratch string) 
 		}
 		store, err := openStore(cache.Attrs["dest"])
 		if err != nil {
-			return nil, warnings, fmt.Errorf("writing the cache to %s: %w", cache.Attrs["dest"], err)
+			return nil, warnings, fmt.Errorf("opening %s: %w", cache.Attrs["dest"], err)
 		}
 		for _, p := range platforms {
 			c.written[c.note(p, i)] = &recording{Store: store}
