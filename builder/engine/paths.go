@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -45,11 +46,19 @@ func defaultState(env func(string) string, uid int) string {
 	if home := env("HOME"); filepath.IsAbs(home) {
 		return filepath.Join(home, ".local/state/archbuild")
 	}
-	return filepath.Join(os.TempDir(), "archbuild-"+strconv.Itoa(uid), "state")
+	return filepath.Join(tempHome(uid), "state")
+}
+
+// tempHome is where the files of a user without a home lie. Anybody can make it
+// first.
+func tempHome(uid int) string {
+	return filepath.Join(os.TempDir(), "archbuild-"+strconv.Itoa(uid))
 }
 
 // layout is where the files of one state folder lie.
 type layout struct {
+	// home is the folder that holds the state folder of a user without a home, or "".
+	home   string
 	state  string
 	run    string
 	gate   string
@@ -83,6 +92,9 @@ func newLayout(o Options) (layout, error) {
 		noRunc: filepath.Join(run, noRuncName),
 		root:   root,
 		tmp:    filepath.Join(run, "tmp"), // short: sockets of ssh agents lie in it
+	}
+	if home := tempHome(os.Getuid()); strings.HasPrefix(filepath.Clean(o.State), home+"/") {
+		l.home = home
 	}
 	if len(l.socket) > maxSocket {
 		l.socket = shortSocket(state, o.RuntimeDir)
@@ -128,6 +140,11 @@ func resolveExisting(path string) string {
 
 // make creates the folders that a client needs before it can take the gate.
 func (l layout) make() error {
+	if l.home != "" {
+		if err := privateDir(l.home); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return &StateError{Dir: l.state, Err: err}
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -118,5 +119,20 @@ func TestTheVersionIsThatOfTheModule(t *testing.T) {
 		if dep.Path == "github.com/moby/buildkit" && dep.Version != engine.BuildKit {
 			t.Errorf("go.mod has BuildKit %s, the code says %s", dep.Version, engine.BuildKit)
 		}
+	}
+}
+
+// A state folder in /tmp, which is that of a user without a home, can have been
+// prepared by somebody else.
+func TestAFolderPreparedBySomebodyElseIsRefused(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	mine := filepath.Join(os.TempDir(), fmt.Sprintf("archbuild-%d", os.Getuid()), "state")
+	if err := os.Symlink(t.TempDir(), filepath.Dir(mine)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := engine.Ensure(t.Context(), engine.Options{State: mine})
+	var foreign *engine.ForeignDirError
+	if !errors.As(err, &foreign) || foreign.Dir != filepath.Dir(mine) {
+		t.Errorf("got %v, want a *ForeignDirError about %s", err, filepath.Dir(mine))
 	}
 }

@@ -93,7 +93,11 @@ func (p plain) command(args ...string) *exec.Cmd {
 	as := fmt.Sprintf("exec setpriv --reuid=%d --regid=%d --clear-groups", p.UID, p.GID)
 	switch {
 	case p.isRoot:
-		return p.Command("unshare", append([]string{"--map-root-user", "--map-auto", "--mount", p.binary}, args...)...)
+		maps := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(p.UID), Size: 1}, {ContainerID: 1, HostID: int(p.FirstSub), Size: int(p.Subs)}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: maps, GidMappings: maps, GidMappingsEnableSetgroups: true,
+			Credential: &syscall.Credential{},
+		}
 	case p.procIsCovered:
 		return asRoot(cmd, "unshare", "--mount", "sh", "-c", "mount --bind /dev/null /proc/keys && "+as+" \"$@\"", "sh")
 	case p.isConfined:
