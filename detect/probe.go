@@ -7,8 +7,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/archbuild/archbuild/internal/run"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -121,10 +119,7 @@ func tryIn(ctx context.Context, p platform.Platform, o run.Options) error {
 	if probe == nil {
 		return fmt.Errorf("trying a program of %s: %w", p, errUnknownMachine)
 	}
-	fd, err := unix.MemfdCreate("archbuild-probe", unix.MFD_CLOEXEC|unix.MFD_EXEC)
-	if err != nil { // kernels before 6.3 know no MFD_EXEC, and need none
-		fd, err = unix.MemfdCreate("archbuild-probe", unix.MFD_CLOEXEC)
-	}
+	fd, err := memoryFile("archbuild-probe")
 	if err != nil {
 		return fmt.Errorf("trying a program of %s: %w", p, err)
 	}

@@ -160,7 +160,7 @@ func orRoot(command string) string {
 // tryNamespace starts a program of a few instructions in new namespaces, one of
 // users and one of mounts: where AppArmor forbids mounts, the first alone works.
 func tryNamespace(ctx context.Context) error {
-	return tryIn(ctx, platform.Host(), run.Options{Namespaces: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, Timeout: 5 * time.Second})
+	return tryIn(ctx, platform.Host(), run.Options{Namespaces: userAndMounts, Timeout: 5 * time.Second})
 }
 
 // lackingMaps tells what keeps a plain user from having more than one user in a

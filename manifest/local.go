@@ -214,7 +214,7 @@ func (d *localDir) special(f file) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Mknodat(int(in.dir.Fd()), base, kind|0o600, int(device)); err != nil {
+	if err := mknodAt(int(in.dir.Fd()), base, kind|0o600, int(device)); err != nil {
 		return &fs.PathError{Op: "mknod", Path: f.name, Err: err}
 	}
 	return unix.Fchmodat(int(in.dir.Fd()), base, uint32(d.mode(f).Perm()), 0)

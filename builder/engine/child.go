@@ -1,3 +1,5 @@
+//go:build linux
+
 package engine
 
 import (
@@ -18,12 +20,6 @@ import (
 	fscopy "github.com/tonistiigi/fsutil/copy"
 	"golang.org/x/sys/unix"
 )
-
-// childArg is the first argument of a program that is to be the engine.
-const childArg = "__engine"
-
-// maxLog is where engine.log is cut.
-const maxLog = 10 << 20
 
 // lockTimeout is how long a new engine waits for a dying predecessor.
 const lockTimeout = 20 * time.Second

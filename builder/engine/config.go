@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/cmd/buildkitd/config"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sirupsen/logrus"
 )
 
@@ -99,4 +101,16 @@ func configHash(data []byte, environ []string) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func parsePlatforms(names []string) ([]ocispecs.Platform, error) {
+	var out []ocispecs.Platform
+	for _, name := range names {
+		p, err := platforms.Parse(name)
+		if err != nil {
+			return nil, fmt.Errorf("worker.oci.platforms: %w", err)
+		}
+		out = append(out, platforms.Normalize(p))
+	}
+	return out, nil
 }

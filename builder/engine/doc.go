@@ -27,7 +27,8 @@
 // root, remote caches are inline, local and registry only, and there is no
 // tracing.
 //
-// Only Linux. Who is not root has an engine that is root of a user namespace:
+// Only Linux; elsewhere [Ensure] and [Check] say so with a *SystemError, and the rest
+// finds no engine. Who is not root has an engine that is root of a user namespace:
 // the program starts itself as a keeper in new namespaces, newuidmap gives these
 // their users, and the keeper starts the engine as the first process of a process
 // namespace. What is left of such an engine when it is killed are files. Root

@@ -20,6 +20,9 @@ import (
 // DefaultIdle is how long an engine stays without a client unless told otherwise.
 const DefaultIdle = 5 * time.Minute
 
+// childArg is the first argument of a program that is to be the engine.
+const childArg = "__engine"
+
 // Options says which engine is meant and how to start it.
 type Options struct {
 	// State is the state folder, an absolute path ([StateDir]). Engines of

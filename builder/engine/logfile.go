@@ -7,6 +7,9 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
+// maxLog is where engine.log is cut.
+const maxLog = 10 << 20
+
 // boundedLog writes to engine.log, which is opened for appending, and starts it
 // anew when it has grown to its limit.
 type boundedLog struct {

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
+	"runtime"
 	"strings"
 
 	"github.com/moby/sys/userns"
-	"golang.org/x/sys/unix"
 
 	"github.com/archbuild/archbuild/detect"
 )
@@ -29,48 +28,16 @@ type power struct {
 func IsRootless() bool { return ownPower().rootless }
 
 func ownPower() power {
+	if runtime.GOOS != "linux" {
+		return power{}
+	}
 	plain := os.Geteuid() != 0
 	return power{plain: plain, rootless: plain || userns.RunningInUserNS()}
 }
 
-// startKeeper starts a keeper in namespaces of its own. The way through exec
-// takes all capabilities of a process that is not yet anybody in there, so they
-// are made ambient: the keeper gives them up as soon as there is a root.
-func (p power) startKeeper(ctx context.Context, cmd *exec.Cmd, facts detect.RootlessFacts) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	cmd.ExtraFiles = append(cmd.ExtraFiles, r)
-	cmd.Args = append(cmd.Args, "-keep")
-	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNS
-	if p.plain {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.AmbientCaps = allCapabilities()
-	}
-	err = cmd.Start()
-	r.Close()
-	if err != nil {
-		return err
-	}
-	if p.plain {
-		err = mapIDs(ctx, cmd.Process.Pid, facts)
-	}
-	if err == nil {
-		_, err = w.Write([]byte{1})
-	}
-	if err != nil {
-		// Without its byte the keeper ends.
-		w.Close()
-		_ = cmd.Wait()
-	}
-	return err
-}
-
 // Check says whether [Ensure] could start an engine here, before anything else
 // is done. For a plain user it takes some milliseconds. The error is a
-// *RootlessError or a *CapabilityError.
+// *RootlessError, a *CapabilityError or a *SystemError.
 func Check(ctx context.Context) error {
 	_, err := check(ctx)
 	return err
@@ -78,6 +45,9 @@ func Check(ctx context.Context) error {
 
 // check gives what an engine of a plain user is made of.
 func check(ctx context.Context) (detect.RootlessFacts, error) {
+	if runtime.GOOS != "linux" {
+		return detect.RootlessFacts{}, &SystemError{}
+	}
 	if os.Geteuid() == 0 {
 		if !mayMount() {
 			return detect.RootlessFacts{}, &CapabilityError{}
@@ -92,16 +62,6 @@ func check(ctx context.Context) (detect.RootlessFacts, error) {
 		return facts, &RootlessError{Facts: facts}
 	}
 	return facts, nil
-}
-
-// mayMount says whether this process has CAP_SYS_ADMIN.
-func mayMount() bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return true // the mount itself will tell
-	}
-	return data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
 // RootlessError says what the engine of a plain user needs and does not find.
@@ -137,4 +97,17 @@ func (e *CapabilityError) Error() string {
 // Hint says what to do instead.
 func (e *CapabilityError) Hint() string {
 	return "start the container with --privileged, or give --node ADDR"
+}
+
+// SystemError says that this system can run no engine. Everything else than
+// building, and building on a node, works on it.
+type SystemError struct{}
+
+func (e *SystemError) Error() string {
+	return "the private engine runs on Linux only, and this is " + runtime.GOOS
+}
+
+// Hint says what to do instead.
+func (e *SystemError) Hint() string {
+	return "give --node ADDR, a BuildKit on a Linux machine, or --builder NAME of docker buildx"
 }

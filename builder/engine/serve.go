@@ -1,3 +1,5 @@
+//go:build linux
+
 package engine
 
 import (
@@ -12,10 +14,6 @@ import (
 	"github.com/sirupsen/logrus"
 	"google.golang.org/grpc"
 )
-
-// drainTimeout is how long the builds of an engine that ends may take to let go
-// of their containers. What they leave is swept.
-const drainTimeout = 10 * time.Second
 
 // server is a running engine.
 type server struct {

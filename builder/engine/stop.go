@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// drainTimeout is how long the builds of an engine that ends may take to let go
+// of their containers. What they leave is swept.
+const drainTimeout = 10 * time.Second
+
 // stopTimeout is how long an engine may take to end by itself: it first ends
 // the builds that run on it.
 const stopTimeout = drainTimeout + 5*time.Second

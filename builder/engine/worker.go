@@ -1,3 +1,5 @@
+//go:build linux
+
 package engine
 
 import (
@@ -9,7 +11,6 @@ import (
 	"strconv"
 
 	"github.com/containerd/containerd/v2/core/remotes/docker"
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/cmd/buildkitd/config"
 	"github.com/moby/buildkit/executor/oci"
@@ -183,18 +184,6 @@ func supported(names []string) ([]ocispecs.Platform, error) {
 		return archutil.SupportedPlatforms(false), nil
 	}
 	return parsePlatforms(names)
-}
-
-func parsePlatforms(names []string) ([]ocispecs.Platform, error) {
-	var out []ocispecs.Platform
-	for _, name := range names {
-		p, err := platforms.Parse(name)
-		if err != nil {
-			return nil, fmt.Errorf("worker.oci.platforms: %w", err)
-		}
-		out = append(out, platforms.Normalize(p))
-	}
-	return out, nil
 }
 
 // gcPolicy says what the worker may keep, as buildkitd would read the same file.

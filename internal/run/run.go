@@ -128,7 +128,7 @@ func command(ctx context.Context, o Options, stdout, stderr io.Writer) *exec.Cmd
 		cmd.Env = scrubbed()
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: o.Namespaces}
+	cmd.SysProcAttr = ownGroup(o)
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	cmd.WaitDelay = waitDelay
 	return cmd

@@ -1,0 +1,15 @@
+package detect
+
+import "golang.org/x/sys/unix"
+
+// userAndMounts are new namespaces, one of users and one of mounts.
+const userAndMounts = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+
+// memoryFile makes a file in memory that can be run. The caller closes it.
+func memoryFile(name string) (int, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_EXEC)
+	if err != nil { // kernels before 6.3 know no MFD_EXEC, and need none
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	}
+	return fd, err
+}
