@@ -202,7 +202,7 @@ func (o AssembleOptions) checkWords(r manifest.Request) error {
 		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
-			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word", flag.name, flag.value), "use one of " + strings.Join(flag.words, ", ")})
+			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word%s", flag.name, flag.value, didYouMean(flag.value, flag.words)), "use one of " + strings.Join(flag.words, ", ")})
 		}
 	}
 	if r.Type == manifest.Docker && len(r.Annotations) > 0 {

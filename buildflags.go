@@ -89,7 +89,7 @@ func (b BuildFlags) network() (string, error) {
 	case "host", "none":
 		return b.Network, nil
 	}
-	return "", &UsageError{fmt.Errorf("--network %s: BuildKit has no such network", b.Network), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
+	return "", &UsageError{fmt.Errorf("--network %s: BuildKit has no such network%s", b.Network, didYouMean(b.Network, []string{"default", "host", "none"})), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
 }
 
 // addHosts reads --add-host. BuildKit wants HOST=IP, one for each address.

@@ -63,7 +63,7 @@ func (b BuildFlags) parseCall() (*call, error) {
 		c.method = builder.CallLint
 	case builder.CallLint, builder.CallOutline, builder.CallTargets, builder.CallDescribe:
 	default:
-		return wrong("there is no such method")
+		return wrong("there is no such method%s", didYouMean(c.method, []string{"build", "check", "outline", "targets", "lint"}))
 	}
 	return c, nil
 }

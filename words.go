@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -28,11 +27,18 @@ func words(flag string) []string {
 
 // noWord says that a flag has a word that it does not take.
 func noWord(flag, value string) error {
-	text := fmt.Sprintf("%s %s: no such mode", flag, value)
-	if near := nearest.Word(value, words(flag)); near != "" {
-		text += "; did you mean " + near + "?"
+	return &UsageError{
+		fmt.Errorf("%s %s: no such mode%s", flag, value, didYouMean(value, words(flag))),
+		"use one of " + strings.Join(words(flag), ", "),
 	}
-	return &UsageError{errors.New(text), "use one of " + strings.Join(words(flag), ", ")}
+}
+
+// didYouMean names the nearest of a few words, where one is near.
+func didYouMean(word string, words []string) string {
+	if near := nearest.Word(word, words); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }
 
 // meant is noWord in place of another package's error about a word.

@@ -96,7 +96,7 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 	if err != nil {
 		result.Err = explain(job, opts.Template, err, watch, s.node.Memory)
 		if grpcerrors.Code(err) == codes.Unavailable {
-			result.Err = &LostError{Node: s.node.Name, Platform: job.Platform, Err: err}
+			result.Err = &LostError{Node: s.node.Name, Platform: job.Platform, Memory: s.node.Memory, Err: err}
 		}
 		if ctx.Err() != nil {
 			result.Err = context.Cause(ctx)

@@ -88,10 +88,15 @@ func (e *Error) Hint() string {
 type LostError struct {
 	Node     string
 	Platform platform.Platform
-	Err      error
+	// Memory is what the node may take, in bytes; 0 is no known limit.
+	Memory int64
+	Err    error
 }
 
 func (e *LostError) Error() string {
+	if e.Memory > 0 {
+		return fmt.Sprintf("building %s: node %s has gone; it may take %s of memory: %v", e.Platform, e.Node, engine.IEC(e.Memory), e.Err)
+	}
 	return fmt.Sprintf("building %s: node %s has gone: %v", e.Platform, e.Node, e.Err)
 }
 
@@ -100,6 +105,9 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 // Hint says that little is lost.
 func (e *LostError) Hint() string {
+	if e.Memory > 0 {
+		return "run the build again, with more memory if that is not enough: --engine-memory SIZE"
+	}
 	return "run the build again: every step that had ended is in the cache"
 }
 

@@ -14,26 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// join makes the control group, limits it and moves this process into it: into a
-// group of its own below, since with cgroup v2 a group that has groups has no
-// processes. Those of the containers lie beside it.
+// stepsGroup is the name of the group below which BuildKit makes those of its
+// containers, engineGroup that of the one for the engine's own process: with
+// cgroup v2 a group that has groups has no processes.
+const (
+	stepsGroup  = "buildkit"
+	engineGroup = "engine"
+)
+
+// join makes the control group, limits it and moves this process into it.
 func (h memoryHierarchy) join(group string, limit int64) (*memoryGroup, error) {
 	g := &memoryGroup{memoryHierarchy: h, dir: filepath.Join(h.point, group), home: h.home()}
-	if err := os.MkdirAll(g.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making a control group: %w", err)
+	own := filepath.Join(g.dir, engineGroup)
+	for _, dir := range []string{g.steps(), own} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("making a control group: %w", err)
+		}
 	}
-	if h.unified && !listsMemory(h.read("cgroup.subtree_control"), " ") {
-		// Refused where processes live beside the groups, as in most containers.
-		if err := writeControl(h.point, "cgroup.subtree_control", "+memory"); err != nil {
+	// Refused where processes live beside the groups, as in most containers.
+	for _, parent := range []string{h.point, g.dir} {
+		if err := h.enable(parent); err != nil {
 			return nil, err
 		}
 	}
 	if err := g.limit(limit); err != nil {
 		return nil, err
-	}
-	own := filepath.Join(g.dir, "engine")
-	if err := os.MkdirAll(own, 0o755); err != nil {
-		return nil, fmt.Errorf("making a control group: %w", err)
 	}
 	if err := g.watch(); err != nil {
 		return nil, err
@@ -41,14 +46,33 @@ func (h memoryHierarchy) join(group string, limit int64) (*memoryGroup, error) {
 	return g, writeControl(own, "cgroup.procs", strconv.Itoa(os.Getpid()))
 }
 
-// limit sets the group's limit. The kernel refuses one that is already passed
-// and cannot be met (v1), or meets it by ending processes (v2).
+// enable has the kernel count memory in the groups below dir. With v1 it does.
+func (h memoryHierarchy) enable(dir string) error {
+	const file = "cgroup.subtree_control"
+	if !h.unified {
+		return nil
+	}
+	if data, _ := os.ReadFile(filepath.Join(dir, file)); listsMemory(string(data), " ") {
+		return nil
+	}
+	return writeControl(dir, file, "+memory")
+}
+
+func (g *memoryGroup) steps() string { return filepath.Join(g.dir, stepsGroup) }
+
+// limit sets the group's limit, and that of the steps in it, which leave the
+// engine its share: whatever they do, it is never the engine that is ended for
+// it. The kernel refuses a limit that is already passed and cannot be met (v1),
+// or meets it by ending processes (v2).
 func (g *memoryGroup) limit(bytes int64) error {
 	file := "memory.limit_in_bytes"
 	if g.unified {
 		file = "memory.max"
 	}
-	return writeControl(g.dir, file, strconv.FormatInt(bytes, 10))
+	if err := writeControl(g.dir, file, strconv.FormatInt(bytes, 10)); err != nil {
+		return err
+	}
+	return writeControl(g.steps(), file, strconv.FormatInt(bytes-engineShare, 10))
 }
 
 // leave moves this process back.
@@ -84,7 +108,8 @@ func (g *memoryGroup) watch() error {
 	if g.unified {
 		return nil
 	}
-	control, err := os.Open(filepath.Join(g.dir, "memory.oom_control"))
+	// The steps' group hears of the one above too.
+	control, err := os.Open(filepath.Join(g.steps(), "memory.oom_control"))
 	if err != nil {
 		return fmt.Errorf("watching a control group: %w", err)
 	}
@@ -94,16 +119,21 @@ func (g *memoryGroup) watch() error {
 		return fmt.Errorf("watching a control group: %w", err)
 	}
 	g.events = &eventCount{fd: fd}
-	return writeControl(g.dir, "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
+	return writeControl(g.steps(), "cgroup.event_control", fmt.Sprintf("%d %d", fd, control.Fd()))
 }
 
-// ended counts the times that something in the group could not have memory for
-// want of this limit. Events of the groups above and below are not among them.
+// ended counts the times that something could not have memory for want of these
+// limits. What happens in groups above and below is not among them.
 func (g *memoryGroup) ended() uint64 {
 	if g.events != nil {
 		return g.events.count()
 	}
-	data, _ := os.ReadFile(filepath.Join(g.dir, "memory.events.local"))
+	return oomEvents(g.dir) + oomEvents(g.steps())
+}
+
+// oomEvents is what cgroup v2 counts for a group itself.
+func oomEvents(dir string) uint64 {
+	data, _ := os.ReadFile(filepath.Join(dir, "memory.events.local"))
 	for line := range strings.Lines(string(data)) {
 		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == "oom" {
 			n, _ := strconv.ParseUint(value, 10, 64)

@@ -26,6 +26,8 @@ const (
 	// of the processes under the limit it takes the largest, and the engine's size
 	// counts less by nine tenths of the limit.
 	engineScore = -900
+	// engineShare is what the steps leave to the engine of the limit for both.
+	engineShare = 64 << 20
 	// minHeap is the least that the engine's own heap is held to.
 	minHeap = 64 << 20
 )
@@ -155,19 +157,27 @@ type bounded struct {
 func (b bounded) Run(ctx context.Context, id string, rootfs executor.Mount, mounts []executor.Mount, process executor.ProcessInfo, started chan<- struct{}) (resourcestypes.Recorder, error) {
 	before := b.memory.ended()
 	rec, err := b.Executor.Run(ctx, id, rootfs, mounts, process, started)
-	return rec, b.explain(ctx, before, err)
+	return rec, b.explain(ctx, before, process, err)
 }
 
 func (b bounded) Exec(ctx context.Context, id string, process executor.ProcessInfo) error {
 	before := b.memory.ended()
-	return b.explain(ctx, before, b.Executor.Exec(ctx, id, process))
+	return b.explain(ctx, before, process, b.Executor.Exec(ctx, id, process))
 }
 
-func (b bounded) explain(ctx context.Context, before uint64, err error) error {
-	if err == nil || ctx.Err() != nil || b.memory.ended() == before {
+func (b bounded) explain(ctx context.Context, before uint64, process executor.ProcessInfo, err error) error {
+	if ctx.Err() != nil || b.memory.ended() == before {
 		return err
 	}
-	return grpcerrors.WrapCode(fmt.Errorf("out of memory, the engine and its steps may take %s: %w", IEC(b.memory.inForce()), err), codes.ResourceExhausted)
+	limit := IEC(b.memory.inForce())
+	if err != nil {
+		return grpcerrors.WrapCode(fmt.Errorf("out of memory, the engine and its steps may take %s: %w", limit, err), codes.ResourceExhausted)
+	}
+	// It was of this step or of another that ran at the time: no reason to fail.
+	if process.Stderr != nil {
+		fmt.Fprintf(process.Stderr, "archbuild: warning: while this step ran, the kernel ended a program: the engine and its steps may take %s\n", limit)
+	}
+	return nil
 }
 
 // inForce is the limit, in bytes.
