@@ -81,7 +81,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
-	f.StringVar(&opts.Builder, "builder", "", "build on the BuildKit of a builder of buildx's, by `NAME` (default $BUILDX_BUILDER)")
 	engineFlags(f, &opts)
 	registryFlags(f, &opts.Registries)
 	return c
@@ -123,6 +122,7 @@ func foreignFlag(f *pflag.FlagSet, opts *archbuild.Options) {
 // engineFlags choose where the work is done.
 func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringVar(&opts.Node, "node", "", "`ADDRESS` of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
+	f.StringVar(&opts.Builder, "builder", "", "one of buildx's builders to use instead, by `NAME` (default $BUILDX_BUILDER)")
 	stateFlags(f, &opts.Engine)
 	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps, a `FILE` (default beside archbuild, then PATH)")
 	f.StringVar(&opts.Memory, "engine-memory", "", "the most memory that the engine and the steps it runs may take together, a `SIZE`: 4GB (default what the engine has, else no limit)")
