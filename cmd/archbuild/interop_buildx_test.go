@@ -14,7 +14,6 @@ import (
 	"maps"
 	"math/big"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -40,8 +39,8 @@ func TestBuildersOfBuildxBuild(t *testing.T) {
 	address := x.serveTLS(filepath.Join(state, "run", "engine.sock"))
 	keys := "cacert=" + filepath.Join(x.dir, "cert.pem") + ",cert=" + filepath.Join(x.dir, "cert.pem") + ",key=" + filepath.Join(x.dir, "key.pem")
 	x.run(buildx, "create", "--name", "far", "--driver", "remote", "--driver-opt", keys, "tcp://"+address)
-	theirs := x.rawJSON(buildx, "build", "app", "--builder", "far", "--progress", "rawjson", "--no-cache", "--provenance=false", "-o", "type=oci,dest=a.tar")
-	ours := x.rawJSON("archbuild", "app", "--builder", "far", "--progress", "rawjson", "--no-cache", "-o", "type=oci,dest=b.tar")
+	theirs := shape(x.events(buildx, "build", "app", "--builder", "far", "--progress", "rawjson", "--no-cache", "--provenance=false", "-o", "type=oci,dest=a.tar"))
+	ours := shape(x.events("archbuild", "app", "--builder", "far", "--progress", "rawjson", "--no-cache", "-o", "type=oci,dest=b.tar"))
 	if diff := cmp.Diff(theirs, ours); diff != "" {
 		t.Errorf("the forms of raw JSON differ (-buildx +archbuild):\n%s", diff)
 	}
@@ -113,16 +112,32 @@ func passOn(conn net.Conn, socket string) {
 	io.Copy(conn, to)
 }
 
-// rawJSON runs a build and lists which keys its events have, and those of their parts.
-func (x tools) rawJSON(program string, args ...string) map[string][]string {
+// events runs a build whose progress is raw JSON.
+func (x tools) events(program string, args ...string) []map[string][]map[string]any {
 	x.Helper()
 	cmd := exec.CommandContext(x.Context(), program, args...)
 	cmd.Env, cmd.Dir = x.env, x.dir
 	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = os.Stdout, &stderr
+	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
 		x.Fatalf("%s: %v\n%s", program, err, &stderr)
 	}
+	var list []map[string][]map[string]any
+	for line := range bytes.Lines(stderr.Bytes()) {
+		if !bytes.HasPrefix(line, []byte("{")) { // buildx warns in plain words
+			continue
+		}
+		var event map[string][]map[string]any
+		if err := json.Unmarshal(line, &event); err != nil {
+			x.Fatalf("%s: %s is no event: %v", program, line, err)
+		}
+		list = append(list, event)
+	}
+	return list
+}
+
+// shape lists which keys events have, and those of their parts.
+func shape(events []map[string][]map[string]any) map[string][]string {
 	keys := map[string]map[string]bool{}
 	note := func(of, key string) {
 		if keys[of] == nil {
@@ -130,11 +145,7 @@ func (x tools) rawJSON(program string, args ...string) map[string][]string {
 		}
 		keys[of][key] = true
 	}
-	for line := range bytes.Lines(stderr.Bytes()) {
-		var event map[string][]map[string]any
-		if err := json.Unmarshal(line, &event); err != nil {
-			x.Fatalf("%s: %s is no event: %v", program, line, err)
-		}
+	for _, event := range events {
 		for kind, parts := range event {
 			note("event", kind)
 			for _, part := range parts {

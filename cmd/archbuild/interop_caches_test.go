@@ -1,13 +1,15 @@
 package main
 
 import (
+	"encoding/base64"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/internal/fixtures"
+	"github.com/archbuild/archbuild/internal/registrytest"
 )
 
 // TestBuildxAndArchbuildReadEachOthersCaches: what one of them has built for two platforms, the other one
@@ -36,11 +38,11 @@ func TestBuildxAndArchbuildReadEachOthersCaches(t *testing.T) {
 	x.run("archbuild", "ours", platforms, "-q", "--state", first, "-o", "type=cacheonly", "--cache-to", "type=local,dest=cache-ours,mode=max")
 	x.run("archbuild", "base", "-q", "--state", second, "-o", "type=cacheonly")
 	x.run(buildx, "create", "--name", "second", "--driver", "remote", socket)
-	if n := x.cached(buildx, "build", "--builder", "second", "ours", platforms, "--progress", "plain", "--provenance=false", "--cache-from", "type=local,src=cache-ours"); n != 4 {
+	if n := x.cached(buildx, "build", "--builder", "second", "ours", platforms, "--provenance=false", "--cache-from", "type=local,src=cache-ours"); n != 4 {
 		t.Errorf("buildx finds %d of 4 steps that archbuild has built", n)
 	}
 	x.run(buildx, "build", "--builder", "second", "theirs", platforms, "--provenance=false", "--cache-to", "type=local,dest=cache-theirs,mode=max")
-	if n := x.cached("archbuild", "theirs", platforms, "--state", first, "--progress", "plain", "-o", "type=cacheonly", "--cache-from", "type=local,src=cache-theirs"); n != 4 {
+	if n := x.cached("archbuild", "theirs", platforms, "--state", first, "-o", "type=cacheonly", "--cache-from", "type=local,src=cache-theirs"); n != 4 {
 		t.Errorf("archbuild finds %d of 4 steps that buildx has built", n)
 	}
 }
@@ -59,14 +61,43 @@ func (x tools) folder(name string, files map[string]string) {
 	}
 }
 
-// cached runs a build and counts the steps that a cache answered.
+// cached runs a build and counts the COPY steps that a cache answered.
 func (x tools) cached(program string, args ...string) int {
 	x.Helper()
-	cmd := exec.CommandContext(x.Context(), program, args...)
-	cmd.Env, cmd.Dir = x.env, x.dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		x.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	found := map[string]bool{}
+	for _, event := range x.events(program, append(args, "--progress", "rawjson")...) {
+		for _, vertex := range event["vertexes"] {
+			name, _ := vertex["name"].(string)
+			if cached, _ := vertex["cached"].(bool); cached && strings.Contains(name, "COPY") {
+				found[name] = true
+			}
+		}
 	}
-	return strings.Count(string(out), " CACHED\n")
+	return len(found)
+}
+
+// TestCachesInARegistryThatAsksWhoYouAre: the node gets the login for the registry of a cache, which no
+// base names, and what archbuild itself reads and writes there goes with the same one.
+func TestCachesInARegistryThatAsksWhoYouAre(t *testing.T) {
+	requireMachine(t)
+	x := newTools(t)
+	seen := watch(t, x.dir)
+	private := registrytest.NewProxy(t, registrytest.Start(t, registrytest.Memory), registrytest.Config{Auth: &registrytest.Auth{User: "me", Password: "secret", Life: time.Hour}})
+	login := base64.StdEncoding.EncodeToString([]byte("me:secret"))
+	x.folder("docker_config", map[string]string{"config.json": `{"auths": {"` + private.Addr + `": {"auth": "` + login + `"}}}`})
+	x.folder("app", map[string]string{"Dockerfile": "FROM scratch\nCOPY one /\nCOPY two /\n", "one": "1", "two": "2"})
+	x.env = append(x.env, "XDG_RUNTIME_DIR=")
+	const platforms = "--platform=linux/amd64,linux/arm64"
+	for i, flag := range []string{"--cache-to", "--cache-from"} {
+		state := filepath.Join(x.dir, "state"+flag)
+		t.Cleanup(func() { endEngine(t, state, seen) })
+		n := x.cached("archbuild", "app", platforms, "--state", state, "-o", "type=cacheonly", flag, "type=registry,ref="+private.Addr+"/private/cache:1")
+		if n != 4*i {
+			t.Errorf("%s: %d steps are cached", flag, n)
+		}
+	}
+	x.folder("docker_config", map[string]string{"config.json": "{}"})
+	if _, err := x.try("archbuild", "app", platforms, "--state", filepath.Join(x.dir, "state--cache-to"), "-q", "--no-cache", "-o", "type=cacheonly", "--cache-to", private.Addr+"/private/cache:1"); err == nil {
+		t.Error("a stranger can write the cache")
+	}
 }
