@@ -39,7 +39,7 @@ type command func(ts *testscript.TestScript, args []string) error
 //	no-emulator VARIABLE                 names a platform that this machine cannot run
 //	is-digest FILE                       a file (or stdout) holds a digest and nothing else
 //	config-digest LAYOUT PLATFORM        prints the digest of an image's config
-//	docker-engine classic|containerd     starts a Docker engine with this store for the rest of the script; DOCKER_HOST is its address
+//	docker-engine classic|newer-classic|containerd  starts a Docker engine with this store for the rest of the script; DOCKER_HOST is its address
 //	docker ARG…                          runs the docker command
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
 //	serve-git FOLDER                     serves repositories and files; see serveGit
