@@ -28,15 +28,20 @@ const base = "library/debian:bookworm-slim"
 var aliases = []string{"library/busybox:latest", "library/busybox:stable", "library/alpine:latest"}
 
 // addUser is as much of busybox' adduser as they call.
-const addUser = "#!/bin/sh\nfor name; do :; done\necho \"$name:x:1000:1000::/:/bin/sh\" >> /etc/passwd\necho \"$name:x:1000:\" >> /etc/group\n"
+const addUser = `#!/bin/sh
+for name; do :; done
+id=$((997 + $(wc -l < /etc/passwd)))
+echo "$name:x:$id:$id::/:/bin/sh" >> /etc/passwd
+echo "$name:x:$id:" >> /etc/group
+`
 
 // pushAliases makes the aliases in the hub.
 func pushAliases(t *testing.T, hub *fixtures.Hub) {
 	t.Helper()
 	for _, alias := range aliases {
 		files := map[string]string{
-			"etc/passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", "etc/group": "root:x:0:root\nwheel:x:10:root\nnobody:x:65534:\n",
-			"usr/sbin/adduser": addUser,
+			"etc/passwd": "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n", "etc/group": "root:x:0:root\ndaemon:x:1:\nwheel:x:10:root\nnobody:x:65534:\n",
+			"usr/sbin/adduser": addUser, "usr/bin/mount": "#!/bin/sh\nexec cat /proc/mounts\n",
 		}
 		if strings.Contains(alias, "alpine") {
 			files["etc/alpine-release"] = "3.20.0\n"

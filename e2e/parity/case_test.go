@@ -30,6 +30,8 @@ type parityCase struct {
 	args, archbuildArgs []string
 	buildxArgs          map[string][]string
 	env                 []string
+	// stdin is the file that both read from standard input, or empty.
+	stdin string
 	// syntax is a line "# syntax=" that archbuild finds in the Dockerfile, and buildx, which would pull that image, does not.
 	syntax string
 	files  []txtar.File
@@ -135,6 +137,8 @@ func (c *parityCase) read(line string) error {
 		c.buildxArgs[platform] = words
 	case "env":
 		c.env = append(c.env, words...)
+	case "stdin":
+		c.stdin = text
 	case "syntax":
 		c.syntax = text
 	default:
@@ -231,7 +235,7 @@ func repository(name, folder string) error {
 	script := `git init -q -b main . && git add . && git commit -q -m first && git tag v1 && git clone -q --bare . "$1" && git -C "$1" config http.receivepack false`
 	cmd := exec.Command("sh", "-ec", script, "sh", name)
 	cmd.Dir = folder
-	date := fmt.Sprintf("%d +0000", epoch)
+	date := fmt.Sprintf("%d +0000", epoch-1000) // before the epoch, so that it is seen in an image
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date,
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.org", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.org")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -30,7 +30,7 @@ func forms() []string {
 		"cmd exec", "cmd shell", "entrypoint exec", "entrypoint shell",
 		"# escape", "# check",
 		"output: oci", "output: layout", "output: docker", "output: local", "output: tar", "output: push", "output: image", "output: compressed", "output: docker-types",
-		"syntax:", "crlf:", "bom:", "open-end:", "tar:", "repository:", "link:",
+		"syntax:", "crlf:", "bom:", "open-end:", "tar:", "repository:", "link:", "stdin:",
 		"--target", "--build-arg", "--build-context", "--secret", "--label", "--file", "--ssh", "--allow", "--network", "--shm-size", "--ulimit", "--add-host", "--cache-to", "--no-cache-filter",
 		"docker-image://", "oci-layout://", "buildx", ".dockerignore", "Dockerfile.dockerignore",
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -154,16 +155,16 @@ func (w *world) listen(socket string) error {
 
 // run starts a program in dir and returns all that it said.
 func (w *world) run(ctx context.Context, dir, program string, args ...string) (string, error) {
-	return w.runIn(ctx, dir, nil, program, args...)
+	return w.runIn(ctx, dir, nil, nil, program, args...)
 }
 
-// runIn is run with more variables in the environment.
-func (w *world) runIn(ctx context.Context, dir string, env []string, program string, args ...string) (string, error) {
+// runIn is run with more variables in the environment, and something to read.
+func (w *world) runIn(ctx context.Context, dir string, env []string, stdin io.Reader, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = dir, append(w.env[:len(w.env):len(w.env)], env...)
-	cmd.WaitDelay = time.Second
+	cmd.Stdin, cmd.WaitDelay = stdin, time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
