@@ -205,8 +205,9 @@ func closeInherited(last int) error {
 
 // own takes the state lock, waiting for a predecessor that is on its way out. If
 // the predecessor turns out to be alive and serving, the answer is nil: another
-// run was quicker, and nothing is left to do.
-func (c childOptions) own() (*os.File, error) {
+// run was quicker, and nothing is left to do. So it is if the run that waits for
+// this engine has ended by now: nobody wants it.
+func (c childOptions) own(say *os.File) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	take := waitLock
@@ -218,6 +219,12 @@ func (c childOptions) own() (*os.File, error) {
 		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		lock, err := take(short, c.lock)
 		cancel()
+		if nobodyReads(say) {
+			if lock != nil {
+				lock.Close()
+			}
+			return nil, nil
+		}
 		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 			return lock, err
 		}
@@ -232,9 +239,16 @@ func (c childOptions) own() (*os.File, error) {
 	}
 }
 
+// nobodyReads says whether the other end of a pipe is closed.
+func nobodyReads(w *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(w.Fd())}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1 && fds[0].Revents&unix.POLLERR != 0
+}
+
 // serve is the engine from start to end.
 func (c childOptions) serve(say *os.File) error {
-	lock, err := c.own()
+	lock, err := c.own(say)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func remains(t *testing.T, state, token string, ids map[string]bool) []string {
 		}
 	}
 	bundles, _ := filepath.Glob(state + "/buildkit-*/*/executor/*/config.json")
-	temps, _ := filepath.Glob(state + "/buildkit-*/tmp/*")
+	temps, _ := filepath.Glob(state + "/run/tmp/*")
 	return append(append(found, bundles...), temps...)
 }
 

@@ -131,25 +131,31 @@ func (l layout) askToEnd(ctx context.Context) bool {
 }
 
 // waitEnd takes the state lock once the engine has let go of it. When that takes
-// too long it kills the recorded process.
+// too long it kills the recorded process. One that starts just now has the lock
+// for a while before it is recorded.
 func (l layout) waitEnd(ctx context.Context, r record, patience time.Duration) (*os.File, error) {
-	patient, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	lock, err := waitLock(patient, l.lock)
+	lock, err := l.waitFree(ctx, patience)
 	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return lock, err
 	}
-	sent := killIf(r.PID, r.isAlive)
-	if lock, err := l.waitKilled(ctx, time.Second); err == nil {
-		return lock, nil
+	for began := time.Now(); time.Since(began) < stopTimeout && ctx.Err() == nil; {
+		if now, err := l.readRecord(); err == nil && now.PID != 0 {
+			r = now
+		}
+		killIf(r.PID, r.isAlive)
+		if lock, err := l.waitFree(ctx, time.Second); err == nil {
+			return lock, nil
+		}
+		killIf(r.Keeper, r.keeperIsAlive)
 	}
-	if !killIf(r.Keeper, r.keeperIsAlive) && !sent {
-		return nil, fmt.Errorf("the engine of %s does not end, and its process is not known", l.state)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	return l.waitKilled(ctx, stopTimeout)
+	return nil, fmt.Errorf("the engine of %s does not end", l.state)
 }
 
-func (l layout) waitKilled(ctx context.Context, patience time.Duration) (*os.File, error) {
+// waitFree takes the state lock within a time.
+func (l layout) waitFree(ctx context.Context, patience time.Duration) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return waitLock(ctx, l.lock)

@@ -63,7 +63,7 @@ func (c *containers) note() {
 // temporary files.
 func (c *containers) remains(state string) []string {
 	found := append(mountsBelow(state), processesOf(state)...)
-	for _, pattern := range []string{"/run/*.sock", "/buildkit-*/*/executor/*/config.json", "/buildkit-*/tmp/*", "/store/ingest/*"} {
+	for _, pattern := range []string{"/run/*.sock", "/buildkit-*/*/executor/*/config.json", "/run/tmp/*", "/store/ingest/*"} {
 		paths, _ := filepath.Glob(state + pattern)
 		found = append(found, paths...)
 	}
