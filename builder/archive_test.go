@@ -4,7 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -20,6 +22,19 @@ type entry struct {
 
 func archive(t *testing.T, entries []entry) (*builder.Archive, error) {
 	t.Helper()
+	folder := t.TempDir()
+	a, err := builder.OpenArchive(t.Context(), bytes.NewReader(tarOf(t, entries)), folder)
+	if left, _ := os.ReadDir(folder); len(left) > 0 {
+		t.Errorf("%s has a name", left[0].Name())
+	}
+	if a != nil {
+		t.Cleanup(a.Close)
+	}
+	return a, err
+}
+
+func tarOf(t *testing.T, entries []entry) []byte {
+	t.Helper()
 	var data bytes.Buffer
 	w := tar.NewWriter(&data)
 	for _, e := range entries {
@@ -34,15 +49,7 @@ func archive(t *testing.T, entries []entry) (*builder.Archive, error) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	a, err := builder.OpenArchive(t.Context(), &data, folder)
-	if left, _ := os.ReadDir(folder); len(left) > 0 {
-		t.Errorf("%s has a name", left[0].Name())
-	}
-	if a != nil {
-		t.Cleanup(a.Close)
-	}
-	return a, err
+	return data.Bytes()
 }
 
 func TestTheFilesOfAnArchiveAreThoseThatTarWouldUnpack(t *testing.T) {
@@ -109,4 +116,61 @@ func TestABrokenArchiveIsToldSo(t *testing.T) {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}
+}
+
+// Whatever is read as an archive is a file system: what is listed can be read, to the
+// length that is told.
+func TestADamagedArchiveIsReadOrRefused(t *testing.T) {
+	whole := tarOf(t, []entry{
+		{"a", "", "12", tar.TypeReg}, {"d/../../b", "", "3", tar.TypeReg}, {"l", "/d/x", "", tar.TypeSymlink}, {"h", "a", "", tar.TypeLink}, {"a/in", "", "4", tar.TypeReg},
+	})
+	random := rand.New(rand.NewPCG(1, 2))
+	read, folder := 0, t.TempDir()
+	for range 2000 {
+		data := bytes.Clone(whole[:len(whole)-random.IntN(3)*512])
+		for range random.IntN(4) {
+			header := data[random.IntN(len(data)/512)*512:][:512]
+			header[random.IntN(512)] = byte(random.IntN(256))
+			sum(header)
+		}
+		a, err := builder.OpenArchive(t.Context(), bytes.NewReader(data), folder)
+		if err != nil {
+			continue
+		}
+		read++
+		err = fs.WalkDir(a.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+			if !fs.ValidPath(name) { // a name that fs.FS does not know
+				return nil
+			}
+			if err != nil || !entry.Type().IsRegular() {
+				return err
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			content, err := fs.ReadFile(a.Files(), name)
+			if err == nil && int64(len(content)) != info.Size() {
+				t.Errorf("%s has %d bytes and not %d", name, len(content), info.Size())
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		a.Close()
+	}
+	if read < 100 {
+		t.Errorf("%d of the archives were read", read)
+	}
+}
+
+// sum mends the checksum of a header.
+func sum(header []byte) {
+	copy(header[148:156], "        ")
+	total := 0
+	for _, b := range header {
+		total += int(b)
+	}
+	copy(header[148:156], fmt.Sprintf("%06o\x00 ", total))
 }

@@ -78,6 +78,9 @@ func (e *Error) Hint() string {
 	if e.ExitCode != 0 {
 		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows more of its output, --platform %s builds this one alone", e.Line, e.Platform)
 	}
+	if e.ExitCode == 0 && strings.Contains(e.Source, "type=ssh") {
+		return "a step is offered what --ssh names and nothing else: --ssh ID, where ID is default unless the mount names another"
+	}
 	if e.Line > 0 {
 		return fmt.Sprintf("look at line %d of the Dockerfile", e.Line)
 	}
