@@ -24,7 +24,7 @@ func (e *NoEngineError) Unwrap() error { return e.Err }
 
 // Hint is the one thing to do next.
 func (e *NoEngineError) Hint() string {
-	return "start Docker (sudo systemctl start docker), or write a file instead: -o type=docker,dest=FILE"
+	return "start Docker (sudo systemctl start docker, or Docker Desktop), or write a file instead: -o type=docker,dest=FILE"
 }
 
 // UnreachableError says that an engine could not be talked to.
@@ -58,7 +58,7 @@ func (e *UnreachableError) Hint() string {
 	case strings.HasPrefix(e.Address, "ssh:"):
 		return "see whether `ssh HOST docker info` works"
 	case e.refused() && e.From == "":
-		return "start Docker: sudo systemctl start docker"
+		return "start Docker: sudo systemctl start docker, or Docker Desktop"
 	case e.From != "":
 		return "start that engine, or set " + e.From + " to one that runs"
 	}
