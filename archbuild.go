@@ -53,7 +53,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	}
 	plans, err := run.decide(ctx, services, at)
 	if err != nil || opts.DryRun {
-		return Outcome{Plans: plans}, err
+		return Outcome{Plans: at.told(plans)}, err
 	}
 	if err := run.checkPrivileges(services, plans); err != nil {
 		return Outcome{Plans: plans}, err

@@ -24,6 +24,8 @@ type place struct {
 	// name is "engine" or the node's address.
 	name     string
 	platform platform.Platform
+	// unable is why nothing could be built there now, where that is to be told only.
+	unable error
 	// current says that its BuildKit is the one this program was made with.
 	current bool
 	// runs tells how programs of a platform run there.
@@ -32,6 +34,17 @@ type place struct {
 	open func(context.Context) (node *builder.Node, close func(), err error)
 	// close ends what finding the place has opened.
 	close func()
+}
+
+// told adds to plans why they cannot be carried out there now.
+func (p place) told(plans []plan.Plan) []plan.Plan {
+	if p.unable == nil {
+		return plans
+	}
+	for i := range plans {
+		plans[i].Notes = append(plans[i].Notes, fmt.Sprintf("nothing can be built here yet: %v; %s", p.unable, hintOf(p.unable)))
+	}
+	return plans
 }
 
 // foreign says whether programs of a platform do not run natively there. Where
@@ -113,15 +126,15 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	if err != nil {
 		return place{}, err
 	}
-	if !o.DryRun {
+	unable := engine.Check(ctx)
+	if unable != nil && !o.DryRun {
 		// What keeps the engine from running is said before registries are asked.
-		if err := engine.Check(ctx); err != nil {
-			return place{}, err
-		}
+		return place{}, unable
 	}
 	runs := localRuns(ctx, host)
 	return place{
-		name: engineName, platform: host.Platform, current: true, close: func() {},
+		unable: unable,
+		name:   engineName, platform: host.Platform, current: true, close: func() {},
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
