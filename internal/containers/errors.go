@@ -57,10 +57,8 @@ func (e *UnreachableError) Hint() string {
 		return "join the group docker (sudo usermod -aG docker $USER) and log in again, or write a file instead: -o type=docker,dest=FILE"
 	case strings.HasPrefix(e.Address, "ssh:"):
 		return "see whether `ssh HOST docker info` works"
-	case e.refused() && e.From == "":
-		return "start Docker: sudo systemctl start docker, or Docker Desktop"
 	case e.From != "":
-		return "start that engine, or set " + e.From + " to one that runs"
+		return "start that engine, or set DOCKER_HOST to one that runs"
 	}
 	return "see whether `docker info` works"
 }
