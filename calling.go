@@ -195,6 +195,7 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 	if err != nil {
 		return builder.Answer{}, err
 	}
+	sources.Store = "" // nothing comes of it
 	sources.Hosts = r.hostsOf(p, imagesOfFile(from.template))
 	session, err := builder.Start(ctx, node, sources)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/imagetree"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -44,6 +45,27 @@ func (r run) metadata(s service, index manifest.Index, results []manifest.Result
 		return nil, fmt.Errorf("writing metadata: %w", err)
 	}
 	return append(body, '\n'), nil
+}
+
+// tellWarnings says what BuildKit's rules for Dockerfiles have found, as buildx does
+// after a build.
+func (r run) tellWarnings(s service, built []builder.Result) {
+	warnings := builder.Warnings(built, s.template.Name, s.template.Source)
+	if mode := r.progressMode(); len(warnings) == 0 || mode == "quiet" || mode == "rawjson" {
+		return
+	}
+	plural := "s"
+	if len(warnings) == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(r.Stderr, "\n%d warning%s found (--check shows the lines):\n", len(warnings), plural)
+	for i, w := range warnings {
+		if i == shownWarnings {
+			fmt.Fprintf(r.Stderr, " - and %d more\n", len(warnings)-i)
+			break
+		}
+		fmt.Fprintf(r.Stderr, " - %s\n", ui.Line(string(w.Short)))
+	}
 }
 
 // addProvenance adds what each platform's provenance says, as far as there is one:

@@ -37,6 +37,7 @@ func (r run) service(ctx context.Context, node *builder.Node, at place, s servic
 	a := &attempt{run: r, service: s, place: at, node: node, plan: p, built: built, image: &image, again: map[int]string{}, was: p.Jobs}
 	a.plan.Jobs = slices.Clone(p.Jobs)
 	results, err := a.settle(ctx)
+	r.tellWarnings(s, a.built)
 	if ctx.Err() == nil { // what was built is worth keeping, whatever becomes of the image
 		err = errors.Join(err, r.finishCaches(ctx, s, a.built))
 	}
