@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit statuses, the same for every verb.
@@ -167,12 +168,18 @@ func usageStatus(c *cobra.Command) {
 
 // flagError names the nearest flag when one was mistyped.
 func flagError(c *cobra.Command, err error) error {
-	text := err.Error()
-	_, name, found := strings.Cut(text, "unknown flag: --")
-	if !found {
+	missing := new(pflag.NotExistError)
+	if !errors.As(err, &missing) {
 		return usageError{err, c.CommandPath()}
 	}
-	name, _, _ = strings.Cut(name, "=")
+	name := missing.GetSpecifiedName()
+	if letters, _, _ := strings.Cut(missing.GetSpecifiedShortnames(), "="); letters != "" {
+		// -platform: the letters of a word with one dash are flags each.
+		if near := nearestFlag(c, letters); near != "" {
+			return usageError{fmt.Errorf("unknown flag -%s; did you mean %s?", letters, near), c.CommandPath()}
+		}
+		return usageError{err, c.CommandPath()}
+	}
 	if instead, known := buildxFlags[name]; known {
 		return notYet{name, instead}
 	}
