@@ -119,6 +119,11 @@ func (o Options) readBuilder(c chosen) (buildxBuilder, error) {
 	return b, nil
 }
 
+// BuilderNames are the names of buildx's builders, for the completion of command lines.
+func (o Options) BuilderNames() []string {
+	return builderNames(filepath.Join(o.buildxDir(), "instances"))
+}
+
 func builderNames(folder string) []string {
 	entries, _ := os.ReadDir(folder)
 	var names []string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -111,6 +112,12 @@ func completeFlag(f *pflag.Flag) cobra.CompletionFunc {
 			return matching(stageNames(c, args), typed), cobra.ShellCompDirectiveNoFileComp
 		case "OUTPUT":
 			return matching(outputTypes(usage), typed), cobra.ShellCompDirectiveNoSpace
+		case "CACHE", "ATTESTATION":
+			return matching(typesIn.FindAllString(usage, -1), typed), cobra.ShellCompDirectiveNoSpace
+		}
+		if f.Name == "builder" {
+			opts := archbuild.Options{System: archbuild.System{Environ: os.Environ()}}
+			return matching(opts.BuilderNames(), typed), cobra.ShellCompDirectiveNoFileComp
 		}
 		if words := wordsIn(f.Usage); len(words) > 0 {
 			return matching(words, typed), cobra.ShellCompDirectiveNoFileComp
@@ -180,9 +187,12 @@ func outputTypes(usage string) []string {
 	return out
 }
 
+// typesIn are the types in the help of a flag that takes one of several.
+var typesIn = regexp.MustCompile(`type=[a-z]+`)
+
 // listed is where a flag's help lists the words that it takes: after the name of
 // its value, as in "a `MODE`: auto, off (default auto)".
-var listed = regexp.MustCompile("`(?:MODE|TYPE|PROFILE|METHOD|LEVEL)`:? ([a-z0-9=|]+(?:(?:,| or|, or) [a-z0-9=|]+)*)")
+var listed = regexp.MustCompile("`(?:MODE|TYPE|PROFILE|METHOD|LEVEL|PRIVILEGE)`(?: that [a-zA-Z ]+)?:? ([a-z0-9=|.]+(?:(?:,| or|, or) [a-z0-9=|.]+)*)")
 
 // wordsIn are the words that a flag's help lists.
 func wordsIn(usage string) []string {
