@@ -29,8 +29,10 @@ var arrows = map[string][]string{
 	// like others. What a plain user's engine needs and registers, detect shows.
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
 	"builder":        {"plan", "builder/engine"},
-	"verify":         {"internal/ocistore", "internal/imagetree"},
-	"manifest":       {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
+	// What legs of a matrix and the assembling job tell each other: plain data.
+	"ci":       {},
+	"verify":   {"internal/ocistore", "internal/imagetree"},
+	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
@@ -48,14 +50,15 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest"},
-	"cmd/archbuild": {".", "builder/engine", "internal/ui", "internal/nearest"},
+	// It names the formats of a plan.
+	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "manifest/spec"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 

@@ -66,9 +66,19 @@ type Options struct {
 	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
 	Node string
 	BuildFlags
+	Leg
 	Engine
 	Registries
 	Release
+}
+
+// Leg is what a user can say of a build that is one job of a matrix.
+type Leg struct {
+	// Record is where the record goes: a file, a folder, or registry. Images are then
+	// pushed by digest and no tag moves.
+	Record string
+	// Run is the pipeline that the leg belongs to; empty means what the CI says.
+	Run string
 }
 
 // Release is what a user can say of moving tags.

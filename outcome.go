@@ -28,6 +28,8 @@ type Image struct {
 	Outputs   []manifest.Written `json:"outputs,omitempty"`
 	Loaded    []Loaded           `json:"loaded,omitempty"`
 	Pushed    *manifest.Pushed   `json:"pushed,omitempty"`
+	// Records of its platforms, where it is a part of a matrix and so has no index.
+	Records []Recorded `json:"records,omitempty"`
 }
 
 // Built is one platform of an image.

@@ -88,7 +88,7 @@ func (r run) flagNotes() []string {
 	if len(r.allow) > 0 {
 		notes = append(notes, "RUN may have the privileges "+strings.Join(r.allow, ", "))
 	}
-	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes())
+	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes(), r.recordNotes())
 }
 
 // builderOptions are those that hold for all jobs of a plan.
@@ -111,7 +111,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 		return builder.Sources{}, fmt.Errorf("finding %s: %w", resultsFolder, err)
 	}
 	return builder.Sources{
-		Context: s.context.Context, Results: out, Rewrites: rewrites(s, p), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
+		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
 		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir,
 	}, nil
 }

@@ -109,6 +109,7 @@ func (o Options) check() (run, error) {
 	note(meant("--bases", o.BasesMode, err))
 	note(o.checkWords())
 	note(r.checkNames())
+	note(r.checkRecord())
 	note(r.checkFiles())
 	note(verify.CheckGlobs(o.VerifyAllow))
 	r.registry, r.mirrors, err = o.registryClient()

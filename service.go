@@ -24,6 +24,10 @@ func (r run) service(ctx context.Context, node *builder.Node, at place, s servic
 	if err != nil {
 		return image, err
 	}
+	leg, err := r.leg(ctx, s, p)
+	if err != nil {
+		return image, err
+	}
 	release, err := r.store.hold(ctx)
 	if err != nil {
 		return image, err
@@ -43,6 +47,9 @@ func (r run) service(ctx context.Context, node *builder.Node, at place, s servic
 	}
 	if err != nil {
 		return image, err
+	}
+	if r.Record != "" {
+		return image, leg.deliver(ctx, a.plan, results, &image)
 	}
 	index, err := manifest.Assemble(ctx, manifest.Store{Dir: r.store.dir}, results, r.annotations, r.profile)
 	if err != nil {

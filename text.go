@@ -163,6 +163,9 @@ func (i Image) writeText(w io.Writer) error {
 	if err := ui.Table(w, []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}, rows); err != nil {
 		return err
 	}
+	if len(i.Records) > 0 {
+		return i.writeRecords(w)
+	}
 	if i.Digest == "" {
 		fmt.Fprintln(w, "no index was made")
 		return nil

@@ -115,6 +115,9 @@ func (a Annotations) CheckPushed() error {
 	return nil
 }
 
+// OfIndex are those of the index itself, by key.
+func (a Annotations) OfIndex() map[string]string { return a.at(LevelIndex, platform.Platform{}) }
+
 // HasLevel tells whether any annotation is of this level.
 func (a Annotations) HasLevel(level Level) bool {
 	return slices.ContainsFunc(a, func(one Annotation) bool { return one.Level == level })

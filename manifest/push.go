@@ -25,6 +25,9 @@ type PushOptions struct {
 	// IfMatch is what a tag has to name for it to be moved; empty means whatever. A
 	// tag that is new, or names the image already, is always right.
 	IfMatch digest.Digest
+	// Was holds what tags named when somebody looked, by full name; empty is a tag that was
+	// new. One that names something else by now is not moved: *AppendError.
+	Was map[string]digest.Digest
 	// ChildTags is a pattern for tags of the image of each platform; see ChildTag.
 	ChildTags string
 	// Journal remembers what was confirmed, for the next try.
@@ -93,6 +96,11 @@ func (p *parcel) address(opts PushOptions) error {
 	}
 	p.repos = repos
 	p.moves, err = p.shipment.moves(tags, opts.ChildTags)
+	for _, m := range p.moves {
+		if was, looked := opts.Was[m.name]; looked && m.was == nil {
+			m.was = &was
+		}
+	}
 	return err
 }
 
@@ -111,7 +119,7 @@ func pushAll(ctx context.Context, reg *registry.Client, parcels []*parcel, opts 
 	for i := range done {
 		done[i].Tags, done[i].References = []Tag{}, []string{}
 	}
-	if opts.IfMatch != "" { // Nothing is sent for tags that may not move.
+	if opts.IfMatch != "" || len(opts.Was) > 0 { // Nothing is sent for tags that may not move.
 		if err := each(moves, func(m *move) error { return t.look(ctx, m) }); err != nil {
 			tell()
 			return done, err

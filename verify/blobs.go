@@ -236,6 +236,7 @@ func (k *check) look(ctx context.Context, n *imagetree.Node) (audited, error) {
 	}
 	report, err := Image(ctx, img, Options{
 		Platform: n.Platform, Allow: k.o.Allow, Memory: k.o.Memory, MaxBytes: k.limit(n), shared: k.layersOf(k.from),
+		BaseLayers: k.o.BaseLayers[n.Descriptor.Digest.String()],
 	})
 	if err == nil {
 		return audited{report: report}, nil

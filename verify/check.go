@@ -25,6 +25,8 @@ type CheckOptions struct {
 	Memory Memory
 	// Deep reads every blob and compares its digest.
 	Deep bool
+	// BaseLayers is Options.BaseLayers of images, by the digest of their manifest.
+	BaseLayers map[string]int
 	// MaxBytes bounds what the layers of an image unpack to. 0 means 4 GiB and a
 	// hundred times what they have.
 	MaxBytes int64

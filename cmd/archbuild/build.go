@@ -64,6 +64,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
 	outputFlags(f, &opts)
 	releaseFlags(f, &opts.Release)
+	legFlags(f, &opts.Leg)
 	credentialFlags(f, &opts)
 	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: `KEY=VALUE`")
 	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")

@@ -14,6 +14,7 @@
 //	verify: {mode: fail, allow: [opt/firmware/*]}
 //	dockerfiles: {linux/riscv64: Dockerfile.riscv64}
 //	cross: {default: auto, build: require, docs: off}   # stages on the build platform
+//	ci: {runners: {linux/arm64: arm-machines}}          # which machines a CI takes
 //
 // The file comes with the source, so it is read with suspicion: it is bounded in
 // size and depth, every key must be known, and it can name no node, no command
@@ -44,6 +45,7 @@ type File struct {
 	Verify      Verify
 	Dockerfiles []Dockerfile
 	Cross       []Cross
+	CIRunners   []Runner
 }
 
 // Base maps a reference (or repository) to another reference.
@@ -108,7 +110,7 @@ func Load(name string, data []byte) (File, error) {
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	f := File{Name: name}
-	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles", "cross"}) {
+	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles", "cross", "ci"}) {
 		switch e.key.text {
 		case "default":
 			f.Default, _ = r.platform(r.scalar(e.value))
@@ -126,6 +128,8 @@ func Load(name string, data []byte) (File, error) {
 			f.Dockerfiles = r.dockerfiles(e.value)
 		case "cross":
 			f.Cross = r.cross(e.value)
+		case "ci":
+			f.CIRunners = r.ci(e.value)
 		}
 	}
 	if len(r.errs) == 0 {

@@ -1,0 +1,137 @@
+package ci
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Formats are the words of --format.
+func Formats() []string { return []string{"github", "gitlab", "make", "json"} }
+
+// Write gives the plan in one of Formats.
+func (p Plan) Write(format string) ([]byte, error) {
+	switch format {
+	case "github":
+		return p.github()
+	case "gitlab":
+		return p.gitlab(), nil
+	case "make":
+		return p.make(), nil
+	}
+	return p.JSON()
+}
+
+// github is the value of a job's strategy.matrix, on one line.
+func (p Plan) github() ([]byte, error) {
+	type include struct {
+		Platform string `json:"platform"`
+		Runner   string `json:"runner"`
+		Args     string `json:"args"`
+		Name     string `json:"name"`
+	}
+	matrix := struct {
+		Include []include `json:"include"`
+	}{[]include{}}
+	for _, leg := range p.Legs() {
+		matrix.Include = append(matrix.Include, include{leg.Platform.String(), leg.Runner, Quoted(leg.Args), leg.Name})
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(matrix); err != nil {
+		return nil, fmt.Errorf("writing the matrix: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Quoted is a list of arguments as a POSIX shell reads it.
+func Quoted(args []string) string {
+	var words []string
+	for _, arg := range args {
+		plain := arg != "" && strings.Trim(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-") == ""
+		if !plain {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// gitlab is a child pipeline: a job for each leg, and one for each service that
+// assembles. Its strings are written as JSON, which YAML reads.
+func (p Plan) gitlab() []byte {
+	var out bytes.Buffer
+	fmt.Fprintln(&out, "stages: [build, assemble]")
+	for _, s := range p.Services {
+		for _, leg := range s.Legs {
+			fmt.Fprintf(&out, "\n%s:\n  stage: build\n", text(leg.Name))
+			if leg.Runner != "" {
+				fmt.Fprintf(&out, "  tags: [%s]\n", text(leg.Runner))
+			}
+			fmt.Fprintf(&out, "  script:\n    - %s\n", text("archbuild build "+Quoted(leg.Args)))
+			p.artifacts(&out)
+		}
+		fmt.Fprintf(&out, "\n%s:\n  stage: assemble\n", text(s.Name+"-assemble"))
+		fmt.Fprintf(&out, "  script:\n    - %s\n", text("archbuild "+Quoted(p.Assemble(s))))
+	}
+	return out.Bytes()
+}
+
+func (p Plan) artifacts(out *bytes.Buffer) {
+	if p.Record != Registry {
+		fmt.Fprintf(out, "  artifacts: {paths: [%s]}\n", text(p.Record))
+	}
+}
+
+// text is a YAML string.
+func text(s string) string {
+	body, _ := json.Marshal(s) // of a string it never fails
+	return string(body)
+}
+
+// Registry is the word for records that are kept in the registry itself.
+const Registry = "registry"
+
+// Assemble are the arguments by which the records of a service become one image.
+func (p Plan) Assemble(s Service) []string {
+	args := []string{"ci", "assemble"}
+	for _, tag := range s.Tags {
+		args = append(args, "-t", tag)
+	}
+	var names []string
+	for _, platform := range s.Platforms {
+		names = append(names, platform.String())
+	}
+	args = append(args, "--require", strings.Join(names, ","))
+	if p.Run != "" {
+		args = append(args, "--run", p.Run)
+	}
+	return append(args, p.Record)
+}
+
+// make is a file of rules: ci-assemble needs ci-SERVICE, which needs one target for each
+// leg, so that make -j runs the legs side by side.
+func (p Plan) make() []byte {
+	var out bytes.Buffer
+	fmt.Fprintln(&out, "ARCHBUILD ?= archbuild")
+	phony := []string{"ci-assemble"}
+	var services, rules []string
+	for _, s := range p.Services {
+		var legs []string
+		for _, leg := range s.Legs {
+			legs = append(legs, "ci-"+leg.Name)
+			rules = append(rules, fmt.Sprintf("ci-%s:\n\t$(ARCHBUILD) build %s\n", leg.Name, escapeMake(Quoted(leg.Args))))
+		}
+		name := "ci-" + s.Name
+		services = append(services, name)
+		phony = append(append(phony, name), legs...)
+		rules = append(rules, fmt.Sprintf("%s: %s\n\t$(ARCHBUILD) %s\n", name, strings.Join(legs, " "), escapeMake(Quoted(p.Assemble(s)))))
+	}
+	fmt.Fprintf(&out, "\nci-assemble: %s\n\n%s\n.PHONY: %s\n", strings.Join(services, " "), strings.Join(rules, "\n"), strings.Join(phony, " "))
+	return out.Bytes()
+}
+
+// escapeMake keeps make from reading variables into a command.
+func escapeMake(command string) string { return strings.ReplaceAll(command, "$", "$$") }

@@ -1,0 +1,343 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/verify"
+)
+
+// CIAssembleOptions is what a user can say of the job that makes one image of what
+// the legs of a matrix pushed.
+type CIAssembleOptions struct {
+	System
+	Engine
+	Registries
+	Release
+
+	// Records are folders, files, and the word registry.
+	Records []string
+	// Tags name the index; empty means those of the plan.
+	Tags []string
+	// Require are the platforms of the whole set; each may hold several.
+	Require []string
+	// Plan is a file that ci plan wrote as JSON; it says the same, and which inputs.
+	Plan string
+	// Run names the legs that count, for records in a registry.
+	Run string
+	// Verify is fail, warn or off; empty means what the legs did. Deep reads every blob.
+	Verify      string
+	VerifyAllow []string
+	Deep        bool
+	// MetadataFile has buildx's keys, Summary is a file for Markdown; it is added to.
+	MetadataFile, Summary string
+	// DryRun collects and looks, and writes nothing to a registry.
+	DryRun bool
+}
+
+// MatchPlan is the word of --if-match for: what the tags named when the plan was made,
+// or without a plan when assembling began.
+const MatchPlan = "plan"
+
+// CIAssembled is what became of a set.
+type CIAssembled struct {
+	ci.Summary
+	MediaType string `json:"mediaType,omitempty"`
+	Size      int64  `json:"size,omitempty"`
+	// Already says that all of it was done before.
+	Already  bool             `json:"already,omitempty"`
+	Pushed   *manifest.Pushed `json:"pushed,omitempty"`
+	Findings []verify.Finding `json:"findings,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
+
+	// Bytes of the index.
+	Bytes []byte   `json:"-"`
+	names []string // of the tags
+}
+
+// CIAssemble collects the records of a set, verifies every image again, makes the
+// index and moves the tags to it, last of all and all or none. What is not exactly one whole set
+// moves nothing. Doing it twice changes nothing.
+func CIAssemble(ctx context.Context, opts CIAssembleOptions) (CIAssembled, error) {
+	j, err := opts.joiner(ctx)
+	if err != nil {
+		return CIAssembled{}, err
+	}
+	records, err := j.collect(ctx)
+	if err != nil {
+		return CIAssembled{}, err
+	}
+	return j.assemble(ctx, records)
+}
+
+// joiner is CIAssembleOptions read.
+type joiner struct {
+	CIAssembleOptions
+	client *registry.Client
+	// repos are those of the tags.
+	repos   []string
+	want    ci.Expected
+	service ci.Service // of the plan
+	several bool       // services in the plan
+	run     string
+	profile manifest.Profile
+	was     map[string]digest.Digest
+	already bool
+}
+
+// joiner reads the flags. All wrong ones are reported at once.
+func (o CIAssembleOptions) joiner(ctx context.Context) (*joiner, error) {
+	j := &joiner{CIAssembleOptions: o}
+	var failed []error
+	note := func(err error) { failed = append(failed, usage(err)) }
+	failed = append(failed, j.readPlan())
+	if len(j.Tags) == 0 {
+		note(&UsageError{errors.New("there is no tag"), "name the image: -t REGISTRY/NAME:TAG, the same as for the legs"})
+	} else {
+		note(manifest.CheckNames(j.Tags, false))
+	}
+	if len(j.Records) == 0 && len(j.service.Legs) > 0 || len(j.Records) == 0 && j.Plan == "" {
+		note(&UsageError{errors.New("there are no records"), "name their folder, their files, or the word registry"})
+	}
+	note(j.checkWords())
+	require, err := parsePlatforms("--require", j.Require, platform.Host())
+	note(err)
+	note(j.expect(require))
+	j.run, err = j.runID(j.Run, "")
+	note(err)
+	j.profile, err = manifest.ParseProfile(j.Attestations)
+	note(meant("--attestations", j.Attestations, err))
+	if j.repos, err = repositoriesOf(j.Tags); len(j.Tags) > 0 {
+		note(err)
+	}
+	j.want.Repositories = j.repos
+	if err := joinedOnce(failed); err != nil {
+		return nil, err
+	}
+	if j.client, _, err = j.base().registryClient(); err != nil {
+		return nil, err
+	}
+	return j, j.look(ctx)
+}
+
+func (o CIAssembleOptions) base() Options {
+	return Options{System: o.System, Engine: o.Engine, Registries: o.Registries, DryRun: o.DryRun}
+}
+
+func (j *joiner) checkWords() error {
+	var failed []error
+	if j.Verify != "" && !slices.Contains(words("--verify"), j.Verify) {
+		failed = append(failed, noWord("--verify", j.Verify))
+	}
+	release := j.Release
+	if release.IfMatch == MatchPlan {
+		release.IfMatch = ""
+	}
+	return errors.Join(append(failed, release.check(j.Tags), verify.CheckGlobs(j.VerifyAllow))...)
+}
+
+// readPlan takes from the plan what the command line does not say.
+func (j *joiner) readPlan() error {
+	if j.Plan == "" {
+		return nil
+	}
+	file, err := os.Open(j.Plan)
+	if err != nil {
+		return &UsageError{fmt.Errorf("--plan: %w", err), "give the file that archbuild ci plan --format json wrote"}
+	}
+	defer file.Close()
+	plan, err := ci.ReadPlan(j.Plan, file)
+	if err != nil {
+		return err
+	}
+	service, found := plan.Service(j.Tags)
+	if !found {
+		return &UsageError{fmt.Errorf("--plan %s: it has several services, and none with these tags", j.Plan), "give -t as the legs got it, for one service at a time"}
+	}
+	j.service, j.several = service, len(plan.Services) > 1
+	if len(j.Tags) == 0 {
+		j.Tags = service.Tags
+	}
+	if len(j.Records) == 0 && len(service.Legs) > 0 && plan.Record != "" {
+		j.Records = []string{plan.Record}
+	}
+	if j.Run == "" {
+		j.Run = plan.Run
+	}
+	return nil
+}
+
+// expect is the set that the plan or --require says.
+func (j *joiner) expect(require []platform.Platform) error {
+	j.want.Platforms = require
+	if j.Plan == "" {
+		return nil
+	}
+	for _, p := range require {
+		if !slices.Contains(j.service.Platforms, p) {
+			return &UsageError{fmt.Errorf("--require %s: the plan has no such platform", p), "plan it: archbuild ci plan --platform …, or leave --plan out"}
+		}
+	}
+	j.want.Platforms, j.want.Inputs = j.service.Platforms, j.service.Inputs.Digest
+	for _, r := range j.service.Kept {
+		j.want.Kept = append(j.want.Kept, r.Digest)
+	}
+	return nil
+}
+
+// look finds the run, and reads for --if-match what the tags name now.
+func (j *joiner) look(ctx context.Context) error {
+	if j.run == "" {
+		j.run = j.commit(ctx, ".")
+	}
+	if j.run == "" && slices.Contains(j.Records, ci.Registry) {
+		return noRun()
+	}
+	if j.IfMatch != MatchPlan {
+		return nil
+	}
+	j.IfMatch, j.was = "", map[string]digest.Digest{}
+	now, err := namedNow(ctx, j.client, j.Tags)
+	if err != nil {
+		return err
+	}
+	for name, d := range now {
+		if planned, ok := j.service.Named[name]; ok {
+			d = planned
+		}
+		j.was[name] = d
+	}
+	return nil
+}
+
+// namedNow is what tags name, by their full names; empty is a tag that is not there.
+func namedNow(ctx context.Context, client *registry.Client, tags []string) (map[string]digest.Digest, error) {
+	named := map[string]digest.Digest{}
+	full, err := manifest.FullNames(tags)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range full {
+		desc, err := client.Head(ctx, name)
+		if err != nil && !isMissing(err) {
+			return nil, fmt.Errorf("reading tag %s: %w", name, err)
+		}
+		named[name] = desc.Digest
+	}
+	return named, nil
+}
+
+// assemble makes the index of the records.
+func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled, error) {
+	made := CIAssembled{Summary: ci.Summary{Name: records[0].Name, Run: j.run, Commit: commitOfAll(records), Records: records}, Already: j.already, names: j.Tags}
+	index := records[0].Index
+	profile := j.profile
+	if j.Attestations == "" {
+		profile = manifest.Profile(index.Attestations)
+	}
+	var entries []manifest.Entry
+	for _, r := range records {
+		entries = append(entries, manifest.Entry{Image: r.Image, Attestations: r.Attestations})
+	}
+	a, err := manifest.Collect(ctx, j.client, j.repos[0], entries, index.Annotations, profile)
+	if err != nil {
+		return made, err
+	}
+	defer a.Close()
+	made.Digest, made.MediaType, made.Size, made.Bytes = a.Descriptor.Digest, a.Descriptor.MediaType, a.Descriptor.Size, a.Bytes
+	if j.DryRun {
+		return made, nil
+	}
+	if err := j.verify(ctx, a, &made); err != nil {
+		return made, err
+	}
+	pushed, err := a.Push(ctx, j.client, j.Tags, j.pushOptions())
+	made.Pushed = &pushed
+	if err != nil {
+		return made, err
+	}
+	if slices.Contains(j.Records, ci.Registry) {
+		made.Warnings = append(made.Warnings, j.leaveStaging(ctx, a, made.Summary)...)
+	}
+	return made, j.writeFiles(made)
+}
+
+func (j *joiner) pushOptions() manifest.PushOptions {
+	return manifest.PushOptions{
+		IfMatch: digest.Digest(j.IfMatch), Was: j.was, ChildTags: j.ChildTags, Journal: manifest.Journal{Dir: j.base().journal()},
+	}
+}
+
+// commitOfAll is that of the legs which ran last: others were kept.
+func commitOfAll(records []ci.Record) string {
+	for _, r := range slices.Backward(records) {
+		if r.Commit != "" {
+			return r.Commit
+		}
+	}
+	return ""
+}
+
+// verify brings the index into the registry, where no tag names it, and looks at all of it there.
+func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssembled) error {
+	if _, err := a.Push(ctx, j.client, j.repos, manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: j.base().journal()}}); err != nil {
+		return err
+	}
+	mode, allow, base := j.Verify, slices.Clone(j.VerifyAllow), map[string]int{}
+	for _, r := range made.Records {
+		allow = append(allow, r.Verify.Allow...)
+		base[r.Image.Digest.String()] = r.Verify.BaseLayers
+		if mode == "" {
+			mode = r.Verify.Mode
+		}
+	}
+	checker, err := verify.NewChecker(verify.CheckOptions{Allow: allow, Memory: j.base().verdicts(), Deep: j.Deep, BaseLayers: base})
+	if err != nil {
+		return err
+	}
+	name := j.repos[0] + "@" + made.Digest.String()
+	result, err := check(ctx, checker, j.client, name)
+	if err != nil {
+		return err
+	}
+	made.Findings = result.Findings
+	switch mode {
+	case "off":
+		made.Findings = nil
+		return nil
+	case "warn":
+		return nil
+	}
+	return findingsError(name, result.Findings)
+}
+
+// leaveStaging remembers what was assembled and takes the staging tags away. That the registry
+// does not let it is no failure: the image is whole.
+func (j *joiner) leaveStaging(ctx context.Context, a *manifest.Assembly, s ci.Summary) []string {
+	var warnings []string
+	for _, repo := range j.repos {
+		if !j.already {
+			if err := remember(ctx, j.client, repo, a.Descriptor, s); err != nil {
+				warnings = append(warnings, fmt.Sprintf("%v; a second run will not know that all is done", err))
+				continue // Its staging tags are all that is known of the run.
+			}
+		}
+		var platforms []platform.Platform
+		for _, r := range s.Records {
+			platforms = append(platforms, r.Platform)
+		}
+		for _, err := range unstage(ctx, j.client, repo, j.run, platforms) {
+			warnings = append(warnings, err.Error())
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,213 @@
+package archbuild
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/rewrite"
+)
+
+// inputs is what every leg of one run has in common: the files that say how to build,
+// what was asked for, and the context. Which platforms are built does not count.
+func (r run) inputs(ctx context.Context, s service) (ci.Inputs, error) {
+	parts := map[string]digest.Digest{}
+	for part, content := range map[string]any{ci.PartFiles: s.inputFiles(), ci.PartArguments: r.inputArguments()} {
+		sum, err := jsonDigest(content)
+		if err != nil {
+			return ci.Inputs{}, err
+		}
+		parts[part] = sum
+	}
+	var err error
+	if parts[ci.PartContext], err = r.inputContext(ctx, s); err != nil {
+		return ci.Inputs{}, err
+	}
+	return ci.NewInputs(parts), nil
+}
+
+func jsonDigest(value any) (digest.Digest, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return "", fmt.Errorf("adding up inputs: %w", err)
+	}
+	return digest.FromBytes(body), nil
+}
+
+// inputFiles are the template, files of single platforms that archbuild.yaml names, and
+// that itself. Where there is no template each platform's file is its recipe's.
+func (s service) inputFiles() any {
+	type file struct{ Source, Ignore []byte }
+	all := struct {
+		Template file
+		Own      map[platform.Platform]file
+		Config   config.File
+	}{Own: map[platform.Platform]file{}, Config: s.config}
+	if len(s.config.Dockerfiles) == 0 && len(s.own) > 0 {
+		return all
+	}
+	all.Template = file{s.template.Source, s.ignore}
+	for p, own := range s.own {
+		all.Own[p] = file{own.template.Source, own.ignore}
+	}
+	return all
+}
+
+// inputArguments are what the command line and the environment ask for.
+func (r run) inputArguments() any {
+	return struct {
+		Args                                           buildArgs
+		Labels, Frontend                               map[string]string
+		Annotations, Bases, Contexts, Foreign, Attests []string
+		Target, BasesMode, Cross, Provenance, SBOM     string
+		Force                                          bool
+	}{
+		r.args, r.labels, r.frontend, r.Annotations, r.Bases, r.BuildContexts, r.AllowForeign, r.Attests,
+		r.Target, r.BasesMode, r.Cross, r.Provenance, r.SBOM, r.ForceRewrite,
+	}
+}
+
+// inputContext is the digest of what a build sees of the context and of the folders of
+// --build-context. What a node fetches is known by its commit or digest.
+func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error) {
+	all := map[string]digest.Digest{}
+	var err error
+	if fetched := s.context.Fetched; fetched != nil && fetched.Pin != "" {
+		all["."] = digest.FromString(fetched.Pin)
+	} else if all["."], err = r.contextDigest(ctx, s); err != nil {
+		return "", err
+	}
+	for name, folder := range r.folders {
+		root, err := os.OpenRoot(folder)
+		if err != nil {
+			return "", &ReadError{What: "the context " + name, Err: err}
+		}
+		all["named "+name], err = treeDigest(ctx, root.FS(), func(string) bool { return false }, true)
+		if err := errors.Join(err, root.Close()); err != nil {
+			return "", &ReadError{What: "the context " + name, Err: err}
+		}
+	}
+	return jsonDigest(all)
+}
+
+func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error) {
+	files := openContext(s)
+	if files == nil {
+		return "", &ReadError{What: "the context", Err: errors.New("it, or its ignore file, cannot be read")}
+	}
+	defer files.end()
+	files.hidden = append(files.hidden, r.recordNames(s)...)
+	files.hidden = append(files.hidden, ".git") // Two checkouts of one commit differ in it.
+	for _, p := range platform.All() {
+		files.hidden = append(files.hidden, s.rewriteNames(p)...)
+	}
+	sum, err := treeDigest(ctx, files.tree, files.leftOut, files.ignore.Exclusions())
+	if err != nil {
+		return "", &ReadError{What: "the context", Err: err}
+	}
+	return sum, nil
+}
+
+// rewriteNames are the files of a platform that never travel in the context.
+func (s service) rewriteNames(p platform.Platform) []string {
+	return rewrites(s, plan.Plan{Jobs: []plan.Job{{Platform: p}}})
+}
+
+// below is a path as the context of a service has it, if it lies there.
+func (s service) below(path string) (string, bool) {
+	if s.context.Folder == "" || path == "" {
+		return "", false
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", false
+	}
+	name, err := filepath.Rel(s.context.Folder, absolute)
+	return filepath.ToSlash(name), err == nil && filepath.IsLocal(name) && name != "."
+}
+
+// treeDigest adds up names, kinds, permissions and contents, in the order of the names.
+// Owners and times are no property of what is built. A folder that is left out is entered
+// if something in it may not be.
+func treeDigest(ctx context.Context, tree fs.FS, leftOut func(string) bool, enter bool) (digest.Digest, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case name == ".":
+			return nil
+		case leftOut(name) && entry.IsDir() && !enter:
+			return fs.SkipDir
+		case leftOut(name):
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%q %s\n", name, info.Mode())
+		switch {
+		case info.Mode().IsRegular():
+			return addFile(sum, tree, name)
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := fs.ReadLink(tree, name)
+			fmt.Fprintf(sum, "%q\n", target)
+			return err
+		}
+		return nil
+	})
+	return digest.NewDigest(digest.SHA256, sum), err
+}
+
+// addFile writes the digest of a file, so that no content can be taken for another
+// line of the sum.
+func addFile(to io.Writer, tree fs.FS, name string) error {
+	file, err := tree.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(to, "%x\n", sum.Sum(nil))
+	return err
+}
+
+// recipe is the digest of what is one platform's own: its Dockerfile with every base
+// pinned and every stage where it was decided to run, its arguments, its target.
+func (r run) recipe(s service, p plan.Plan, job plan.Job) (digest.Digest, error) {
+	from := s.of(job.Platform)
+	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
+	if err != nil {
+		return "", fmt.Errorf("rewriting for %s: %w", job.Platform, err)
+	}
+	var pinned []string
+	for _, base := range slices.Concat(job.Onbuild, job.Contexts) {
+		pinned = append(pinned, strings.Join([]string{base.From, base.Context, base.Pinned()}, " "))
+	}
+	return jsonDigest(struct {
+		Dockerfile, Ignore []byte
+		Args               map[string]string
+		Target, Frontend   string
+		Pinned             []string
+	}{out.Bytes, from.ignore, job.Args, job.Target, job.Frontend, pinned})
+}

@@ -1,0 +1,257 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// CIPlanOptions is what a user can say of a matrix that is to be planned.
+type CIPlanOptions struct {
+	Options
+	// Changed are folders and files of records, and the word registry: platforms that are
+	// as their last record says are left out. Empty leaves out none.
+	Changed []string
+	// Runners are PLATFORM=LABEL, or LABEL for all platforms.
+	Runners []string
+	// Given are the flags of build that each leg gets as well.
+	Given []string
+}
+
+// CIPlan says which legs a pipeline has to run for the images of Paths. It builds nothing.
+func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
+	record, run := opts.Record, opts.Run
+	opts.Record, opts.Run, opts.DryRun = "", "", true // They are the legs'.
+	if record == "" {
+		record = ci.Registry
+	}
+	given, err := opts.runners()
+	if err != nil {
+		return ci.Plan{}, err
+	}
+	r, host, services, err := opts.begin(ctx)
+	if err != nil {
+		return ci.Plan{}, err
+	}
+	defer closeAll(services)
+	if err := r.checkServices(services); err != nil {
+		return ci.Plan{}, err
+	}
+	r.Record = record // It does not count as a part of the context.
+	made := ci.Plan{Format: ci.PlanFormat, Archbuild: opts.Version, Commit: r.commitOf(ctx, services[0]), Record: record}
+	if made.Run, err = r.runID(run, made.Commit); err != nil {
+		return ci.Plan{}, err
+	}
+	if record == ci.Registry && len(opts.Tags) > 0 && made.Run == "" {
+		return ci.Plan{}, noRun()
+	}
+	m := matrix{run: r, opts: opts, plan: made, host: host, runners: given}
+	var failed []error
+	for _, s := range services {
+		service, err := m.service(ctx, s)
+		made.Services = append(made.Services, service)
+		failed = append(failed, err)
+	}
+	return made, errors.Join(failed...)
+}
+
+// matrix plans the legs of services.
+type matrix struct {
+	run
+	opts CIPlanOptions
+	plan ci.Plan
+	host detect.HostFacts
+	// runners are those of the command line.
+	runners ci.Runners
+}
+
+// runners reads --runner.
+func (o CIPlanOptions) runners() (ci.Runners, error) {
+	runners := ci.Runners{}
+	for _, text := range o.Runners {
+		name, label, perPlatform := strings.Cut(text, "=")
+		var p platform.Platform
+		var err error
+		if perPlatform {
+			p, err = platform.Parse(name)
+		} else {
+			label = name
+		}
+		if err != nil || label == "" {
+			return nil, &UsageError{fmt.Errorf("--runner %s: no platform and label", text), "write --runner LABEL, or --runner linux/arm64=LABEL for one platform"}
+		}
+		runners[p] = label
+	}
+	return runners, nil
+}
+
+func (m matrix) service(ctx context.Context, s service) (ci.Service, error) {
+	made := ci.Service{Name: s.name, Path: m.pathOf(s), Tags: m.tagsOf(s), Legs: []ci.Leg{}}
+	var err error
+	if made.Inputs, err = m.inputs(ctx, s); err != nil {
+		return made, err
+	}
+	for _, target := range s.targets {
+		made.Platforms = append(made.Platforms, target.Platform)
+	}
+	if len(made.Tags) > 0 && !m.Offline {
+		if made.Named, err = namedNow(ctx, m.registry, made.Tags); err != nil {
+			return made, err
+		}
+	}
+	last, err := m.last(ctx, s, made)
+	if err != nil {
+		return made, err
+	}
+	runners := ci.DefaultRunners().Over(s.config.Runners()).Over(m.runners)
+	var failed []error
+	for _, target := range s.targets {
+		why, err := m.changed(ctx, s, made, target, last[target.Platform])
+		failed = append(failed, err)
+		if why == "" && err == nil && len(m.opts.Changed) > 0 {
+			made.Kept = append(made.Kept, last[target.Platform])
+			continue
+		}
+		made.Legs = append(made.Legs, ci.Leg{
+			Name: ci.LegName(s.name, target.Platform), Platform: target.Platform, Runner: runners.Of(target.Platform), Args: m.args(made, target.Platform), Why: why,
+		})
+	}
+	return made, errors.Join(failed...)
+}
+
+// pathOf is the PATH of a service as it was given.
+func (m matrix) pathOf(s service) string {
+	for i, path := range m.Paths {
+		if len(m.Paths) == 1 || i == slices.IndexFunc(m.Paths, func(p string) bool { return serviceName(p) == s.name }) && serviceName(path) == s.name {
+			return path
+		}
+	}
+	return s.name
+}
+
+// args are those of archbuild build for one leg. With tags they push and leave a record.
+func (m matrix) args(s ci.Service, p platform.Platform) []string {
+	args := append([]string{s.Path, "--platform", p.String()}, m.opts.Given...)
+	if len(s.Tags) == 0 {
+		return args
+	}
+	for _, tag := range s.Tags {
+		args = append(args, "-t", tag)
+	}
+	args = append(args, "--push", "--record", m.plan.Record)
+	if m.plan.Run != "" {
+		args = append(args, "--run", m.plan.Run)
+	}
+	return args
+}
+
+// last are the records of the run before, by platform.
+func (m matrix) last(ctx context.Context, s service, made ci.Service) (map[platform.Platform]ci.Record, error) {
+	last := map[platform.Platform]ci.Record{}
+	for _, place := range m.opts.Changed {
+		records, err := m.lastIn(ctx, place, made)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			if r.Name == s.name {
+				last[r.Platform] = r
+			}
+		}
+	}
+	return last, nil
+}
+
+// lastIn reads a place of --changed. One that does not exist yet is the first run's.
+func (m matrix) lastIn(ctx context.Context, place string, made ci.Service) ([]ci.Record, error) {
+	if place != ci.Registry {
+		if _, err := os.Stat(place); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		sourced, err := (&joiner{}).place(ctx, place)
+		var records []ci.Record
+		for _, r := range sourced {
+			records = append(records, r.Record)
+		}
+		return records, err
+	}
+	if len(made.Tags) == 0 {
+		return nil, &UsageError{errors.New("--changed registry: there is no tag"), "name the image of the last run: -t REGISTRY/NAME:TAG"}
+	}
+	full, err := manifest.FullNames(made.Tags[:1])
+	if err != nil || made.Named[full[0]] == "" {
+		return nil, err
+	}
+	repos, err := repositoriesOf(made.Tags[:1])
+	if err != nil {
+		return nil, err
+	}
+	return remembered(ctx, m.registry, repos[0], made.Named[full[0]], "")
+}
+
+// changed tells why a leg has to run; empty means that nothing of it did change.
+func (m matrix) changed(ctx context.Context, s service, made ci.Service, target plan.Target, last ci.Record) (string, error) {
+	repos, err := repositoriesOf(made.Tags)
+	switch {
+	case len(m.opts.Changed) == 0 || err != nil:
+		return "", err
+	case last.Digest == "":
+		return "there is no record of it", nil
+	case last.Inputs.Digest != made.Inputs.Digest:
+		return "other " + strings.Join(differingParts(last.Inputs, made.Inputs), ", "), nil
+	case slices.ContainsFunc(repos, func(repo string) bool { return !slices.Contains(last.Repositories, repo) }):
+		return "its image is in other repositories", nil
+	}
+	s.targets = []plan.Target{target}
+	p, err := m.run.plan(ctx, s, m.placeOf(last))
+	if err != nil {
+		return "", err
+	}
+	recipe, err := m.recipe(s, p, p.Jobs[0])
+	if err == nil && recipe != last.Recipe {
+		return "another base or another way to build it", nil
+	}
+	return "", err
+}
+
+func differingParts(a, b ci.Inputs) []string {
+	var parts []string
+	for _, part := range []string{ci.PartFiles, ci.PartArguments, ci.PartContext} {
+		if a.Parts[part] != b.Parts[part] {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// placeOf is the node that a leg ran on, as far as decisions depend on it.
+func (m matrix) placeOf(last ci.Record) place {
+	node := last.Node.Platform
+	return place{
+		name: last.Node.Name, platform: node, current: true, close: func() {},
+		runs: func(p platform.Platform) plan.Ability {
+			if p.Serves(node) || node.Arch == "amd64" && p.Arch == "386" {
+				return plan.Ability{How: plan.Native}
+			}
+			return plan.Ability{How: plan.Emulated}
+		},
+	}
+}
+
+// WriteCIPlan writes a plan to a file, as JSON.
+func WriteCIPlan(file string, planned ci.Plan) error {
+	body, err := planned.JSON()
+	if err != nil {
+		return err
+	}
+	return writeWhole(file, body)
+}

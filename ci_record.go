@@ -1,0 +1,260 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/plan"
+)
+
+// Recorded tells where the record of a platform is.
+type Recorded struct {
+	ci.Record
+	// Place is a file, or the reference of a staging tag.
+	Place string `json:"place"`
+}
+
+// leg is a service that is built as a part of a matrix.
+type leg struct {
+	run
+	service
+	record ci.Record
+	// recipes of the jobs, as they were planned.
+	recipes []ci.Record
+}
+
+// checkRecord looks at what --record does not go with.
+func (o run) checkRecord() error {
+	wrong := func(text, hint string) error { return &UsageError{errors.New(text), hint} }
+	pushes := func(out manifest.Output) bool { return out.Type == manifest.TypeImage && out.Push }
+	others := slices.ContainsFunc(o.outputs, func(out manifest.Output) bool { return !pushes(out) })
+	switch {
+	case o.Record == "" && o.Run != "":
+		return wrong("--run names the run of a record, and there is none", "add --record FILE, or leave --run out")
+	case o.Record == "":
+		return nil
+	case len(o.Tags) == 0 || !o.Push && !slices.ContainsFunc(o.outputs, pushes):
+		return wrong("--record is about an image that was pushed", "add -t REGISTRY/NAME:TAG --push: the image goes there by digest, and no tag moves")
+	case others:
+		return wrong("--record pushes images by digest, and -o and --load ask for something else", "leave them out, or build once more for them")
+	case o.MetadataFile != "" || o.IIDFile != "" || o.ChildTags != "" || o.IfMatch != "":
+		return wrong("--metadata-file, --iidfile, --child-tags and --if-match are about an index, and a leg makes none", "give them to archbuild ci assemble")
+	}
+	_, err := o.runID(o.Run, "")
+	return err
+}
+
+// recordNotes say in the plan what a leg does.
+func (r run) recordNotes() []string {
+	if r.Record == "" {
+		return nil
+	}
+	where := "goes to " + r.Record
+	if r.Record == ci.Registry {
+		where = "is kept in the registry under a staging tag"
+	}
+	return []string{"pushed by digest: no tag moves before archbuild ci assemble; the record of each platform " + where}
+}
+
+// recordNames are the records of a service, as files of its context: they do not
+// travel, for the next leg on this machine would be another one with them.
+func (r run) recordNames(s service) []string {
+	name, below := s.below(r.Record)
+	if r.Record == "" || r.Record == ci.Registry || !below {
+		return nil
+	}
+	names := []string{name}
+	entries, _ := os.ReadDir(r.Record) // What cannot be listed is one file, or none yet.
+	for _, entry := range entries {
+		names = append(names, name+"/"+entry.Name())
+	}
+	return names
+}
+
+// leg adds up what goes into the records of a service before it is built. Without
+// --record it is nil.
+func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
+	if r.Record == "" {
+		return nil, nil
+	}
+	l := &leg{run: r, service: s}
+	var err error
+	l.record = ci.Record{
+		Archbuild: r.Version, Name: s.name, Commit: r.commitOf(ctx, s), Set: s.config.Platforms,
+		Node:  ci.Node{Name: p.Node, Platform: p.BuildPlatform},
+		Index: ci.Index{Annotations: r.annotations.OfIndex(), Attestations: string(r.profile)},
+	}
+	if l.record.Inputs, err = r.inputs(ctx, s); err != nil {
+		return nil, err
+	}
+	if l.record.Run, err = r.runID(r.Run, l.record.Commit); err != nil {
+		return nil, err
+	}
+	if r.Record == ci.Registry && l.record.Run == "" {
+		return nil, noRun()
+	}
+	if l.record.Repositories, err = repositoriesOf(r.tagsOf(s)); err != nil {
+		return nil, err
+	}
+	if err := l.checkPlace(len(p.Jobs)); err != nil {
+		return nil, err
+	}
+	for _, job := range p.Jobs {
+		record := l.record
+		record.Platform = job.Platform
+		if !slices.Contains(record.Set, job.Platform) {
+			record.Set = nil // The command line asks for more than the file does.
+		}
+		if record.Recipe, err = r.recipe(s, p, job); err != nil {
+			return nil, err
+		}
+		l.recipes = append(l.recipes, record)
+	}
+	return l, nil
+}
+
+func noRun() error {
+	return &UsageError{errors.New("records in a registry need the name of a run, and neither the CI nor git tells one"), "name it, the same for all legs and for ci assemble: --run ID"}
+}
+
+// repositoriesOf are the repositories of names, each once, in full.
+func repositoriesOf(names []string) ([]string, error) {
+	var repos []string
+	for _, name := range names {
+		named, err := reference.ParseNormalizedNamed(name)
+		if err != nil {
+			return nil, &UsageError{fmt.Errorf("-t %s: %w", name, err), "write [REGISTRY/]REPOSITORY[:TAG], in lower case"}
+		}
+		if !slices.Contains(repos, named.Name()) {
+			repos = append(repos, named.Name())
+		}
+	}
+	return repos, nil
+}
+
+// checkPlace looks, before anything is built, whether the records can be written.
+func (l *leg) checkPlace(platforms int) error {
+	if l.Record == ci.Registry {
+		return nil
+	}
+	info, err := os.Stat(l.Record)
+	folder := err == nil && info.IsDir() || strings.HasSuffix(l.Record, "/")
+	if !folder && (platforms > 1 || len(l.Paths) > 1) && err == nil {
+		return &UsageError{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record " + l.Record + ".d/"}
+	}
+	return nil
+}
+
+// file is where the record of a platform goes: a file if that is what the name says, else
+// a folder, which is made.
+func (l *leg) file(r ci.Record) string {
+	info, err := os.Stat(l.Record)
+	isFile := err == nil && !info.IsDir() || err != nil && filepath.Ext(l.Record) == ".json"
+	if isFile && len(l.recipes) == 1 && len(l.Paths) == 1 {
+		return l.Record
+	}
+	return filepath.Join(l.Record, ci.FileName(r.Name, r.Platform))
+}
+
+// deliver pushes every platform by digest, and then writes its record: who has the record
+// finds the image. p is the plan as it was run in the end.
+func (l *leg) deliver(ctx context.Context, p plan.Plan, results []manifest.Result, image *Image) error {
+	store := manifest.Store{Dir: l.store.dir}
+	for i, result := range results {
+		listed, err := manifest.Assemble(ctx, store, []manifest.Result{result}, l.annotations, manifest.InIndex)
+		if err != nil {
+			return err
+		}
+		record := l.recipes[i]
+		entry := listed.Entries()[0]
+		record.Image, record.Attestations = entry.Image, entry.Attestations
+		record.How = string(p.Jobs[i].How)
+		if record.Verify, err = l.verified(p.Jobs[i], result); err != nil {
+			return err
+		}
+		for _, stage := range p.Jobs[i].Stages {
+			record.Stages = append(record.Stages, ci.Stage{Name: stage.Label(), How: string(stage.How)})
+		}
+		record.Seconds = math.Round(image.Platforms[i].Seconds*1000) / 1000
+		if record, err = record.Sealed(); err != nil {
+			return err
+		}
+		place, err := l.keep(ctx, record, result, image)
+		if err != nil {
+			return err
+		}
+		image.Records = append(image.Records, Recorded{record, place})
+		if len(results) == 1 {
+			image.Digest = entry.Image.Digest.String()
+		}
+	}
+	return nil
+}
+
+// verified is how a platform was looked at.
+func (l *leg) verified(job plan.Job, result manifest.Result) (ci.Verify, error) {
+	img, err := l.image(result)
+	if err != nil {
+		return ci.Verify{}, err
+	}
+	base, err := baseLayers(img, job)
+	return ci.Verify{Mode: l.verifyMode(l.service), Allow: l.allowed(l.service), BaseLayers: base}, err
+}
+
+// keep pushes one platform and writes its record.
+func (l *leg) keep(ctx context.Context, record ci.Record, result manifest.Result, image *Image) (string, error) {
+	store := manifest.Store{Dir: l.store.dir}
+	options := manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: l.journal()}}
+	profile := manifest.NoAttestations
+	if len(result.Attestations) > 0 {
+		profile = manifest.InIndex
+	}
+	pushedAs, err := manifest.Assemble(ctx, store, []manifest.Result{result}, nil, profile)
+	if err != nil {
+		return "", err
+	}
+	pushed, err := pushedAs.Push(ctx, l.registry, record.Repositories, options)
+	image.Pushed = join(image.Pushed, pushed)
+	if err != nil {
+		return "", err
+	}
+	if l.Record == ci.Registry {
+		return stage(ctx, l.registry, record)
+	}
+	body, err := record.JSON()
+	if err != nil {
+		return "", err
+	}
+	path := l.file(record)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", &WriteError{Path: path, Err: err}
+	}
+	return path, writeWhole(path, body)
+}
+
+// writeRecords prints what a leg leaves.
+func (i Image) writeRecords(w io.Writer) error {
+	for _, r := range i.Records {
+		for _, repo := range r.Repositories {
+			if _, err := fmt.Fprintf(w, "  pushed %s@%s\n", ui.Line(repo), r.Image.Digest); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprintf(w, "  recorded %s in %s\n", r.Platform, ui.Line(r.Place)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

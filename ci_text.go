@@ -1,0 +1,51 @@
+package archbuild
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/verify"
+)
+
+// WriteText prints the set, the index, and what became of its tags.
+func (a CIAssembled) WriteText(w io.Writer) error {
+	var rows [][]string
+	for _, r := range a.Records {
+		rows = append(rows, []string{
+			r.Platform.String(), ui.Digest(r.Image.Digest.String()), fmt.Sprint(len(r.Attestations)), r.Node.Platform.String(), howWord(r.How), fmt.Sprintf("%.1f s", r.Seconds),
+		})
+	}
+	if err := ui.Table(w, []string{"PLATFORM", "DIGEST", "ATTESTATIONS", "BUILT ON", "RUNS", "TIME"}, rows); err != nil {
+		return err
+	}
+	for _, f := range a.Findings {
+		if f.Severity != verify.SeverityNote {
+			fmt.Fprintf(w, "archbuild: warning: %s: %s\n", ui.Line(f.Platform), ui.Line(f.Message))
+		}
+	}
+	for _, warning := range a.Warnings {
+		fmt.Fprintf(w, "archbuild: warning: %s\n", ui.Line(warning))
+	}
+	if a.Digest == "" {
+		return nil
+	}
+	fmt.Fprintf(w, "index %s\n", a.Digest)
+	if a.Already {
+		fmt.Fprintf(w, "  run %s was assembled before: nothing to do\n", ui.Line(a.Run))
+	}
+	if a.Pushed == nil {
+		return nil
+	}
+	for _, tag := range a.Pushed.Tags {
+		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
+	}
+	return nil
+}
+
+func howWord(how string) string {
+	if how == "" || how == "none" {
+		return "-"
+	}
+	return ui.Line(how)
+}
