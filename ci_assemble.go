@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -335,8 +336,8 @@ func (j *joiner) leaveStaging(ctx context.Context, a *manifest.Assembly, s ci.Su
 		for _, r := range s.Records {
 			platforms = append(platforms, r.Platform)
 		}
-		for _, err := range unstage(ctx, j.client, repo, j.run, platforms) {
-			warnings = append(warnings, err.Error())
+		if stay, why := unstage(ctx, j.client, repo, j.run, platforms); len(stay) > 0 {
+			warnings = append(warnings, fmt.Sprintf("the registry does not let the staging tags go that %s has: %s; the next run does not need them gone (%v)", repo, strings.Join(stay, ", "), why))
 		}
 	}
 	return warnings

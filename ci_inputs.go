@@ -96,7 +96,7 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 		if err != nil {
 			return "", &ReadError{What: "the context " + name, Err: err}
 		}
-		all["named "+name], err = treeDigest(ctx, root.FS(), func(string) bool { return false }, true)
+		all["named "+name], err = treeSum{tree: root.FS(), leftOut: func(string) bool { return false }}.digest(ctx)
 		if err := errors.Join(err, root.Close()); err != nil {
 			return "", &ReadError{What: "the context " + name, Err: err}
 		}
@@ -111,11 +111,20 @@ func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error
 	}
 	defer files.end()
 	files.hidden = append(files.hidden, r.recordNames(s)...)
+	for _, path := range r.besides {
+		if name, below := s.below(path); below {
+			files.hidden = append(files.hidden, name)
+		}
+	}
 	files.hidden = append(files.hidden, ".git") // Two checkouts of one commit differ in it.
 	for _, p := range platform.All() {
 		files.hidden = append(files.hidden, s.rewriteNames(p)...)
 	}
-	sum, err := treeDigest(ctx, files.tree, files.leftOut, files.ignore.Exclusions())
+	adding := treeSum{tree: files.tree, leftOut: files.leftOut, enter: files.ignore.Exclusions()}
+	if out, ok := r.Stdout.(*os.File); ok { // ci plan . > plan.json
+		adding.skip, _ = out.Stat()
+	}
+	sum, err := adding.digest(ctx)
 	if err != nil {
 		return "", &ReadError{What: "the context", Err: err}
 	}
@@ -140,12 +149,21 @@ func (s service) below(path string) (string, bool) {
 	return filepath.ToSlash(name), err == nil && filepath.IsLocal(name) && name != "."
 }
 
-// treeDigest adds up names, kinds, permissions and contents, in the order of the names.
-// Owners and times are no property of what is built. A folder that is left out is entered
-// if something in it may not be.
-func treeDigest(ctx context.Context, tree fs.FS, leftOut func(string) bool, enter bool) (digest.Digest, error) {
+// treeSum adds up names, kinds, permissions and contents, in the order of the names.
+// Owners and times are no property of what is built.
+type treeSum struct {
+	tree fs.FS
+	// leftOut tells of a path that does not count. A folder that does not is entered if
+	// something in it may count all the same.
+	leftOut func(string) bool
+	enter   bool
+	// skip is a file that does not count, whatever its name is; it may be nil.
+	skip fs.FileInfo
+}
+
+func (t treeSum) digest(ctx context.Context) (digest.Digest, error) {
 	sum := sha256.New()
-	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(t.tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -153,27 +171,31 @@ func treeDigest(ctx context.Context, tree fs.FS, leftOut func(string) bool, ente
 			return context.Cause(ctx)
 		case name == ".":
 			return nil
-		case leftOut(name) && entry.IsDir() && !enter:
+		case t.leftOut(name) && entry.IsDir() && !t.enter:
 			return fs.SkipDir
-		case leftOut(name):
+		case t.leftOut(name):
 			return nil
 		}
 		info, err := entry.Info()
-		if err != nil {
+		if err != nil || t.skip != nil && os.SameFile(info, t.skip) {
 			return err
 		}
-		fmt.Fprintf(sum, "%q %s\n", name, info.Mode())
-		switch {
-		case info.Mode().IsRegular():
-			return addFile(sum, tree, name)
-		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := fs.ReadLink(tree, name)
-			fmt.Fprintf(sum, "%q\n", target)
-			return err
-		}
-		return nil
+		return t.add(sum, name, info)
 	})
 	return digest.NewDigest(digest.SHA256, sum), err
+}
+
+func (t treeSum) add(sum io.Writer, name string, info fs.FileInfo) error {
+	fmt.Fprintf(sum, "%q %s\n", name, info.Mode())
+	switch {
+	case info.Mode().IsRegular():
+		return addFile(sum, t.tree, name)
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := fs.ReadLink(t.tree, name)
+		fmt.Fprintf(sum, "%q\n", target)
+		return err
+	}
+	return nil
 }
 
 // addFile writes the digest of a file, so that no content can be taken for another

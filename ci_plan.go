@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,8 @@ type CIPlanOptions struct {
 	Changed []string
 	// Runners are PLATFORM=LABEL, or LABEL for all platforms.
 	Runners []string
+	// File is where the plan is going to be kept as JSON; it is no part of a context.
+	File string
 	// Given are the flags of build that each leg gets as well.
 	Given []string
 }
@@ -46,8 +49,8 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 	if err := r.checkServices(services); err != nil {
 		return ci.Plan{}, err
 	}
-	r.Record = record // It does not count as a part of the context.
-	made := ci.Plan{Format: ci.PlanFormat, Archbuild: opts.Version, Commit: r.commitOf(ctx, services[0]), Record: record}
+	r.Record, r.besides = record, append(r.besides, opts.File) // They do not count as parts of the context.
+	made := ci.Plan{Format: ci.PlanFormat, File: opts.File, Archbuild: opts.Version, Commit: r.commitOf(ctx, services[0]), Record: record}
 	if made.Run, err = r.runID(run, made.Commit); err != nil {
 		return ci.Plan{}, err
 	}
@@ -61,7 +64,17 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 		made.Services = append(made.Services, service)
 		failed = append(failed, err)
 	}
-	return made, errors.Join(failed...)
+	if err := errors.Join(failed...); err != nil || opts.File == "" {
+		return made, err
+	}
+	body, err := made.JSON()
+	if err != nil {
+		return made, err
+	}
+	if err := os.MkdirAll(filepath.Dir(opts.File), 0o755); err != nil {
+		return made, &WriteError{Path: opts.File, Err: err}
+	}
+	return made, writeWhole(opts.File, body)
 }
 
 // matrix plans the legs of services.
@@ -245,13 +258,4 @@ func (m matrix) placeOf(last ci.Record) place {
 			return plan.Ability{How: plan.Emulated}
 		},
 	}
-}
-
-// WriteCIPlan writes a plan to a file, as JSON.
-func WriteCIPlan(file string, planned ci.Plan) error {
-	body, err := planned.JSON()
-	if err != nil {
-		return err
-	}
-	return writeWhole(file, body)
 }

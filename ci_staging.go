@@ -128,16 +128,31 @@ func stagedRecords(ctx context.Context, reg *registry.Client, repo, run string, 
 	return list, errors.Join(failed...)
 }
 
-// unstage takes the staging tags of a run away. It tells which registries do not let it.
-func unstage(ctx context.Context, reg *registry.Client, repo, run string, platforms []platform.Platform) []error {
-	var failed []error
+// unstage takes the staging tags of a run away: the tags, or where a registry cannot, the
+// records that they name, which nothing else does. It tells which tags stay.
+func unstage(ctx context.Context, reg *registry.Client, repo, run string, platforms []platform.Platform) (stay []string, why error) {
 	for _, p := range platforms {
 		ref := stagingRef(repo, run, p)
-		if err := reg.DeleteTag(ctx, ref); err != nil {
-			failed = append(failed, fmt.Errorf("the staging tag %s stays: %w", ref, err))
+		err := reg.DeleteTag(ctx, ref)
+		if err != nil {
+			err = deleteStaged(ctx, reg, repo, ref)
+		}
+		if err != nil {
+			stay, why = append(stay, ci.StagingTag(run, p)), err
 		}
 	}
-	return failed
+	return stay, why
+}
+
+func deleteStaged(ctx context.Context, reg *registry.Client, repo, ref string) error {
+	desc, err := reg.Head(ctx, ref)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return reg.DeleteManifest(ctx, repo+"@"+desc.Digest.String())
 }
 
 // remember writes down, beside an index, of which records it was made.

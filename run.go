@@ -47,6 +47,8 @@ type run struct {
 	// proxyArgs are build arguments from the Docker config.
 	proxyArgs          map[string]string
 	cacheFrom, cacheTo []builder.Cache
+	// besides are files that archbuild itself writes: they are no part of a context.
+	besides []string
 	profile            manifest.Profile
 	rules              []resolve.Rule
 	mode               resolve.Mode

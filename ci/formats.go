@@ -100,11 +100,11 @@ func (p Plan) Assemble(s Service) []string {
 	for _, tag := range s.Tags {
 		args = append(args, "-t", tag)
 	}
-	var names []string
-	for _, platform := range s.Platforms {
-		names = append(names, platform.String())
+	if p.File != "" {
+		args = append(args, "--plan", p.File)
+	} else {
+		args = append(args, "--require", strings.ReplaceAll(list(s.Platforms), " ", ""))
 	}
-	args = append(args, "--require", strings.Join(names, ","))
 	if p.Run != "" {
 		args = append(args, "--run", p.Run)
 	}

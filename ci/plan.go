@@ -28,6 +28,9 @@ type Plan struct {
 	// Record is where the legs leave their records.
 	Record   string    `json:"record,omitempty"`
 	Services []Service `json:"services"`
+
+	// File is where the plan is kept, if it is: assembling then goes by it.
+	File string `json:"-"`
 }
 
 // Service is one image to come.

@@ -38,7 +38,7 @@ func legFlags(f *pflag.FlagSet, opts *archbuild.Leg) {
 
 func newCIPlan(system archbuild.System) *cobra.Command {
 	opts := archbuild.CIPlanOptions{Options: archbuild.Options{System: system}}
-	var format, file string
+	var format string
 	c := &cobra.Command{
 		Use:   "plan PATH...",
 		Short: "Print the jobs that build an image, one for each platform",
@@ -53,7 +53,7 @@ With --changed a platform is left out if neither the source, nor what is asked f
 bases differ from its last record: in a folder, in files, or in the registry, beside what the
 first -t names now.`,
 		Example: `  archbuild ci plan ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --format github
-  archbuild ci plan ./service -t registry.example/app:1.2 --changed registry --format json > plan.json`,
+  archbuild ci plan ./service -t registry.example/app:1.2 --changed registry --format github --plan-file archbuild-out/plan.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(ci.Formats(), format) {
@@ -62,13 +62,20 @@ first -t names now.`,
 			if len(opts.Tags) == 0 && (format == "gitlab" || format == "make") {
 				return usageError{fmt.Errorf("--format %s needs a tag: its jobs push", format), c.CommandPath()}
 			}
+			if len(opts.Changed) > 0 && opts.File == "" && (format == "gitlab" || format == "make") {
+				return usageError{fmt.Errorf("--format %s with --changed needs --plan-file: assembling goes by it", format), c.CommandPath()}
+			}
 			opts.Paths, opts.Given = args, handedOn(c.Flags())
 			opts.Progress = "quiet"
 			planned, err := archbuild.CIPlan(c.Context(), opts)
 			if err != nil {
 				return err
 			}
-			return printPlanned(system, planned, format, file)
+			body, err := planned.Write(format)
+			if err == nil {
+				_, err = system.Stdout.Write(body)
+			}
+			return err
 		},
 	}
 	f := c.Flags()
@@ -79,7 +86,7 @@ first -t names now.`,
 	f.Lookup("record").Usage = "where the jobs leave their records, a `PLACE`: a file, a folder, or registry (default registry)"
 	f.StringArrayVar(&opts.Changed, "changed", nil, "leave out what did not change since the records in a `PLACE`: a folder, a file, or registry (repeatable)")
 	f.StringArrayVar(&opts.Runners, "runner", nil, "machines for all jobs, `LABEL`, or PLATFORM=LABEL (default archbuild.yaml's, then GitHub's)")
-	f.StringVar(&file, "plan-file", "", "write the plan as JSON to `FILE` as well, for archbuild ci assemble --plan")
+	f.StringVar(&opts.File, "plan-file", "", "write the plan as JSON to `FILE` as well, for archbuild ci assemble --plan")
 	handFlags(f, &opts.Options)
 	stateFlags(f, &opts.Engine)
 	registryFlags(f, &opts.Registries)
@@ -119,21 +126,6 @@ func handedOn(given *pflag.FlagSet) []string {
 	return args
 }
 
-// printPlanned prints the jobs, and writes the plan as a file if that was asked for.
-func printPlanned(system archbuild.System, planned ci.Plan, format, file string) error {
-	if file != "" {
-		if err := archbuild.WriteCIPlan(file, planned); err != nil {
-			return err
-		}
-	}
-	body, err := planned.Write(format)
-	if err != nil {
-		return err
-	}
-	_, err = system.Stdout.Write(body)
-	return err
-}
-
 func newCIAssemble(system archbuild.System) *cobra.Command {
 	opts := archbuild.CIAssembleOptions{System: system}
 	var out printing
@@ -151,8 +143,8 @@ all or none. Staging tags are removed. Doing it again changes nothing.
 The summary is printed, added to --summary and to the file that GITHUB_STEP_SUMMARY names.
 
 Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`,
-		Example: `  archbuild ci assemble -t registry.example/app:1.2 --require linux/amd64,linux/arm64 records/
-  archbuild ci assemble --plan plan.json registry`,
+		Example: `  archbuild ci assemble -t registry.example/app:1.2 --require linux/amd64,linux/arm64 archbuild-out/records
+  archbuild ci assemble --plan archbuild-out/plan.json registry`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Records = args

@@ -94,6 +94,23 @@ func (c *Client) DeleteTag(ctx context.Context, ref string) error {
 	if at.digest != "" || at.tag == "" {
 		return at.invalid(errors.New("only a tag can be taken back"))
 	}
+	return c.delete(ctx, at, at.tag)
+}
+
+// DeleteManifest takes a manifest away, given by digest, with all tags that name it. What
+// it refers to stays. More registries offer this than DeleteTag; the others answer as there.
+func (c *Client) DeleteManifest(ctx context.Context, ref string) error {
+	at, err := parse(ref)
+	if err != nil {
+		return err
+	}
+	if at.digest == "" {
+		return at.invalid(errors.New("a manifest is deleted by its digest"))
+	}
+	return c.delete(ctx, at, at.digest.String())
+}
+
+func (c *Client) delete(ctx context.Context, at address, what string) error {
 	e, err := c.origin(at.domain)
 	if err != nil {
 		return err
@@ -101,7 +118,7 @@ func (c *Client) DeleteTag(ctx context.Context, ref string) error {
 	defer c.tags.forget(at.String())
 	s, err := e.session(ctx, e.repo(at), transport.DeleteScope, "")
 	if err == nil {
-		_, err = s.finish(ctx, request{method: http.MethodDelete, url: s.url("manifests/" + at.tag)},
+		_, err = s.finish(ctx, request{method: http.MethodDelete, url: s.url("manifests/" + what)},
 			http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound)
 	}
 	if err == nil {
