@@ -48,12 +48,12 @@ type run struct {
 	proxyArgs          map[string]string
 	cacheFrom, cacheTo []builder.Cache
 	// besides are files that archbuild itself writes: they are no part of a context.
-	besides []string
-	profile            manifest.Profile
-	rules              []resolve.Rule
-	mode               resolve.Mode
-	store              store
-	registry           *registry.Client
+	besides  []string
+	profile  manifest.Profile
+	rules    []resolve.Rule
+	mode     resolve.Mode
+	store    store
+	registry *registry.Client
 	// emulated are platforms of which no stage may move to the build platform, and why.
 	emulated map[platform.Platform]string
 	// mirrors of each registry, by buildkitd.toml.
