@@ -1,6 +1,8 @@
 package builder
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,8 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 func TestEveryPlatformWritesACacheOfItsOwn(t *testing.T) {
@@ -66,6 +70,43 @@ func TestWhatIsNoCacheIsNotMerged(t *testing.T) {
 	} {
 		if _, err := MergeCaches(t.Context(), []CacheDocuments{{Manifest: []byte(manifest), Config: []byte("{}")}}); err == nil {
 			t.Errorf("%s is taken for a cache", name)
+		}
+	}
+}
+
+func TestRunsThatFinishOneCacheAtOnceAllSucceed(t *testing.T) {
+	folder := t.TempDir()
+	store, err := openStore(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := []byte(`{}`)
+	of, err := writeBlob(t.Context(), store, CacheConfigType, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(ocispecs.Manifest{MediaType: ocispecs.MediaTypeImageManifest, Config: of})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := writeBlob(t.Context(), store, ocispecs.MediaTypeImageManifest, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error)
+	for i := range 8 {
+		go func() {
+			failed <- FinishLocalCache(t.Context(), folder, fmt.Sprintf("tag%d", i), []digest.Digest{manifest.Digest}, false)
+		}()
+	}
+	for range 8 {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	for i := range 8 {
+		if _, err := present(Cache{Type: CacheLocal, Attrs: map[string]string{"src": folder, "tag": fmt.Sprintf("tag%d", i)}}); err != nil {
+			t.Errorf("tag%d: %v", i, err)
 		}
 	}
 }

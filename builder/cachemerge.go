@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
@@ -155,10 +156,25 @@ func FinishLocalCache(ctx context.Context, folder, tag string, manifests []diges
 		tag = latest
 	}
 	index := ociindex.NewStoreIndex(folder)
-	if err := index.Put(desc, ociindex.Tag(tag)); err != nil {
+	if err := patiently(ctx, func() error { return index.Put(desc, ociindex.Tag(tag)) }); err != nil {
 		return fmt.Errorf("writing the cache's index in %s: %w", folder, err)
 	}
 	return sweepCache(ctx, store, index, func(d digest.Digest) bool { return reset || temporary[d] })
+}
+
+// patiently tries for half a second: another run may have a folder's index open, and
+// BuildKit gives up at once then.
+func patiently(ctx context.Context, do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
+		if err == nil || try == 10 || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // finishCache writes what several caches become; a single one is there already.
@@ -207,7 +223,11 @@ func writeBlob(ctx context.Context, store content.Store, mediaType string, data 
 
 // sweepCache removes those blobs of some that nothing in the index leads to.
 func sweepCache(ctx context.Context, store content.Store, index ociindex.StoreIndex, some func(digest.Digest) bool) error {
-	listed, err := index.Read()
+	var listed *ocispecs.Index
+	err := patiently(ctx, func() (err error) {
+		listed, err = index.Read()
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("reading a cache's index: %w", err)
 	}
