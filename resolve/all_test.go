@@ -109,7 +109,7 @@ func TestWhichImageServesABase(t *testing.T) {
 			}
 			got := answers[q]
 			want := resolve.Answer{Question: q, Use: c.want, Rule: c.rule, Onbuild: []string{"COPY --from=debian:12 /etc/os-release /"}}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(resolve.Answer{}, "Digest", "Layers", "Trail")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(resolve.Answer{}, "Digest", "Index", "Layers", "Trail")); diff != "" {
 				t.Error(diff)
 			}
 			config, err := s.Client().Config(t.Context(), got.Use, got.Digest)
@@ -338,5 +338,39 @@ func TestACancelledQuestionEnds(t *testing.T) {
 	_, _, err := resolve.All(ctx, s.Client(), resolve.Rules{}, []resolve.Question{ask("debian:12", "linux/arm64"), ask("old:1", "linux/arm64")})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
+	}
+}
+
+func TestAnIndexIsNamedWhereItLeavesNoChoice(t *testing.T) {
+	s := hubtest.New(t)
+	s.Push(t, "one/each:1", "linux/amd64", "linux/arm64", "linux/arm/v7")
+	s.Push(t, "two/arms:1", "linux/amd64", "linux/arm/v6", "linux/arm/v7")
+	s.Push(t, "no/index:1", "linux/amd64")
+	for _, row := range []struct {
+		image, on string
+		named     bool
+	}{
+		{"one/each:1", "linux/amd64", true},
+		{"one/each:1", "linux/arm/v7", true},
+		{"two/arms:1", "linux/amd64", true},
+		{"two/arms:1", "linux/arm/v7", false},
+		{"no/index:1", "linux/amd64", false},
+	} {
+		q := ask(row.image, row.on)
+		answers, _, err := resolve.All(t.Context(), s.Client(), resolve.Rules{}, []resolve.Question{q})
+		if err != nil {
+			t.Fatal(err)
+		}
+		image, err := s.Client().Image(t.Context(), row.image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if row.named {
+			want = image.Digest
+		}
+		if got := answers[q].Index; got != want {
+			t.Errorf("%s on %s: index %q, want %q", row.image, row.on, got, want)
+		}
 	}
 }
