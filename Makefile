@@ -37,14 +37,15 @@ completions: build ## write the completion scripts to bin/completions
 	bin/archbuild completion zsh > bin/completions/_archbuild
 	bin/archbuild completion fish > bin/completions/archbuild.fish
 
-install: man completions ## put program, manual pages and completion below PREFIX (/usr/local), in DESTDIR if it is set
+install: man completions ## put program, manual pages, completion and archbuild.mk below PREFIX (/usr/local), in DESTDIR if it is set
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/man/man1" "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
-	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	  "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d" "$(DESTDIR)$(PREFIX)/include"
 	install -m 755 bin/archbuild "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 644 bin/man/*.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
 	install -m 644 bin/completions/archbuild "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/"
 	install -m 644 bin/completions/_archbuild "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/"
 	install -m 644 bin/completions/archbuild.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/"
+	install -m 644 archbuild.mk "$(DESTDIR)$(PREFIX)/include/"
 
 demo: build fixtures ## build examples/hello for two platforms and run both programs
 	@$(FIXTURES) run sh internal/fixtures/demo.sh $(DEMO)

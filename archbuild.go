@@ -24,7 +24,7 @@ import (
 // platform that failed leaves the others standing in it.
 func Build(ctx context.Context, opts Options) (Outcome, error) {
 	run, err := opts.check()
-	if err != nil {
+	if err = errors.Join(err, opts.checkRules()); err != nil {
 		return Outcome{}, err
 	}
 	host, err := opts.host(ctx)
@@ -58,6 +58,10 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err := run.checkPrivileges(services, plans); err != nil {
 		return Outcome{Plans: plans}, err
 	}
+	rules, err := run.buildRules(services, plans)
+	if err != nil {
+		return Outcome{Plans: plans}, err
+	}
 	run.announce(plans)
 
 	node, closeNode, err := at.open(ctx)
@@ -79,7 +83,10 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 			break
 		}
 	}
-	return outcome, errors.Join(failed...)
+	if err := errors.Join(failed...); err != nil {
+		return outcome, err
+	}
+	return outcome, run.writeDeps(rules)
 }
 
 // decide answers every question of every service and plans them.

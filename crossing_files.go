@@ -127,10 +127,8 @@ func (f *contextFiles) clean(name string) (string, bool) {
 
 // leftOut says whether a build does not see a path.
 func (f *contextFiles) leftOut(name string) bool {
-	for _, hidden := range f.hidden {
-		if name == hidden || strings.HasPrefix(name, hidden+"/") {
-			return true
-		}
+	if f.isHidden(name) {
+		return true
 	}
 	out, err := f.ignore.MatchesOrParentMatches(name)
 	return err != nil || out

@@ -56,6 +56,9 @@ type Options struct {
 	ForceRewrite bool
 	// MaxBytes and MaxInstructions of a Dockerfile; 0 means 4 MB and 10,000.
 	MaxBytes, MaxInstructions int
+	// Deps is a file for rules of make, or empty: of a build that the files of IIDFile
+	// and MetadataFile depend on all that is read, of Rewrite that Dockerfile.ARCH does.
+	Deps string
 	// DryRun plans and does nothing.
 	DryRun bool
 	// StdoutUse names the flag by which the caller itself writes to Stdout, so that

@@ -111,8 +111,11 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err := refused(result.Warnings, opts.Strict); err != nil {
 		return Rewriting{}, err
 	}
-	result.Files, err = opts.deliver(r, s, result.Platforms)
-	return result, err
+	if result.Files, err = opts.deliver(r, s, result.Platforms); err != nil || opts.Deps == "" {
+		return result, err
+	}
+	rules, err := r.rewriteRules(s, result.Files)
+	return result, errors.Join(err, renew(result.Files), r.writeDeps(rules))
 }
 
 // deliver does with the files what was asked for.
@@ -151,6 +154,8 @@ func (o RewriteOptions) checkModes() error {
 		return &UsageError{fmt.Errorf("%s and %s exclude each other", modes[0], modes[1]), "leave one of them out"}
 	case len(modes) == 1 && o.Out == "-":
 		return &UsageError{fmt.Errorf("%s and -o - exclude each other", modes[0]), "leave one of them out"}
+	case o.Deps != "" && (len(modes) == 1 || o.Out == "-"):
+		return &UsageError{errors.New("--deps needs files to write rules for, and none is written"), "leave --deps out, or name a folder with -o"}
 	case o.Diff && o.Out != "":
 		return &UsageError{errors.New("--diff writes no files, so -o has no meaning"), "leave one of them out"}
 	}

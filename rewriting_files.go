@@ -24,6 +24,8 @@ type RewrittenFile struct {
 	Kept bool
 	// Replaced files said something else before.
 	Replaced bool
+	// own says that a platform is built from this very file.
+	own bool
 }
 
 // namedFile is a file to be, and the Dockerfile it was made of.
@@ -86,7 +88,7 @@ func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 				return written, err
 			}
 		}
-		written = append(written, RewrittenFile{Path: path, Unchanged: same, Replaced: !same && missing == nil})
+		written = append(written, RewrittenFile{Path: path, Unchanged: same, Replaced: !same && missing == nil, own: same && file.isSource(path)})
 	}
 	return written, errors.Join(kept...)
 }

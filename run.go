@@ -113,6 +113,7 @@ func (o Options) check() (run, error) {
 	note(r.checkNames())
 	note(r.checkRecord())
 	note(r.checkFiles())
+	note(r.checkDeps())
 	note(verify.CheckGlobs(o.VerifyAllow))
 	r.registry, r.mirrors, err = o.registryClient()
 	failed = append(failed, err)

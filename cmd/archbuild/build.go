@@ -76,6 +76,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	callFlags(f, &opts.BuildFlags)
 	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
 	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
+	depsFlag(f, &opts, "write rules for make to `FILE`: what --iidfile and --metadata-file write depends on all that is read")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
 	f.StringVar(&opts.Verify, "verify", "", "what follows from a program of the wrong platform, a `MODE`: fail, warn, off (default fail)")

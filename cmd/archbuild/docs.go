@@ -18,7 +18,7 @@ func newDocs(root *cobra.Command) *cobra.Command {
 			return writeReference(c.OutOrStdout(), root)
 		},
 	}
-	docs.AddCommand(newMan(root))
+	docs.AddCommand(newMan(root), newDocsMake())
 	return docs
 }
 

@@ -53,6 +53,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.Diff, "diff", false, "print unified diffs, write nothing")
 	f.BoolVar(&opts.JSON, "json", false, "print the edits as one JSON document, write only with -o")
 	f.BoolVar(&opts.Check, "check", false, "fail when a written file is missing or stale, write nothing")
+	depsFlag(f, &opts.Options, "write rules for make to `FILE`: what Dockerfile.ARCH depends on")
 	stateFlags(f, &opts.Options.Engine)
 	return c
 }
