@@ -36,23 +36,23 @@ type leg struct {
 }
 
 // checkRecord looks at what --record does not go with.
-func (o run) checkRecord() error {
+func (r run) checkRecord() error {
 	wrong := func(text, hint string) error { return &UsageError{errors.New(text), hint} }
 	pushes := func(out manifest.Output) bool { return out.Type == manifest.TypeImage && out.Push }
-	others := slices.ContainsFunc(o.outputs, func(out manifest.Output) bool { return !pushes(out) })
+	others := slices.ContainsFunc(r.outputs, func(out manifest.Output) bool { return !pushes(out) })
 	switch {
-	case o.Record == "" && o.Run != "":
+	case r.Record == "" && r.Run != "":
 		return wrong("--run names the run of a record, and there is none", "add --record FILE, or leave --run out")
-	case o.Record == "":
+	case r.Record == "":
 		return nil
-	case len(o.Tags) == 0 || !o.Push && !slices.ContainsFunc(o.outputs, pushes):
+	case len(r.Tags) == 0 || !r.Push && !slices.ContainsFunc(r.outputs, pushes):
 		return wrong("--record is about an image that was pushed", "add -t REGISTRY/NAME:TAG --push: the image goes there by digest, and no tag moves")
 	case others:
 		return wrong("--record pushes images by digest, and -o and --load ask for something else", "leave them out, or build once more for them")
-	case o.MetadataFile != "" || o.IIDFile != "" || o.ChildTags != "" || o.IfMatch != "":
+	case r.MetadataFile != "" || r.IIDFile != "" || r.ChildTags != "" || r.IfMatch != "":
 		return wrong("--metadata-file, --iidfile, --child-tags and --if-match are about an index, and a leg makes none", "give them to archbuild ci assemble")
 	}
-	_, err := o.runID(o.Run, "")
+	_, err := r.runID(r.Run, "")
 	return err
 }
 
