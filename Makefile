@@ -6,6 +6,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME  ?= 30s
 SOAKCOUNT ?= 5
 SOAKRUNS  ?= 500
+RACES     ?= 100
 TESTFLAGS ?=
 BENCHFLAGS ?=
 PREFIX    ?= /usr/local
@@ -95,9 +96,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  $(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
 	done
 
-soak: build fixtures bin/registry ## 500 assemblies on registries' bad days; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+soak: build fixtures bin/registry ## 500 assemblies on registries' bad days, 100 races of two pipelines; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
 	ARCHBUILD_SOAK=$(SOAKRUNS) $(GO) test -timeout 0 -count=1 -run '^TestSoak' -v $(TESTFLAGS) ./manifest > bin/soak.log; status=$$?; \
 	  grep -v -e '^ *---.*/' -e '^=== ' bin/soak.log; exit $$status
+	ARCHBUILD_RACES=$(RACES) $(GO) test -timeout 0 -count=1 -run '^TestRacingPipelines' $(TESTFLAGS) .
 	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine ./cmd/archbuild
 
 fixtures: go ## what tests and demo need: runc, qemu, base images and a registry

@@ -261,15 +261,29 @@ func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled
 	if err := j.verify(ctx, a, &made); err != nil {
 		return made, err
 	}
-	pushed, err := a.Push(ctx, j.client, j.Tags, j.pushOptions())
-	made.Pushed = &pushed
-	if err != nil {
+	if err := j.move(ctx, a, &made); err != nil {
 		return made, err
 	}
 	if slices.Contains(j.Records, ci.Registry) {
 		made.Warnings = append(made.Warnings, j.leaveStaging(ctx, a, made.Summary)...)
 	}
 	return made, j.writeFiles(made)
+}
+
+// move lets the tags name the index. What was done before is not done again: the tags named it
+// a moment ago, and if another run moves them now, it is the newer one.
+func (j *joiner) move(ctx context.Context, a *manifest.Assembly, made *CIAssembled) error {
+	if !j.already {
+		pushed, err := a.Push(ctx, j.client, j.Tags, j.pushOptions())
+		made.Pushed = &pushed
+		return err
+	}
+	names, err := manifest.FullNames(j.Tags)
+	made.Pushed = &manifest.Pushed{References: []string{}}
+	for _, name := range names {
+		made.Pushed.Tags = append(made.Pushed.Tags, manifest.Tag{Name: name, State: manifest.TagUnchanged, Before: made.Digest})
+	}
+	return err
 }
 
 func (j *joiner) pushOptions() manifest.PushOptions {

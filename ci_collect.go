@@ -70,6 +70,8 @@ func (j *joiner) place(ctx context.Context, place string) ([]ci.Sourced, error) 
 	}
 	info, err := os.Stat(place)
 	switch {
+	case strings.HasPrefix(place, "sha256:"):
+		return nil, &UsageError{fmt.Errorf("%s is a digest, and no place of records", place), "write --if-match=" + place + ", with a = between"}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &UsageError{fmt.Errorf("%s: no such file or folder", place), "name the folder or the files that --record wrote, or the word registry"}
 	case err != nil:

@@ -200,15 +200,21 @@ func (m matrix) lastIn(ctx context.Context, place string, made ci.Service) ([]ci
 	if len(made.Tags) == 0 {
 		return nil, &UsageError{errors.New("--changed registry: there is no tag"), "name the image of the last run: -t REGISTRY/NAME:TAG"}
 	}
-	full, err := manifest.FullNames(made.Tags[:1])
-	if err != nil || made.Named[full[0]] == "" {
-		return nil, err
-	}
-	repos, err := repositoriesOf(made.Tags[:1])
+	full, err := manifest.FullNames(made.Tags)
 	if err != nil {
 		return nil, err
 	}
-	return remembered(ctx, m.registry, repos[0], made.Named[full[0]], "")
+	for _, name := range full { // A new tag names nothing yet, but latest may.
+		repos, err := repositoriesOf([]string{name})
+		if err != nil || made.Named[name] == "" {
+			continue
+		}
+		records, err := remembered(ctx, m.registry, repos[0], made.Named[name], "")
+		if err != nil || records != nil {
+			return records, err
+		}
+	}
+	return nil, nil
 }
 
 // changed tells why a leg has to run; empty means that nothing of it did change.

@@ -49,6 +49,16 @@ func stage(ctx context.Context, reg *registry.Client, r ci.Record) (string, erro
 	return stagingRef(r.Repositories[0], r.Run, r.Platform), nil
 }
 
+// StageRecord keeps a record in the registry, as a leg with --record registry does that has
+// pushed its image, and gives the reference of its staging tag.
+func StageRecord(ctx context.Context, opts CIAssembleOptions, r ci.Record) (string, error) {
+	client, _, err := opts.base().registryClient()
+	if err != nil {
+		return "", err
+	}
+	return stage(ctx, client, r)
+}
+
 // stagedIndex lists what the leg pushed and carries its record.
 func stagedIndex(r ci.Record) ([]byte, error) {
 	body, err := json.Marshal(r)

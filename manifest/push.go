@@ -97,8 +97,8 @@ func (p *parcel) address(opts PushOptions) error {
 	p.repos = repos
 	p.moves, err = p.shipment.moves(tags, opts.ChildTags)
 	for _, m := range p.moves {
-		if was, looked := opts.Was[m.name]; looked && m.was == nil {
-			m.was = &was
+		if was, looked := opts.Was[m.name]; looked {
+			m.match = &was
 		}
 	}
 	return err

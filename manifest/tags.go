@@ -53,6 +53,8 @@ type move struct {
 	// was is what the tag named when it was read for being added to; empty means that
 	// it was new, nil that it does not matter.
 	was *digest.Digest
+	// match is PushOptions.Was of the tag, if that has it.
+	match *digest.Digest
 
 	before ocispec.Descriptor
 	state  TagState
@@ -207,6 +209,9 @@ func (t tagger) look(ctx context.Context, m *move) error {
 	case m.was != nil && now.Digest != *m.was:
 		m.state = TagFailed
 		return &AppendError{Tag: m.name, Was: *m.was, Now: now.Digest}
+	case m.match != nil && now.Digest != *m.match:
+		m.state = TagFailed
+		return &AppendError{Tag: m.name, Was: *m.match, Now: now.Digest}
 	case now.Digest == "":
 	case t.ifMatch != "" && now.Digest != t.ifMatch:
 		m.state = TagFailed

@@ -32,7 +32,7 @@ archbuild build --push --record in each, and make one image of their results.`,
 
 // legFlags make a build one job of a matrix.
 func legFlags(f *pflag.FlagSet, opts *archbuild.Leg) {
-	f.StringVar(&opts.Record, "record", "", "push by digest, move no tag, and leave a record for archbuild ci assemble, in a `PLACE`: a file, a folder, or registry")
+	f.StringVar(&opts.Record, "record", "", "push by digest, move no tag, and leave a record for archbuild ci assemble, in a `PLACE`: a folder, a file that ends in .json, or registry")
 	f.StringVar(&opts.Run, "run", "", "`ID` that all jobs of one run share (default what the CI says, then the commit)")
 }
 
@@ -50,8 +50,8 @@ archbuild ci assemble takes as --plan. The flags of build that are given here ar
 args; with -t the jobs push and leave a record.
 
 With --changed a platform is left out if neither the source, nor what is asked for, nor its
-bases differ from its last record: in a folder, in files, or in the registry, beside what the
-first -t names now.`,
+bases differ from its last record: in a folder, in files, or in the registry, beside
+what a -t names now.`,
 		Example: `  archbuild ci plan ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --format github
   archbuild ci plan ./service -t registry.example/app:1.2 --changed registry --format github --plan-file archbuild-out/plan.json`,
 		Args: cobra.MinimumNArgs(1),
@@ -83,7 +83,7 @@ first -t names now.`,
 	f.StringVar(&format, "format", "json", "how the jobs are printed, a `WORD`: github, gitlab, make, json")
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
 	legFlags(f, &opts.Leg)
-	f.Lookup("record").Usage = "where the jobs leave their records, a `PLACE`: a file, a folder, or registry (default registry)"
+	f.Lookup("record").Usage = "where the jobs leave their records, a `PLACE`: a folder, a file that ends in .json, or registry (default registry)"
 	f.StringArrayVar(&opts.Changed, "changed", nil, "leave out what did not change since the records in a `PLACE`: a folder, a file, or registry (repeatable)")
 	f.StringArrayVar(&opts.Runners, "runner", nil, "machines for all jobs, `LABEL`, or PLATFORM=LABEL (default archbuild.yaml's, then GitHub's)")
 	f.StringVar(&opts.File, "plan-file", "", "write the plan as JSON to `FILE` as well, for archbuild ci assemble --plan")
