@@ -11,9 +11,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild"
 )
+
+// blob is a name as archbuild gives it, by a digest.
+func blob(of string) string { return digest.FromString(of).Encoded() }
 
 // kept makes a state folder in which no engine has ever run: four results and
 // two answers of registries of 1000 bytes each, named for their age.
@@ -21,10 +25,10 @@ func kept(t *testing.T) (archbuild.Options, string) {
 	t.Helper()
 	state := t.TempDir()
 	for name, age := range map[string]time.Duration{
-		"store/blobs/sha256/hour": time.Hour, "store/blobs/sha256/day": 24 * time.Hour,
-		"store/blobs/sha256/days": 48 * time.Hour, "store/blobs/sha256/week": 168 * time.Hour,
-		"store/ingest/half": 0, "store/lock": 0,
-		"registry/abc/hour": time.Hour, "registry/abc/week": 168 * time.Hour,
+		"store/blobs/sha256/" + blob("hour"): time.Hour, "store/blobs/sha256/" + blob("day"): 24 * time.Hour,
+		"store/blobs/sha256/" + blob("days"): 48 * time.Hour, "store/blobs/sha256/" + blob("week"): 168 * time.Hour,
+		"store/ingest/half": 0, "store/scratch/caches-1/half": 0, "store/lock": 0,
+		"registry/0123456789abcdef/sha256-" + blob("hour"): time.Hour, "registry/0123456789abcdef/tag-week": 168 * time.Hour,
 	} {
 		file := filepath.Join(state, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -50,7 +54,13 @@ func left(t *testing.T, state string) []string {
 	for _, pattern := range []string{"store/blobs/sha256/*", "store/ingest/*", "registry/*/*"} {
 		paths, _ := filepath.Glob(filepath.Join(state, pattern))
 		for _, path := range paths {
-			names = append(names, strings.Split(strings.TrimPrefix(path, state+"/"), "/")[0]+" "+filepath.Base(path))
+			name := strings.TrimPrefix(strings.TrimPrefix(filepath.Base(path), "sha256-"), "tag-")
+			for _, age := range []string{"hour", "day", "days", "week"} {
+				if name == blob(age) {
+					name = age
+				}
+			}
+			names = append(names, strings.Split(strings.TrimPrefix(path, state+"/"), "/")[0]+" "+name)
 		}
 	}
 	slices.Sort(names)
@@ -119,5 +129,31 @@ func TestResultsThatABuildNeedsAreLeftAlone(t *testing.T) {
 	disk, err := archbuild.EngineUsage(t.Context(), opts, false)
 	if err != nil || disk.Total != 4000 {
 		t.Errorf("%+v, %v", disk, err)
+	}
+}
+
+// A state folder can be a folder of the user's, by a slip of --state.
+func TestPruningLeavesWhatArchbuildHasNotMade(t *testing.T) {
+	opts, state := kept(t)
+	theirs := []string{"registry/index.js", "registry/0123456789abcdef/notes", "registry/docker/v2/blobs/sha256/ab/" + blob("x") + "/data", "verdicts/2024.pdf", "store/blobs/sha256/readme"}
+	for _, name := range theirs {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(state, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(state, name), []byte("theirs"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pruned, err := archbuild.EnginePrune(t.Context(), opts, archbuild.Pruning{})
+	if err != nil || pruned.Total != 6000 {
+		t.Errorf("%+v, %v", pruned, err)
+	}
+	for _, name := range theirs {
+		if _, err := os.Stat(filepath.Join(state, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(state, "store/scratch")); err == nil {
+		t.Error("what a run that was killed has left is still there")
 	}
 }

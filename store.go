@@ -67,10 +67,19 @@ func (s store) hold(ctx context.Context) (release func(), err error) {
 // oldest of the rest until the store is within its bounds. A blob it cannot
 // remove is left: the next run tries again.
 func (s store) prune(now time.Time) {
-	os.RemoveAll(filepath.Join(s.dir, "ingest"))
+	s.clear()
 	s.blobs().trim(now, bounds{age: storeAge}, bounds{most: storeBytes})
 	s.answers.trim(now, bounds{age: answersAge}, bounds{most: answersBytes})
 }
+
+// clear removes what runs that were killed have left half done.
+func (s store) clear() {
+	os.RemoveAll(filepath.Join(s.dir, "ingest"))
+	os.RemoveAll(s.scratch())
+}
+
+// scratch is for files that are of use to a run alone, as long as it holds the store.
+func (s store) scratch() string { return filepath.Join(s.dir, "scratch") }
 
 func (s store) blobs() folder { return folder(filepath.Join(s.dir, "blobs", "sha256")) }
 
@@ -84,6 +93,6 @@ func (s store) empty(b bounds, now time.Time) (gone trimmed, busy bool) {
 	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return trimmed{}, true
 	}
-	os.RemoveAll(filepath.Join(s.dir, "ingest"))
+	s.clear()
 	return s.blobs().trim(now, b), false
 }

@@ -5,12 +5,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 )
 
-// folder holds files that can be had again: blobs, answers of registries.
+// folder holds files that can be had again: blobs, answers of registries. Others
+// may lie there too: a state folder can be one that was made for something else.
 type folder string
+
+// ours is how archbuild names the files that it keeps, below their folder: blobs and
+// verdicts by a digest, answers of registries by repository and digest or tag.
+var ours = regexp.MustCompile(`^(?:[0-9a-f]{64}|[0-9a-f]{16}/(?:[a-z0-9]+-[0-9a-f]{64,128}|tag-[^/]+|\.new-[^/]+)|\.new-[0-9]+)$`)
 
 // bounds say which of them may go. The zero value lets all go.
 type bounds struct {
@@ -33,10 +39,13 @@ type held struct {
 	info fs.FileInfo
 }
 
-// files lists the regular files below a folder, the oldest first, and their size.
+// files lists archbuild's files below a folder, the oldest first, and their size.
 func (f folder) files() (list []held, size int64) {
 	_ = filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if name, err := filepath.Rel(string(f), path); err != nil || !ours.MatchString(name) {
 			return nil
 		}
 		if info, err := entry.Info(); err == nil { // else another run was quicker

@@ -16,6 +16,9 @@ type Folder struct{ Dir string }
 // keepVerdicts is how many files are kept, a few hundred bytes each as a rule.
 const keepVerdicts = 512
 
+// temporary begins the names of files that are being written.
+const temporary = ".new-"
+
 // Get reads a verdict.
 func (f Folder) Get(key string) ([]byte, bool) {
 	if !isKey(key) {
@@ -31,7 +34,7 @@ func (f Folder) Put(key string, value []byte) {
 		return
 	}
 	f.prune()
-	file, err := os.CreateTemp(f.Dir, ".new-")
+	file, err := os.CreateTemp(f.Dir, temporary)
 	if err != nil {
 		return
 	}
@@ -54,9 +57,15 @@ func (f Folder) prune() {
 	}
 	var files []aged
 	for _, e := range entries {
+		if !isKey(e.Name()) && !strings.HasPrefix(e.Name(), temporary) { // not made here
+			continue
+		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
 			files = append(files, aged{e.Name(), info.ModTime()})
 		}
+	}
+	if len(files) < keepVerdicts {
+		return
 	}
 	slices.SortFunc(files, func(a, b aged) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.name, b.name)) })
 	for _, old := range files[:len(files)/2] {

@@ -48,8 +48,8 @@ type Options struct {
 	// Environ is the environment to take proxies, certificates and PATH from;
 	// nothing else of it reaches the engine. Nil: an empty one but for PATH.
 	Environ []string
-	// AsIs takes an engine that runs as it is, whatever it was started with: for
-	// looking at it and pruning it.
+	// AsIs takes an engine that runs as it is, whatever it was started with, and
+	// leaves its idle time and its memory: for looking at it and pruning it.
 	AsIs bool
 	// Patience is how long to wait for the builds of other runs on an engine that
 	// does not fit, an hour if 0, and for one that does not answer, up to half a
@@ -214,7 +214,7 @@ func (l layout) connect(ctx context.Context, wait *waiting, wanted State) (*Hand
 	if err != nil {
 		return nil, err
 	}
-	s, err := greet(ctx, c, wanted)
+	s, err := wait.options.greet(ctx, c, wanted)
 	if err != nil {
 		c.Close()
 		return nil, l.explain(ctx, err)
@@ -237,9 +237,13 @@ func (l layout) connect(ctx context.Context, wait *waiting, wanted State) (*Hand
 
 // greet asks an engine for its state and says what this run wants of it. An
 // engine at work answers at once; one that does not is waited for outside the gate.
-func greet(ctx context.Context, c *client.Client, wanted State) (State, error) {
+// Who takes it as it is wants nothing of it.
+func (o Options) greet(ctx context.Context, c *client.Client, wanted State) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
 	defer cancel()
+	if o.AsIs {
+		return ask(ctx, c)
+	}
 	words := []string{keyIdle, wanted.Idle}
 	if wanted.Memory > 0 {
 		words = append(words, keyMemory, strconv.FormatInt(wanted.Memory, 10))

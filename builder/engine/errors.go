@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -122,7 +124,12 @@ func (e *StateError) Error() string {
 func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
-func (e *StateError) Hint() string { return "give another --state folder" }
+func (e *StateError) Hint() string {
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return "run archbuild as the user whose folder it is, or give another --state folder"
+	}
+	return "give another --state folder"
+}
 
 // ConfigError says that buildkitd.toml cannot be used.
 type ConfigError struct {

@@ -92,6 +92,18 @@ func TestAnEngineThatDoesNotFitIsReplaced(t *testing.T) {
 	}
 }
 
+func TestWhoOnlyLooksLeavesTheIdleTime(t *testing.T) {
+	o := options(t)
+	o.Idle = 40 * time.Minute
+	ensure(t, o).Close()
+	look := o
+	look.Idle, look.AsIs = 0, true
+	ensure(t, look).Close()
+	if s := status(t, o); s.Idle != "40m0s" {
+		t.Errorf("the idle time is %s, want 40m0s", s.Idle)
+	}
+}
+
 func TestAnEngineInUseIsNotReplaced(t *testing.T) {
 	o := options(t)
 	first := ensure(t, o)

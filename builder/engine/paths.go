@@ -148,10 +148,8 @@ func (l layout) make() error {
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return &StateError{Dir: l.state, Err: err}
 	}
-	if err := privateDir(l.run); errors.Is(err, fs.ErrPermission) {
-		return &StateError{Dir: l.state, Err: err}
-	} else if err != nil {
-		return err
+	if err := privateDir(l.run); err != nil {
+		return l.whose(err)
 	}
 	dir := filepath.Dir(l.socket)
 	if dir == l.run {
@@ -164,6 +162,14 @@ func (l layout) make() error {
 		return err
 	}
 	return privateDir(dir)
+}
+
+// whose says of a file that may not be opened that the state folder is not this user's.
+func (l layout) whose(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &StateError{Dir: l.state, Err: err}
+	}
+	return err
 }
 
 // makeRoot creates BuildKit's own folders.

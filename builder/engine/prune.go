@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,10 +80,12 @@ func ParseFilters(texts []string) (list []string, keep time.Duration, err error)
 			list = append(list, text)
 		case key == "id":
 			together = append(together, "id~="+value)
-		case !hasValue, strings.HasSuffix(key, "!"), strings.HasSuffix(key, "~"):
+		case !hasValue:
 			together = append(together, text)
+		case strings.HasSuffix(key, "!"), strings.HasSuffix(key, "~"):
+			together = append(together, key+"="+quoted(value))
 		default:
-			together = append(together, key+"=="+value)
+			together = append(together, key+"=="+quoted(value))
 		}
 		if err := checkFilter(strings.TrimRight(key, "!~"), hasValue); err != nil {
 			return nil, 0, fmt.Errorf("%q: %w", text, err)
@@ -95,6 +98,14 @@ func ParseFilters(texts []string) (list []string, keep time.Duration, err error)
 		return nil, 0, err
 	}
 	return list, keep, nil
+}
+
+// quoted puts a value with spaces between quotes, which containerd's form wants.
+func quoted(value string) string {
+	if strings.ContainsRune(value, ' ') && !strings.HasPrefix(value, `"`) {
+		return strconv.Quote(value)
+	}
+	return value
 }
 
 // checkFilter says whether BuildKit's records have the key, with a value or as a

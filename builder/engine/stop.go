@@ -34,7 +34,7 @@ func Status(ctx context.Context, o Options) (State, error) {
 		return none, nil
 	}
 	if err != nil {
-		return none, err
+		return none, l.whose(err)
 	}
 	defer c.Close()
 	s, err := ask(ctx, c)
@@ -62,7 +62,7 @@ func Stop(ctx context.Context, o Options) error {
 	}
 	gate, err := l.gateForStop(ctx)
 	if err != nil {
-		return err
+		return l.whose(err)
 	}
 	defer gate.Close()
 	r, err := l.readRecord()

@@ -24,6 +24,7 @@ func TestParseFilters(t *testing.T) {
 		"of buildx, all have to fit":         {[]string{"type=regular", "private"}, []string{"type==regular,private"}, 0, false},
 		"of buildx, a part of an id":         {[]string{"id=abc"}, []string{"id~=abc"}, 0, false},
 		"of buildx, a pattern":               {[]string{"description~=golang"}, []string{"description~=golang"}, 0, false},
+		"of buildx, with spaces":             {[]string{"description~=RUN go"}, []string{`description~="RUN go"`}, 0, false},
 		"of buildx, not":                     {[]string{"type!=regular"}, []string{"type!=regular"}, 0, false},
 		"of buildx, something that is there": {[]string{"shared"}, []string{"shared"}, 0, false},
 		"of buildctl, one has to fit":        {[]string{"type==regular", "type==source.local"}, []string{"type==regular", "type==source.local"}, 0, false},
