@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/archbuild/archbuild/builder"
@@ -173,6 +174,7 @@ func (o Options) engineOptions() (engine.Options, error) {
 	return engine.Options{
 		State: o.stateDir(), RuntimeDir: o.Getenv("XDG_RUNTIME_DIR"), Config: config, Runc: runc,
 		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.engineLog(), Memory: memory, Version: o.Version,
+		Stop: o.engineCommand("stop"),
 	}, nil
 }
 
@@ -195,6 +197,19 @@ func (o Options) engineLog() io.Writer {
 		return io.Discard
 	}
 	return o.Stderr
+}
+
+// engineCommand is what a user types for this engine, and not for the one without --state.
+func (o Options) engineCommand(verb string) string {
+	command := "archbuild engine " + verb
+	if o.State == "" {
+		return command
+	}
+	folder := o.State
+	if strings.Trim(folder, "/._-+=:@%,0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		folder = "'" + strings.ReplaceAll(folder, "'", `'\''`) + "'"
+	}
+	return command + " --state " + folder
 }
 
 func (o Options) stateDir() string {

@@ -234,7 +234,7 @@ func (c childOptions) own(say *os.File) (*os.File, error) {
 		}
 		if ctx.Err() != nil {
 			r, _ := c.readRecord()
-			return nil, &HungError{PID: r.PID, Err: err}
+			return nil, &HungError{PID: r.PID, Stop: c.stop, Err: err}
 		}
 	}
 }

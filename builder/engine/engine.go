@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,9 @@ type Options struct {
 	// does not fit, an hour if 0, and for one that does not answer, up to half a
 	// minute. Below 0 there is no waiting.
 	Patience time.Duration
+	// Stop is the command that ends this engine, for hints; empty where a plain
+	// "archbuild engine stop" does.
+	Stop string
 	// Version is that of the calling program, for [State].
 	Version string
 	// Log receives a line when an engine is started, replaced or waited for; may
@@ -82,6 +86,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+func (o Options) stopCommand() string { return cmp.Or(o.Stop, "archbuild engine stop") }
+
 // Handle is a connection to a running engine. While it is open the engine does
 // not end by itself. Close it.
 type Handle struct {
@@ -91,6 +97,8 @@ type Handle struct {
 	State State
 	// Started says that this call started the engine.
 	Started bool
+
+	stop string
 }
 
 // Version is the engine's BuildKit version.
@@ -221,7 +229,7 @@ func (l layout) connect(ctx context.Context, wait *waiting, wanted State) (*Hand
 	}
 	differs := mismatch(s, wanted)
 	if len(differs) == 0 || wait.options.AsIs {
-		return &Handle{Client: c, State: s}, nil
+		return &Handle{Client: c, State: s, stop: l.stop}, nil
 	}
 	defer c.Close()
 	s, err = retireUnused(ctx, c, wait.leave())
@@ -229,7 +237,7 @@ func (l layout) connect(ctx context.Context, wait *waiting, wanted State) (*Hand
 		return nil, l.explain(ctx, err)
 	}
 	if s.Running {
-		return nil, &BusyError{Differs: differs, Connections: s.Connections, PID: s.PID}
+		return nil, &BusyError{Differs: differs, Connections: s.Connections, PID: s.PID, Stop: l.stop}
 	}
 	fmt.Fprintf(wait.options.Log, "replacing the private engine: it has another %s\n", differs[0])
 	return nil, errNotRunning
@@ -298,7 +306,7 @@ func (l layout) explain(ctx context.Context, err error) error {
 		return errNotRunning
 	case codes.DeadlineExceeded:
 		r, _ := l.readRecord()
-		return &HungError{PID: r.PID, Stopped: isStopped(r.PID), Err: err}
+		return &HungError{PID: r.PID, Stopped: isStopped(r.PID), Stop: l.stop, Err: err}
 	}
 	return fmt.Errorf("greeting the engine: %w", err)
 }

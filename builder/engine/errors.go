@@ -41,6 +41,8 @@ type BusyError struct {
 	Differs     []string
 	Connections int
 	PID         int
+	// Stop is the command that ends the engine.
+	Stop string
 }
 
 func (e *BusyError) Error() string {
@@ -50,7 +52,7 @@ func (e *BusyError) Error() string {
 
 // Hint says how to go on.
 func (e *BusyError) Hint() string {
-	return "wait for the other builds, use another --state folder, or run: archbuild engine stop"
+	return "wait for the other builds, use another --state folder, or run: " + e.Stop
 }
 
 // StartError says that the engine could not be started.
@@ -78,6 +80,8 @@ type HungError struct {
 	PID int
 	// Stopped says that a signal has stopped the process.
 	Stopped bool
+	// Stop is the command that ends it.
+	Stop string
 	// Err is how that was noticed; nil where the process was seen to be stopped.
 	Err error
 }
@@ -95,9 +99,9 @@ func (e *HungError) Unwrap() error { return e.Err }
 // Hint says how to go on.
 func (e *HungError) Hint() string {
 	if e.Stopped {
-		return fmt.Sprintf("let it go on: kill -CONT %d, or end it: archbuild engine stop", e.PID)
+		return fmt.Sprintf("let it go on: kill -CONT %d, or end it: %s", e.PID, e.Stop)
 	}
-	return "archbuild engine stop"
+	return e.Stop
 }
 
 // ForeignDirError says that a folder which must be private is not this user's.

@@ -69,6 +69,8 @@ type layout struct {
 	noRunc string
 	root   string
 	tmp    string
+	// stop is the command that ends the engine, for hints.
+	stop string
 }
 
 // newLayout names the files of a state folder and makes none of them. The
@@ -92,6 +94,7 @@ func newLayout(o Options) (layout, error) {
 		noRunc: filepath.Join(run, noRuncName),
 		root:   root,
 		tmp:    filepath.Join(run, "tmp"), // short: sockets of ssh agents lie in it
+		stop:   o.stopCommand(),
 	}
 	if home := tempHome(os.Getuid()); strings.HasPrefix(filepath.Clean(o.State), home+"/") {
 		l.home = home

@@ -117,7 +117,7 @@ func (l layout) stopped() error {
 	if err != nil || !r.isAlive() || !isStopped(r.PID) {
 		return nil
 	}
-	return &HungError{PID: r.PID, Stopped: true}
+	return &HungError{PID: r.PID, Stopped: true, Stop: l.stop}
 }
 
 // isStopped says whether a process was stopped by a signal.
@@ -141,7 +141,7 @@ func (h *Handle) Watch(log io.Writer) (end func()) {
 			if now := isStopped(h.State.PID); now != stopped {
 				stopped = now
 				if now {
-					e := &HungError{PID: h.State.PID, Stopped: true}
+					e := &HungError{PID: h.State.PID, Stopped: true, Stop: h.stop}
 					fmt.Fprintf(log, "%v; the build waits for it (%s)\n", e, e.Hint())
 				}
 			}
