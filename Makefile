@@ -108,6 +108,8 @@ fixtures: go ## what tests and demo need: runc, qemu, base images and a registry
 go:
 	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer and put it on PATH" >&2; exit 1; }
 
+include packaging/dist.mk
+
 # The program. FORCE, because go knows better than make what is out of date.
 bin/archbuild: go FORCE
 	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/archbuild
