@@ -325,15 +325,19 @@ func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssem
 		return err
 	}
 	made.Findings = result.Findings
-	switch mode {
-	case "off":
-		made.Findings = nil
-		return nil
-	case "warn":
-		return nil
+	if mode == "off" {
+		made.Findings = slices.DeleteFunc(slices.Clone(result.Findings), aboutProgram)
 	}
-	return findingsError(name, result.Findings)
+	switch {
+	case mode == "" || mode == "fail":
+		return findingsError(name, result.Findings)
+	case j.Verify == "": // A record is believed about programs; that an image is whole is everybody's business.
+		return findingsError(name, slices.DeleteFunc(slices.Clone(result.Findings), aboutProgram))
+	}
+	return nil
 }
+
+func aboutProgram(f verify.Finding) bool { return f.Kind == verify.KindProgram }
 
 // leaveStaging remembers what was assembled and takes the staging tags away. That the registry
 // does not let it is no failure: the image is whole.

@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -116,10 +119,8 @@ func (m matrix) service(ctx context.Context, s service) (ci.Service, error) {
 	for _, target := range s.targets {
 		made.Platforms = append(made.Platforms, target.Platform)
 	}
-	if len(made.Tags) > 0 && !m.Offline {
-		if made.Named, err = namedNow(ctx, m.registry, made.Tags); err != nil {
-			return made, err
-		}
+	if made.Named, err = m.named(ctx, made.Tags); err != nil {
+		return made, err
 	}
 	last, err := m.last(ctx, s, made)
 	if err != nil {
@@ -139,6 +140,20 @@ func (m matrix) service(ctx context.Context, s service) (ci.Service, error) {
 		})
 	}
 	return made, errors.Join(failed...)
+}
+
+// named is what the tags name now. Who may not read a registry can plan for it all the same,
+// unless the plan depends on it.
+func (m matrix) named(ctx context.Context, tags []string) (map[string]digest.Digest, error) {
+	if len(tags) == 0 || m.Offline {
+		return nil, nil
+	}
+	named, err := namedNow(ctx, m.registry, tags)
+	if err == nil || ctx.Err() != nil || slices.Contains(m.opts.Changed, ci.Registry) {
+		return named, err
+	}
+	_, err = fmt.Fprintf(m.Stderr, "archbuild: warning: what the tags name now is not known: %s; --if-match will go by what they name when assembling begins\n", ui.Line(err.Error()))
+	return nil, err
 }
 
 // pathOf is the PATH of a service as it was given.

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // Recorded tells where the record of a platform is.
@@ -54,6 +55,16 @@ func (r run) checkRecord() error {
 	}
 	_, err := r.runID(r.Run, "")
 	return err
+}
+
+// ofPlatforms are the annotations of a build: a leg is told those of other legs as well.
+func (r run) ofPlatforms(built []platform.Platform) manifest.Annotations {
+	if r.Record == "" {
+		return r.annotations
+	}
+	return slices.DeleteFunc(slices.Clone(r.annotations), func(a manifest.Annotation) bool {
+		return a.Platform != (platform.Platform{}) && !slices.Contains(built, a.Platform)
+	})
 }
 
 // recordNotes say in the plan what a leg does.

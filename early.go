@@ -26,7 +26,7 @@ func (r run) checkServices(services []service) error {
 			failed = append(failed, s.checkLinux(target.Platform))
 			failed = append(failed, r.checkEpoch(s, target))
 		}
-		failed = append(failed, usage(r.annotations.Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
+		failed = append(failed, usage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
 	}
 	if err := r.checkSame(services); err != nil {
 		return err
