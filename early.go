@@ -86,7 +86,8 @@ func (r run) checkSame(services []service) error {
 	return nil
 }
 
-// checkDest finds a file where a folder is to be written, or the other way round.
+// checkDest finds a file where a folder is to be written, or the other way round, and
+// a folder of somebody else's.
 func checkDest(out manifest.Output) error {
 	info, err := os.Stat(out.Dest)
 	if out.Dest == "" || err != nil {
@@ -96,6 +97,8 @@ func checkDest(out manifest.Output) error {
 	switch {
 	case folder && !info.IsDir():
 		return &UsageError{fmt.Errorf("-o %s: %s is a file, and a folder is to be written", out, out.Dest), "name another dest=FOLDER"}
+	case out.Folder:
+		return usage(manifest.CheckLayout(out.Dest))
 	case !folder && info.IsDir():
 		return &UsageError{fmt.Errorf("-o %s: %s is a folder, and a file is to be written", out, out.Dest), "name a file below it: dest=" + out.Dest + "/image.tar"}
 	}

@@ -2,6 +2,8 @@ package archbuild
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/archbuild/archbuild/plan"
@@ -11,6 +13,10 @@ import (
 
 func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 	one := []service{{name: "app", targets: []plan.Target{{}}}}
+	theirs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(theirs, "notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct {
 		name     string
 		opts     Options
@@ -21,6 +27,7 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 		{"a push by digest to a tag", Options{Outputs: []string{"type=image,push=true,push-by-digest=true"}, Tags: []string{"r.example/a:1"}}, one},
 		{"a time that is no number", Options{}, []service{{name: "app", targets: []plan.Target{{Args: map[string]string{"SOURCE_DATE_EPOCH": "today"}}}}}},
 		{"two folders of one name with one tag", Options{Tags: []string{"r.example/{name}"}, Outputs: []string{"type=cacheonly"}}, []service{one[0], one[0]}},
+		{"a layout into a folder of something else", Options{Outputs: []string{"type=oci,tar=false,dest=" + theirs}}, one},
 		{"an archive into the JSON", Options{Outputs: []string{"type=oci,dest=-"}, StdoutUse: "--json"}, one},
 	} {
 		r, err := row.opts.check()

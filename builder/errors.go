@@ -84,7 +84,7 @@ func (e *Error) Hint() string {
 	if e.Line > 0 {
 		return fmt.Sprintf("look at line %d of the Dockerfile", e.Line)
 	}
-	return "run again with --progress plain to see what BuildKit said"
+	return "--progress plain shows all that BuildKit said"
 }
 
 // LostError says that the node went away while it was building.

@@ -111,7 +111,7 @@ func (e *NotLayoutError) Error() string {
 
 // Hint names the ways out.
 func (e *NotLayoutError) Hint() string {
-	return fmt.Sprintf("choose another dest=, or remove %s first", e.Dir)
+	return fmt.Sprintf("choose another folder with dest=, or empty %s if nothing in it is needed", e.Dir)
 }
 
 // TagError says that a tag was written but names something else now: another

@@ -139,22 +139,44 @@ func (l *layoutDir) open(ctx context.Context) error {
 
 func (l *layoutDir) close() { l.lock.Close() }
 
-// claim marks an empty folder, and refuses one that holds something unmarked.
-func (l *layoutDir) claim() error {
-	body, err := os.ReadFile(l.path("index.json"))
+// CheckLayout finds out before a build what [Index.WriteLayout] would refuse after
+// it: a folder that holds something else is a *NotLayoutError.
+func CheckLayout(dir string) error {
+	_, err := isLayout(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// isLayout tells a layout that archbuild has written from an empty folder.
+func isLayout(dir string) (marked bool, err error) {
+	body, err := os.ReadFile(filepath.Join(dir, "index.json"))
 	if err == nil {
 		var index ocispec.Index
 		if json.Unmarshal(body, &index) != nil || index.Annotations[layoutMark] == "" {
-			return &NotLayoutError{l.dir, "its index.json is not archbuild's"}
+			return false, &NotLayoutError{dir, "its index.json is not archbuild's"}
 		}
-		return nil
+		return true, nil
 	}
-	entries, err := os.ReadDir(l.dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", l.dir, err)
+		return false, fmt.Errorf("reading %s: %w", dir, err)
 	}
-	if len(entries) > 0 {
-		return &NotLayoutError{l.dir, "it holds " + entries[0].Name()}
+	for _, entry := range entries {
+		// Another run is about to mark it.
+		if marking, _ := filepath.Match(".index.json.*.tmp", entry.Name()); !marking {
+			return false, &NotLayoutError{dir, "it holds " + entry.Name()}
+		}
+	}
+	return false, nil
+}
+
+// claim marks an empty folder, and refuses one that holds something unmarked.
+func (l *layoutDir) claim() error {
+	marked, err := isLayout(l.dir)
+	if err != nil || marked {
+		return err
 	}
 	mark, err := Index{}.layoutIndex(nil)
 	if err != nil {

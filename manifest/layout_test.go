@@ -173,6 +173,9 @@ func TestAFolderOfSomebodyElseIsLeftAlone(t *testing.T) {
 				t.Fatalf("error is %v", err)
 			}
 			hintOf(t, foreign)
+			if err := manifest.CheckLayout(dir); !errors.As(err, &foreign) {
+				t.Errorf("before a build the error is %v", err)
+			}
 			if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
 				t.Error(diff)
 			}
