@@ -51,6 +51,9 @@ func (j Journal) sweep() {
 		return
 	}
 	for _, page := range pages {
+		if len(filepath.Base(page)) != 2*sha256.Size+len(".jsonl") {
+			continue // not made here
+		}
 		if info, err := os.Stat(page); err == nil && time.Since(info.ModTime()) > journalAge {
 			_ = os.Remove(page) // Next time.
 		}
