@@ -66,10 +66,12 @@ func (o Options) parseCaches(flag string, list []string) ([]builder.Cache, error
 	return caches, errors.Join(failed...)
 }
 
-// secretless is the text of a cache without what only GitHub should see.
+// secretless is the text of a cache without tokens and keys; those of kinds that
+// archbuild does not have are not shown either.
 func secretless(fields []string) string {
 	kept := slices.DeleteFunc(slices.Clone(fields), func(field string) bool {
-		return strings.HasPrefix(strings.ToLower(field), "token=")
+		key, _, _ := strings.Cut(strings.ToLower(field), "=")
+		return strings.Contains(key, "token") || strings.Contains(key, "secret")
 	})
 	return joinFields(kept)
 }
@@ -98,6 +100,9 @@ func checkCache(flag, text string, c builder.Cache) error {
 			return &UsageError{fmt.Errorf("%s %s: an inline cache is found in its image", flag, text), "name the image: --cache-from type=registry,ref=IMAGE"}
 		}
 	case builder.CacheRegistry:
+		if c.Attrs["ref"] == "" {
+			return wrong("it needs ref=REF")
+		}
 		if _, err := reference.ParseNormalizedNamed(manifest.Expand(c.Attrs["ref"], "name")); err != nil {
 			return wrong("ref %q: %w", c.Attrs["ref"], err)
 		}

@@ -214,6 +214,20 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	return c, nil
 }
 
+// addressNotes warn of addresses whose password the image would tell.
+func (r run) addressNotes() []string {
+	if r.provenance == "" {
+		return nil
+	}
+	var notes []string
+	for _, address := range r.addresses() {
+		if shown := (builder.Remote{Address: address}).Shown(); shown != address {
+			notes = append(notes, fmt.Sprintf("%s was given with a password, and provenance tells every address: leave --provenance out, or the password", shown))
+		}
+	}
+	return notes
+}
+
 // epochOfContext is the value of SOURCE_DATE_EPOCH that means the time of the context.
 const epochOfContext = "context"
 

@@ -24,12 +24,12 @@ func (r run) forPlace(ctx context.Context, services []service, at place) (run, e
 		failed = append(failed, r.checkCachesOf(s))
 	}
 	for _, c := range slices.Concat(r.cacheFrom, r.cacheTo) {
-		if c.Type == builder.CacheGHA && at.name == "engine" {
+		if c.Type == builder.CacheGHA && at.name == engineName {
 			failed = append(failed, &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"})
 			break
 		}
 	}
-	if at.name == "engine" {
+	if at.name == engineName {
 		failed = append(failed, r.checkAllowed())
 	}
 	if err := joinedOnce(failed); err != nil {
@@ -88,7 +88,7 @@ func (r run) flagNotes() []string {
 	if len(r.allow) > 0 {
 		notes = append(notes, "RUN may have the privileges "+strings.Join(r.allow, ", "))
 	}
-	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes(), r.recordNotes())
+	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes(), r.addressNotes(), r.recordNotes())
 }
 
 // builderOptions are those that hold for all jobs of a plan.

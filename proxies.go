@@ -3,7 +3,6 @@ package archbuild
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,7 +63,7 @@ func (r run) proxyNotes() []string {
 			continue
 		}
 		names = append(names, name)
-		if u, err := url.Parse(r.proxyArgs[name]); err == nil && u.User != nil {
+		if strings.Contains(r.proxyArgs[name], "@") { // with a scheme or without, well written or not
 			secret = append(secret, name)
 		}
 	}

@@ -173,14 +173,14 @@ func (o Options) checkWords() error {
 		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
 	}
 	for _, flag := range []struct{ name, value string }{
-		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--progress", o.progressMode()},
+		{"--verify", o.Verify}, {"--cross", o.Cross}, {o.progressFrom(), o.progressMode()},
 	} {
 		if flag.value != "" && !slices.Contains(words(flag.name), flag.value) {
 			return noWord(flag.name, flag.value)
 		}
 	}
 	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {
-		return &UsageError{errors.New("--progress tty: standard error is no terminal"), "use --progress plain"}
+		return &UsageError{fmt.Errorf("%s tty: standard error is no terminal", o.progressFrom()), "use --progress plain"}
 	}
 	return nil
 }
@@ -277,8 +277,8 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 // shows no progress, and "quiet" is --quiet.
 func (o Options) progressMode() string {
 	mode := o.Progress
-	if mode == "" || mode == "auto" {
-		mode = o.Getenv("BUILDKIT_PROGRESS")
+	if o.progressFrom() == progressVariable {
+		mode = o.Getenv(progressVariable)
 	}
 	switch mode {
 	case "":
@@ -288,6 +288,21 @@ func (o Options) progressMode() string {
 	}
 	return mode
 }
+
+// progressVariable names a mode in the environment.
+const progressVariable = "BUILDKIT_PROGRESS"
+
+// progressFrom is what says how progress is shown.
+func (o Options) progressFrom() string {
+	if (o.Progress == "" || o.Progress == "auto") && o.Getenv(progressVariable) != "" {
+		return progressVariable
+	}
+	return "--progress"
+}
+
+// RawProgress says that standard error is a JSON document in each line and nothing
+// else, as long as nothing fails.
+func (o Options) RawProgress() bool { return o.progressMode() == "rawjson" }
 
 func (r run) progressOut() io.Writer { return r.Stderr }
 

@@ -52,7 +52,7 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 		}
 		list[i].Paths = []string{socket}
 	}
-	if len(list) > 0 && o.Node == "" && o.Getenv("BUILDKIT_HOST") == "" {
+	if at, err := o.chooseNode(); len(list) > 0 && err == nil && at.address == "" && at.builder == "" {
 		if err := engine.CheckAgents(o.stateDir()); err != nil {
 			return nil, err
 		}

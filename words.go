@@ -15,7 +15,7 @@ func words(flag string) []string {
 		return []string{"fail", "warn", "off"}
 	case "--cross":
 		return []string{crossAuto, crossOff, crossRequire}
-	case "--progress":
+	case "--progress", progressVariable:
 		return []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}
 	case "--bases":
 		return []string{"auto", "prefix", "keep"}

@@ -53,6 +53,11 @@ func IsArchive(head []byte) bool {
 	if compression(head) != "" {
 		return true
 	}
+	// An archive can begin with a header about the next one, which the head does not hold.
+	const at, magic = 257, "ustar"
+	if len(head) > at && bytes.HasPrefix(head[at:], []byte(magic)) {
+		return true
+	}
 	_, err := tar.NewReader(bytes.NewReader(head)).Next()
 	return err == nil
 }
@@ -219,7 +224,7 @@ func (a *Archive) index(file *os.File) error {
 
 func (a *Archive) add(h *tar.Header, at int64) error {
 	name := inside(h.Name)
-	if _, sparse := h.PAXRecords["GNU.sparse.major"]; sparse || h.Typeflag == tar.TypeGNUSparse {
+	if isSparse(h) {
 		return fmt.Errorf("%s: %w", h.Name, errSparse)
 	}
 	if name == "." {
@@ -238,6 +243,11 @@ func (a *Archive) add(h *tar.Header, at int64) error {
 		if !ok {
 			return fmt.Errorf("%s is a link to %s, which is not there", h.Name, h.Linkname)
 		}
+		if !fs.FileMode(target.stat.Mode).IsRegular() { // one more of its kind: only names of plain files are sent as links
+			again := *target
+			entry = &again
+			break
+		}
 		target.links++
 		entry = target
 	default: // a header for other files
@@ -245,6 +255,14 @@ func (a *Archive) add(h *tar.Header, at int64) error {
 	}
 	a.put(name, entry)
 	return nil
+}
+
+// isSparse says whether the archive leaves parts of a file out; each version of the
+// kind has a record of its own.
+func isSparse(h *tar.Header) bool {
+	_, major := h.PAXRecords["GNU.sparse.major"]
+	_, old := h.PAXRecords["GNU.sparse.map"]
+	return major || old || h.Typeflag == tar.TypeGNUSparse
 }
 
 // put enters a file, with the folders above it, in the place of what was there.

@@ -65,6 +65,7 @@ func TestTheFilesOfAnArchiveAreThoseThatTarWouldUnpack(t *testing.T) {
 		{"a file in the place of a folder takes its files away", []entry{{"a/b", "", "1", file}, {"a", "", "2", file}}, map[string]string{"a": "2"}},
 		{"a folder in the place of a link is one", []entry{{"a", "/etc", "", symlink}, {"a/b", "", "1", file}}, map[string]string{"a/b": "1"}},
 		{"a hard link is the file", []entry{{"a", "", "1", file}, {"b", "./a", "", link}}, map[string]string{"a": "1", "b": "1"}},
+		{"a hard link to a symbolic one is that once more", []entry{{"d/a", "", "1", file}, {"d/l", "a", "", symlink}, {"d/m", "d/l", "", link}}, map[string]string{"d/l": "1", "d/m": "1"}},
 		{"links are followed inside", []entry{{"d/a", "", "1", file}, {"b", "/d/a", "", symlink}, {"c", "../../d", "", symlink}}, map[string]string{"d/a": "1", "b": "1", "c/a": "1"}},
 	} {
 		a, err := archive(t, row.entries)

@@ -114,15 +114,19 @@ func (s *Session) inputs(dockerfile string, attrs map[string]string) map[string]
 }
 
 // named tells the frontend of a named context. It knows no ssh:// for those, so a
-// repository is handed over.
+// repository is handed over; and it shows passwords, so a file at http is.
 func (r Remote) named(name string, attrs map[string]string, inputs map[string]llb.State) {
 	attr := contextAttr(name)
 	g, err := r.git()
-	if g == nil || err != nil {
+	input := "input-" + digest.FromString(name).Encoded()[:16]
+	switch {
+	case g != nil && err == nil:
+		inputs[input] = r.gitState(g, g.Ref, g.Checksum)
+	case g == nil && r.isWeb():
+		inputs[input] = llb.HTTP(r.Address, llb.Filename(download), llb.WithCustomName("[context "+name+"] "+r.Shown()))
+	default:
 		attrs[attr] = r.Address
 		return
 	}
-	input := "git-" + digest.FromString(name).Encoded()[:16]
-	inputs[input] = r.gitState(g, g.Ref, g.Checksum)
 	attrs[attr], attrs["input:"+input] = "input:"+input, r.Shown()
 }

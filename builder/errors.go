@@ -28,6 +28,9 @@ type Error struct {
 	// memory, Memory what the node may take, in bytes; 0 is no known limit.
 	OutOfMemory bool
 	Memory      int64
+	// Caching says that the steps went well, and that a cache of --cache-to could not
+	// be written.
+	Caching bool
 	// Log are the last lines that the failing step printed.
 	Log []string
 	Err error
@@ -61,6 +64,9 @@ func (e *Error) cause() string {
 	}
 	text := e.Err.Error()
 	text = strings.TrimPrefix(text, "failed to solve: ")
+	if e.Caching {
+		return "writing the cache: " + text
+	}
 	return text
 }
 
@@ -80,6 +86,12 @@ func (e *Error) Hint() string {
 	}
 	if e.ExitCode == 0 && strings.Contains(e.Source, "type=ssh") {
 		return "a step is offered what --ssh names and nothing else: --ssh ID, where ID is default unless the mount names another"
+	}
+	if strings.Contains(e.Source, "type=secret") {
+		return "a step is offered what --secret names and nothing else: --secret id=ID,src=FILE, or env=VARIABLE in the place of src"
+	}
+	if e.Caching {
+		return "look whether the place of --cache-to can be written; add ignore-error=true to it if the build is good without"
 	}
 	if e.Line > 0 {
 		return fmt.Sprintf("look at line %d of the Dockerfile", e.Line)
@@ -116,7 +128,7 @@ func (e *LostError) Hint() string {
 
 // explain turns BuildKit's error into one that names platform, line and output.
 func explain(job plan.Job, file string, err error, watch *watcher, memory int64) error {
-	e := &Error{Platform: job.Platform, File: file, Err: err, Log: watch.lastLines(8)}
+	e := &Error{Platform: job.Platform, File: file, Err: err, Log: watch.lastLines(8), Caching: watch.failedCaching()}
 	var exit *gatewayerrors.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gatewayerrors.UnknownExitStatus {
 		e.ExitCode = int(exit.ExitCode)

@@ -57,8 +57,10 @@ type watcher struct {
 	mu     sync.Mutex
 	steps  map[digest.Digest]step
 	failed digest.Digest
-	tail   map[digest.Digest][]byte
-	warns  []client.VertexWarning
+	// caching says that what failed is the writing of a cache.
+	caching bool
+	tail    map[digest.Digest][]byte
+	warns   []client.VertexWarning
 }
 
 type step struct{ completed, cached bool }
@@ -117,7 +119,7 @@ func (w *watcher) note(status *client.SolveStatus) {
 			w.steps[v.Digest] = step{seen.completed || v.Completed != nil, seen.cached || v.Cached}
 		}
 		if v.Error != "" && w.failed == "" && !strings.Contains(v.Error, context.Canceled.Error()) {
-			w.failed = v.Digest
+			w.failed, w.caching = v.Digest, strings.HasPrefix(v.Name, "exporting cache to ")
 		}
 	}
 	for _, warning := range status.Warnings {
@@ -136,6 +138,13 @@ func (w *watcher) note(status *client.SolveStatus) {
 // what BuildKit does around it ("[internal] load build context", "exporting …").
 func isStep(name string) bool {
 	return strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.HasPrefix(name, "[auth]")
+}
+
+// failedCaching says that the steps went well, and a cache could not be written.
+func (w *watcher) failedCaching() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.caching
 }
 
 // lastLines of the output of the step that failed.

@@ -39,7 +39,7 @@ type Remote struct {
 
 // IsRemote says whether a path means something that a node fetches.
 func IsRemote(path string) bool {
-	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") || strings.HasPrefix(path, "github.com/") {
+	if (Remote{Address: path}).isWeb() || strings.HasPrefix(path, "github.com/") {
 		return true
 	}
 	_, err := gitutil.ParseURL(path)
@@ -60,11 +60,26 @@ func (r Remote) Check() error {
 	if _, err := r.git(); err != nil {
 		return &AddressError{r.Shown(), err}
 	}
+	if _, err := url.Parse(r.Address); err != nil && r.isWeb() {
+		return &AddressError{r.Shown(), errNoURL} // err itself repeats the address
+	}
 	return nil
+}
+
+var errNoURL = errors.New("that is no URL: special characters of a password are written as %XX")
+
+// isWeb says whether the address is fetched by http.
+func (r Remote) isWeb() bool {
+	return strings.HasPrefix(r.Address, "http://") || strings.HasPrefix(r.Address, "https://")
 }
 
 // Shown is the address without a password or a token in it.
 func (r Remote) Shown() string {
+	if scheme, rest, ok := strings.Cut(r.Address, "://"); ok {
+		if _, err := url.Parse(r.Address); err != nil { // where the password ends nobody can say
+			return scheme + "://" + rest[strings.LastIndex(rest, "@")+1:]
+		}
+	}
 	if secret := r.secret(); secret != "" {
 		u, err := url.Parse(r.Address)
 		if err == nil {

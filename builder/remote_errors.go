@@ -79,6 +79,9 @@ func (e *FetchError) Unwrap() error { return e.Err }
 func (e *FetchError) Hint() string {
 	repository, _, _ := strings.Cut(e.Address, "#")
 	repository, _, _ = strings.Cut(repository, "?")
+	if strings.HasPrefix(repository, "github.com/") { // which Git would take for a folder
+		repository = "https://" + repository
+	}
 	switch {
 	case e.Git && e.Answers && !e.Found:
 		return "git ls-remote " + repository + " lists its branches and tags"

@@ -48,7 +48,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 				return archbuild.Call(c.Context(), opts)
 			}
 			outcome, err := archbuild.Build(c.Context(), opts)
-			if opts.Progress == "rawjson" && !asJSON && !opts.DryRun {
+			if opts.RawProgress() && !asJSON && !opts.DryRun {
 				return err // standard error is JSON alone
 			}
 			if printed := printOutcome(system, outcome, err, quiet, asJSON); printed != nil && err == nil {
