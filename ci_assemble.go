@@ -249,7 +249,9 @@ func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled
 	for _, r := range records {
 		entries = append(entries, manifest.Entry{Image: r.Image, Attestations: r.Attestations})
 	}
-	a, err := manifest.Collect(ctx, j.client, j.repos[0], entries, index.Annotations, profile)
+	a, err := manifest.Collect(ctx, j.client, manifest.Collection{
+		Repository: j.repos[0], Entries: entries, Annotations: index.Annotations, Attestations: profile, Unchecked: j.Verify == "warn" || j.Verify == "off",
+	})
 	if err != nil {
 		return made, err
 	}

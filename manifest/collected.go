@@ -30,21 +30,39 @@ func (x Index) Entries() []Entry {
 	return list
 }
 
-// Collect joins images of one repository into an index, in the order given: the
-// same bytes as Assemble makes of the same results. Annotations are the index's own.
-// Each image is read: one that is not there, or whose config names another platform than
-// its entry, is an error. Nothing is written. Close it when it is pushed.
-func Collect(ctx context.Context, reg *registry.Client, repo string, entries []Entry, annotations map[string]string, profile Profile) (*Assembly, error) {
+// Collection is a set of images of one repository that is to become an index.
+type Collection struct {
+	// Repository by its full name.
+	Repository string
+	// Entries in the order of the index.
+	Entries []Entry
+	// Annotations of the index itself.
+	Annotations  map[string]string
+	Attestations Profile
+	// Unchecked accepts images whose config names another platform than their entry.
+	// Otherwise they are a *LabelError.
+	Unchecked bool
+}
+
+// Collect joins images that a repository holds into an index: the same bytes as
+// Assemble makes of the same results. Each image is read; one that is not there is an error. Nothing
+// is written. Close the Assembly when it is pushed.
+func Collect(ctx context.Context, reg *registry.Client, from Collection) (_ *Assembly, err error) {
 	a := &Assembly{gatherer: &gatherer{registry: reg}}
-	o := profiled{request: Request{Attestations: profile}}
-	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		o.request.Annotations = append(o.request.Annotations, Annotation{Level: LevelIndex, Key: key, Value: annotations[key]})
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	o := profiled{request: Request{Attestations: from.Attestations}}
+	for _, key := range slices.Sorted(maps.Keys(from.Annotations)) {
+		o.request.Annotations = append(o.request.Annotations, Annotation{Level: LevelIndex, Key: key, Value: from.Annotations[key]})
 	}
-	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Image.MediaType != string(types.DockerManifestSchema2) }) {
+	if !slices.ContainsFunc(from.Entries, func(e Entry) bool { return e.Image.MediaType != string(types.DockerManifestSchema2) }) {
 		o.request.Type = Docker
 	}
-	for _, e := range entries {
-		c, err := a.gatherer.entry(ctx, repo, e)
+	for _, e := range from.Entries {
+		c, err := a.gatherer.entry(ctx, from.Repository, e, from.Unchecked)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +75,7 @@ func Collect(ctx context.Context, reg *registry.Client, repo string, entries []E
 }
 
 // entry reads an image of a repository.
-func (g *gatherer) entry(ctx context.Context, repo string, e Entry) (child, error) {
+func (g *gatherer) entry(ctx context.Context, repo string, e Entry, unchecked bool) (child, error) {
 	name := at(repo, e.Image.Digest)
 	opened, err := imagetree.OpenNow(ctx, name, g.registry)
 	if err != nil {
@@ -81,7 +99,7 @@ func (g *gatherer) entry(ctx context.Context, repo string, e Entry) (child, erro
 	if label.OSVersion == "" {
 		config.OSVersion = ""
 	}
-	if config != label {
+	if config != label && !unchecked {
 		return c, &LabelError{Source: name, Digest: e.Image.Digest, Label: label, Config: config}
 	}
 	return c, nil
