@@ -41,6 +41,18 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 	}
 }
 
+func TestADiscardedOutputIsNoTerminal(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	// As a shell's redirection leaves it.
+	if isTerminal(os.NewFile(null.Fd(), "/dev/stdout")) {
+		t.Errorf("%s is taken for a terminal", os.DevNull)
+	}
+}
+
 func TestATimeIsANumberOrTheNameOfWhatHasOne(t *testing.T) {
 	parsed, err := template.Parse("Dockerfile", []byte("FROM scratch AS release\nADD https://example.org/file /\nFROM scratch\n"))
 	if err != nil {
