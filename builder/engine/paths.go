@@ -152,7 +152,7 @@ func (l layout) make() error {
 		return &StateError{Dir: l.state, Err: err}
 	}
 	if err := privateDir(l.run); err != nil {
-		return l.whose(err)
+		return l.unusable(err)
 	}
 	dir := filepath.Dir(l.socket)
 	if dir == l.run {
@@ -167,9 +167,10 @@ func (l layout) make() error {
 	return privateDir(dir)
 }
 
-// whose says of a file that may not be opened that the state folder is not this user's.
-func (l layout) whose(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+// unusable says of a file that cannot be opened that it is for the state folder: that
+// is another user's, or no folder.
+func (l layout) unusable(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
 		return &StateError{Dir: l.state, Err: err}
 	}
 	return err

@@ -136,3 +136,16 @@ func TestAFolderPreparedBySomebodyElseIsRefused(t *testing.T) {
 		t.Errorf("got %v, want a *ForeignDirError about %s", err, filepath.Dir(mine))
 	}
 }
+
+func TestAStateThatIsNoFolderIsToldWithWhatToDo(t *testing.T) {
+	o := engine.Options{State: filepath.Join(t.TempDir(), "file")}
+	if err := os.WriteFile(o.State, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, looked := engine.Status(t.Context(), o)
+	for what, err := range map[string]error{"status": looked, "stop": engine.Stop(t.Context(), o)} {
+		if unusable := new(engine.StateError); !errors.As(err, &unusable) || unusable.Hint() == "" {
+			t.Errorf("%s: got %v, want a *StateError", what, err)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func Status(ctx context.Context, o Options) (State, error) {
 		return none, nil
 	}
 	if err != nil {
-		return none, l.whose(err)
+		return none, l.unusable(err)
 	}
 	defer c.Close()
 	s, err := ask(ctx, c)
@@ -62,7 +62,7 @@ func Stop(ctx context.Context, o Options) error {
 	}
 	gate, err := l.gateForStop(ctx)
 	if err != nil {
-		return l.whose(err)
+		return l.unusable(err)
 	}
 	defer gate.Close()
 	r, err := l.readRecord()
