@@ -26,6 +26,12 @@ $(DIST_TARGETS:%=dist/build/%/archbuild): dist/build/%/archbuild: go FORCE
 	GOOS=$(word 1,$(subst _, ,$*)) GOARCH=$(patsubst armv%,arm,$(word 2,$(subst _, ,$*))) GOARM=$(patsubst armv%,%,$(filter armv%,$(subst _, ,$*))) \
 	  $(GO) build -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/archbuild
 
+# Whether everything compiles for every system, tests too, without the minutes of linking.
+.PHONY: dist-vet $(DIST_TARGETS:%=dist-vet-%)
+dist-vet: $(DIST_TARGETS:%=dist-vet-%) ## go vet for every system of dist
+$(DIST_TARGETS:%=dist-vet-%): dist-vet-%: go
+	GOOS=$(word 1,$(subst _, ,$*)) GOARCH=$(patsubst armv%,arm,$(word 2,$(subst _, ,$*))) GOARM=$(patsubst armv%,%,$(filter armv%,$(subst _, ,$*))) $(GO) vet ./...
+
 # What all archives hold: the same on every system.
 dist/more: go
 	@$(MAKE) --no-print-directory $(DIST_HERE)

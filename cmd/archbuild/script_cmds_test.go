@@ -228,7 +228,7 @@ func tmpfs(ts *testscript.TestScript, args []string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+args[1]); err != nil {
+	if err := fixtures.Mount("tmpfs", folder, "tmpfs", "size="+args[1]); err != nil {
 		return err
 	}
 	ts.Defer(func() { ts.Check(syscall.Unmount(folder, 0)) })
