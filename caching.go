@@ -230,7 +230,7 @@ func (r run) openCaches(s service, p plan.Plan) (caches *builder.Caches, done fu
 	if len(r.cacheFrom)+len(r.cacheTo) == 0 {
 		return nil, func() {}, nil
 	}
-	if err := os.MkdirAll(r.store.scratch(), 0o755); err != nil {
+	if err := os.MkdirAll(r.store.scratch(), 0o700); err != nil {
 		return nil, nil, fmt.Errorf("making a folder for caches: %w", err)
 	}
 	scratch, err := os.MkdirTemp(r.store.scratch(), "caches-")

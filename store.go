@@ -32,7 +32,7 @@ const (
 // hold keeps blobs from being pruned until release is called. Any number of
 // runs hold it at once; the last one to let go prunes.
 func (s store) hold(ctx context.Context) (release func(), err error) {
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil { // images may be private
 		return nil, fmt.Errorf("making the content store: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
