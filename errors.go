@@ -14,7 +14,16 @@ import (
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "engine", "completion", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "ci", "engine", "completion", "version"}
+
+// buildxVerbs are verbs of docker buildx that have another name here, or none.
+var buildxVerbs = map[string]string{
+	"bake":       "give every folder: archbuild ./a ./b -t registry.example/{name}:1.2",
+	"imagetools": "that is archbuild manifest: inspect, create",
+	"du":         "that is archbuild engine df",
+	"prune":      "that is archbuild engine prune",
+	"ls":         "builders are made and listed by docker buildx, and used with --builder NAME; see archbuild detect for this machine",
+}
 
 // NoFolderError says that a word is neither a verb nor a folder.
 type NoFolderError struct{ Path string }
@@ -30,6 +39,9 @@ func (e *NoFolderError) Error() string {
 func (e *NoFolderError) Hint() string {
 	if e.isVerb() {
 		return fmt.Sprintf("a verb comes first: archbuild %s PATH", e.Path)
+	}
+	if instead, known := buildxVerbs[e.Path]; known {
+		return instead
 	}
 	return "PATH is the folder of a Dockerfile; see `archbuild --help` for the verbs"
 }

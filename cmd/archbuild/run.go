@@ -173,6 +173,9 @@ func flagError(c *cobra.Command, err error) error {
 		return usageError{err, c.CommandPath()}
 	}
 	name := missing.GetSpecifiedName()
+	if c.Name() == "plan" && isBuildFlag(c.Root(), missing) {
+		return &archbuild.UsageError{Err: err, Help: "archbuild build --dry-run shows the plan, and takes all flags of a build"}
+	}
 	if letters, _, _ := strings.Cut(missing.GetSpecifiedShortnames(), "="); letters != "" {
 		// -platform: the letters of a word with one dash are flags each.
 		if near := nearestFlag(c, letters); near != "" {
@@ -184,4 +187,12 @@ func flagError(c *cobra.Command, err error) error {
 		return notYet{name, instead}
 	}
 	return usageError{fmt.Errorf("unknown flag --%s%s", name, didYouMean(nearestFlag(c, name))), c.CommandPath()}
+}
+
+// isBuildFlag says whether a flag that is missing elsewhere is one of build.
+func isBuildFlag(build *cobra.Command, missing *pflag.NotExistError) bool {
+	if letters := missing.GetSpecifiedShortnames(); letters != "" {
+		return build.Flags().ShorthandLookup(letters[:1]) != nil
+	}
+	return build.Flags().Lookup(missing.GetSpecifiedName()) != nil
 }
