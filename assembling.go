@@ -261,9 +261,14 @@ func (o AssembleOptions) writeMetadata(a Assembled) error {
 	if o.MetadataFile == "" {
 		return nil
 	}
-	body, err := manifest.Metadata(ocispec.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}, "", a.names)
+	body, err := a.metadata()
 	if err != nil {
 		return err
 	}
 	return writeWhole(o.MetadataFile, body)
+}
+
+// metadata are buildx's keys.
+func (a Assembled) metadata() ([]byte, error) {
+	return manifest.Metadata(ocispec.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}, "", a.names)
 }

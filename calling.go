@@ -202,6 +202,7 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 		return builder.Answer{}, err
 	}
 	defer session.Close()
+	defer r.grouped("asking about " + s.name)()
 	display, err := builder.NewDisplay(r.progressOut(), r.progressMode())
 	if err != nil {
 		return builder.Answer{}, err

@@ -189,11 +189,15 @@ func (j *joiner) writeFiles(made CIAssembled) error {
 			failed = append(failed, appendFile(path, made.Markdown(j.Tags)))
 		}
 	}
+	a := Assembled{Digest: made.Digest, MediaType: made.MediaType, Size: made.Size, names: j.Tags}
 	if j.MetadataFile != "" {
-		a := Assembled{Digest: made.Digest, MediaType: made.MediaType, Size: made.Size, names: j.Tags}
 		failed = append(failed, AssembleOptions{MetadataFile: j.MetadataFile}.writeMetadata(a))
 	}
-	return errors.Join(failed...)
+	metadata, err := a.metadata()
+	if err == nil {
+		err = j.writeOutputs(made.Digest.String(), j.Tags, metadata)
+	}
+	return errors.Join(append(failed, err)...)
 }
 
 // appendFile adds to a file that others may write to as well.

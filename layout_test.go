@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
 	"builder":        {"plan", "builder/engine"},
 	// What legs of a matrix and the assembling job tell each other: plain data.
-	"ci":       {},
+	"ci":       {"internal/github"},
 	"verify":   {"internal/ocistore", "internal/imagetree"},
 	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
 	// A reader of files and flags; only the facade joins it with manifest.
@@ -39,6 +39,8 @@ var arrows = map[string][]string{
 	"detect":           {"internal/run"},
 	"internal/run":     {},
 	"internal/ui":      {},
+	// Text for GitHub's runner: commands in a log, Markdown, outputs.
+	"internal/github": {},
 	// podman is a program.
 	"internal/containers": {"internal/run"},
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
@@ -51,14 +53,14 @@ var arrows = map[string][]string{
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
 	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
-		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest"},
+		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 

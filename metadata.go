@@ -65,6 +65,7 @@ func (r run) tellWarnings(s service, built []builder.Result) {
 			break
 		}
 		fmt.Fprintf(r.Stderr, " - %s\n", ui.Line(string(w.Short)))
+		r.annotate("warning", s.template.File, builder.Line(w), string(w.Short))
 	}
 }
 

@@ -30,6 +30,8 @@ type Image struct {
 	Pushed    *manifest.Pushed   `json:"pushed,omitempty"`
 	// Records of its platforms, where it is a part of a matrix and so has no index.
 	Records []Recorded `json:"records,omitempty"`
+
+	metadata []byte // buildx's keys, as for --metadata-file
 }
 
 // Built is one platform of an image.

@@ -209,6 +209,9 @@ type UndecidedError struct{ RewriteWarning }
 
 func (e *UndecidedError) Error() string { return e.String() }
 
+// At is the place, for those who show errors beside the code.
+func (e *UndecidedError) At() (file string, line int) { return e.file, e.Line }
+
 // Hint is the one thing to do.
 func (e *UndecidedError) Hint() string { return e.RewriteWarning.Hint }
 

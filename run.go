@@ -274,14 +274,17 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 }
 
 // progressMode is --progress, else BUILDKIT_PROGRESS, as in buildx: there "none"
-// shows no progress, and "quiet" is --quiet.
+// shows no progress, and "quiet" is --quiet. Without either it is plain in a CI.
 func (o Options) progressMode() string {
 	mode := o.Progress
 	if o.progressFrom() == progressVariable {
 		mode = o.Getenv(progressVariable)
 	}
 	switch mode {
-	case "":
+	case "", "auto":
+		if o.inCI() {
+			return "plain"
+		}
 		return "auto"
 	case "none":
 		return "quiet"

@@ -123,6 +123,7 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 		return nil, err
 	}
 	defer session.Close()
+	defer r.grouped("building " + s.name)()
 	display, err := builder.NewDisplay(r.progressOut(), r.progressMode())
 	if err != nil {
 		return nil, err
@@ -172,6 +173,7 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, resul
 		}
 	}
 	metadata, err := r.metadata(s, index, results, built)
+	image.metadata = metadata
 	return errors.Join(err,
 		r.writeFile(r.IIDFile, s.name, []byte(image.ID())),
 		r.writeFile(r.MetadataFile, s.name, metadata),

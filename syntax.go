@@ -133,6 +133,9 @@ func (e *FrontendError) Error() string {
 	return fmt.Sprintf("%s:%d: %s would have to become %s, but # syntax=%s is another frontend, which may read the file in another way", e.File, e.Line, e.Base.From, e.Base.To, e.Frontend)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *FrontendError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint names the flag that gives consent.
 func (e *FrontendError) Hint() string {
 	return "if it reads Dockerfiles as BuildKit does, give --force-rewrite"

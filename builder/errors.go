@@ -73,6 +73,9 @@ func (e *Error) cause() string {
 // Unwrap gives BuildKit's error.
 func (e *Error) Unwrap() error { return e.Err }
 
+// At is the place, for those who show errors beside the code.
+func (e *Error) At() (file string, line int) { return e.File, e.Line }
+
 // Hint depends on what went wrong.
 func (e *Error) Hint() string {
 	if e.OutOfMemory && e.Memory > 0 {

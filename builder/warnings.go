@@ -14,7 +14,7 @@ func Warnings(results []Result, file string, template []byte) []client.VertexWar
 	for _, result := range results {
 		for _, w := range result.Warnings {
 			same := func(other client.VertexWarning) bool {
-				return line(other) == line(w) && slices.Equal(other.Short, w.Short)
+				return Line(other) == Line(w) && slices.Equal(other.Short, w.Short)
 			}
 			if slices.ContainsFunc(list, same) {
 				continue
@@ -28,15 +28,15 @@ func Warnings(results []Result, file string, template []byte) []client.VertexWar
 		}
 	}
 	slices.SortStableFunc(list, func(a, b client.VertexWarning) int {
-		return cmp.Or(cmp.Compare(line(a), line(b)), slices.Compare(a.Short, b.Short))
+		return cmp.Or(cmp.Compare(Line(a), Line(b)), slices.Compare(a.Short, b.Short))
 	})
 	return list
 }
 
-// line is where a warning's trouble begins, or 0.
-func line(w client.VertexWarning) int32 {
+// Line is where a warning's trouble begins, or 0.
+func Line(w client.VertexWarning) int {
 	if len(w.Range) == 0 || w.Range[0].Start == nil {
 		return 0
 	}
-	return w.Range[0].Start.Line
+	return int(w.Range[0].Start.Line)
 }

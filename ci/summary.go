@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/archbuild/archbuild/internal/github"
 )
 
 // Summary is what became of a set: for people, and for the next run.
@@ -21,48 +23,25 @@ type Summary struct {
 // Markdown is the summary as a table, for a job's page.
 func (s Summary) Markdown(tags []string) []byte {
 	var out strings.Builder
-	fmt.Fprintf(&out, "### %s\n\n", cell(s.Name))
+	fmt.Fprintf(&out, "### %s\n\n", github.Cell(s.Name))
 	for _, tag := range tags {
-		fmt.Fprintf(&out, "- `%s`\n", code(tag))
+		fmt.Fprintf(&out, "- %s\n", github.Code(tag))
 	}
-	fmt.Fprintf(&out, "- `%s`\n", code(s.Digest.String()))
+	fmt.Fprintf(&out, "- %s\n", github.Code(s.Digest.String()))
 	if s.Commit != "" {
-		fmt.Fprintf(&out, "- commit `%s`\n", code(s.Commit))
+		fmt.Fprintf(&out, "- commit %s\n", github.Code(s.Commit))
 	}
-	out.WriteString("\n| platform | image | attestations | built on | how | seconds |\n|---|---|---|---|---|---|\n")
+	var rows [][]string
 	for _, r := range s.Records {
 		how := r.How
 		if how == "" {
 			how = "none"
 		}
-		fmt.Fprintf(&out, "| %s | `%s` | %d | %s | %s | %.1f |\n", cell(r.Platform.String()), code(r.Image.Digest.String()), len(r.Attestations),
-			cell(r.Node.Platform.String()), cell(how), r.Seconds)
+		rows = append(rows, []string{
+			github.Cell(r.Platform.String()), github.Code(r.Image.Digest.String()), fmt.Sprint(len(r.Attestations)),
+			github.Cell(r.Node.Platform.String()), github.Cell(how), fmt.Sprintf("%.1f", r.Seconds),
+		})
 	}
+	fmt.Fprintf(&out, "\n%s", github.Table([]string{"platform", "image", "attestations", "built on", "how", "seconds"}, rows))
 	return []byte(out.String())
-}
-
-// cell is text in a cell of a table: nothing in it is taken for Markdown or HTML.
-func cell(text string) string {
-	var out strings.Builder
-	for _, c := range text {
-		switch {
-		case c < ' ' || c == 0x7f:
-			out.WriteByte(' ')
-		case strings.ContainsRune("\\`*_{}[]()<>#+!|~&", c):
-			fmt.Fprintf(&out, "&#%d;", c)
-		default:
-			out.WriteRune(c)
-		}
-	}
-	return out.String()
-}
-
-// code is text between backticks.
-func code(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == '`' || c == '|' || c == 0x7f {
-			return '?'
-		}
-		return c
-	}, text)
 }

@@ -100,6 +100,9 @@ func (e *StayedError) Error() string {
 	return fmt.Sprintf("%s:%d: stage %s would be emulated for %s, which %s forbids: %s", e.File, e.Line, e.Stage, e.Platform, e.By, e.Why)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *StayedError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint names the ways out.
 func (e *StayedError) Hint() string {
 	return fmt.Sprintf("change that line, give --node a BuildKit for %s, or let the stage be emulated: cross: {%s: off} in archbuild.yaml", e.Platform, e.Stage)

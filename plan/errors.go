@@ -21,6 +21,9 @@ func (e *MissingArgError) Error() string {
 	return fmt.Sprintf("%s:%d: %s needs a value for %s", e.File, e.Line, e.Reference, strings.Join(e.Names, ", "))
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *MissingArgError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint names the flag that gives the value.
 func (e *MissingArgError) Hint() string { return e.Advice }
 
@@ -40,6 +43,9 @@ func (e *CannotRunError) Error() string {
 	}
 	return text
 }
+
+// At is the place, for those who show errors beside the code.
+func (e *CannotRunError) At() (file string, line int) { return e.File, e.Line }
 
 // Hint says what would help.
 func (e *CannotRunError) Hint() string {

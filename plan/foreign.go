@@ -47,6 +47,9 @@ func (e *ForeignStageError) Text() string {
 		e.Platform, e.Fixed, way, e.Fixed, e.File, e.Line)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *ForeignStageError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint offers the three ways out.
 func (e *ForeignStageError) Hint() string {
 	if len(e.Path) == 1 {

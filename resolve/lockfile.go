@@ -86,6 +86,9 @@ func (e *LockError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *LockError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint is the one thing to do.
 func (e *LockError) Hint() string {
 	return "the file is not written by hand: take the last good one, or write it anew: archbuild lock PATH --update"

@@ -150,6 +150,9 @@ func (e *ReplacementError) Error() string {
 	return fmt.Sprintf("%s:%d: cannot replace %q by %q%s: %s", e.File, e.Line, e.Old, e.New, rule, e.Reason)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *ReplacementError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint says what can be replaced by what.
 func (e *ReplacementError) Hint() string {
 	return "replace an image by a whole reference such as docker.io/library/debian:12"

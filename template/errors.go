@@ -25,6 +25,9 @@ func (e *SyntaxError) Error() string { return located(e.File, e.Line, e.Err.Erro
 
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
+// At is the place, for those who show errors beside the code.
+func (e *SyntaxError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint says what to do about the line.
 func (e *SyntaxError) Hint() string {
 	if e.Syntax != "" && !strings.Contains(e.Syntax, "docker/dockerfile") {
@@ -54,6 +57,9 @@ func (e *LimitError) Error() string {
 	return located(e.File, e.Line, fmt.Sprintf("more than %d %s", e.Limit, e.What), "")
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *LimitError) At() (file string, line int) { return e.File, e.Line }
+
 // Hint says how to stay below.
 func (e *LimitError) Hint() string {
 	if e.What == lineBytes {
@@ -80,6 +86,9 @@ type MismatchError struct {
 func (e *MismatchError) Error() string {
 	return located(e.File, e.Line, "archbuild and BuildKit read this instruction differently: "+e.Detail, "")
 }
+
+// At is the place, for those who show errors beside the code.
+func (e *MismatchError) At() (file string, line int) { return e.File, e.Line }
 
 // Hint asks for a bug report.
 func (e *MismatchError) Hint() string {
@@ -117,6 +126,9 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string { return located(p.File, p.Line, p.Message, p.Text) }
+
+// At is the place, for those who show errors beside the code.
+func (p *Problem) At() (file string, line int) { return p.File, p.Line }
 
 // Hint is the one thing to do.
 func (p *Problem) Hint() string { return p.Advice }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 func newBuild(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var quiet, asJSON bool
+	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "build PATH...",
 		Short: "Build, verify and assemble a multi-platform image",
@@ -44,10 +47,16 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 			if asJSON && !quiet {
 				opts.StdoutUse = "--json"
 			}
-			if opts.IsCall() {
-				return archbuild.Call(c.Context(), opts)
+			ctx, cancel, err := within(c, timeout)
+			if err != nil {
+				return err
 			}
-			outcome, err := archbuild.Build(c.Context(), opts)
+			defer cancel()
+			if opts.IsCall() {
+				return ended(ctx, archbuild.Call(ctx, opts))
+			}
+			outcome, err := archbuild.Build(ctx, opts)
+			err = ended(ctx, errors.Join(err, system.WriteGitHub(outcome, err)))
 			if opts.RawProgress() && !asJSON && !opts.DryRun {
 				return err // standard error is JSON alone
 			}
@@ -83,6 +92,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
+	timeoutFlag(f, &timeout)
 	engineFlags(f, &opts)
 	registryFlags(f, &opts.Registries)
 	return c

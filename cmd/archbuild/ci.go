@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -129,6 +130,7 @@ func handedOn(given *pflag.FlagSet) []string {
 func newCIAssemble(system archbuild.System) *cobra.Command {
 	opts := archbuild.CIAssembleOptions{System: system}
 	var out printing
+	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "assemble DIR|FILE|registry...",
 		Short: "Make one image of what the jobs pushed, and move the tags to it",
@@ -148,8 +150,13 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Records = args
-			made, err := archbuild.CIAssemble(c.Context(), opts)
-			return out.collected(system, opts.DryRun, made, err)
+			ctx, cancel, err := within(c, timeout)
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			made, err := archbuild.CIAssemble(ctx, opts)
+			return out.collected(system, opts.DryRun, made, ended(ctx, err))
 		},
 	}
 	f := c.Flags()
@@ -169,6 +176,7 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 	f.BoolVar(&opts.DryRun, "dry-run", false, "collect, print the index, and move nothing")
 	f.StringVar(&opts.Summary, "summary", "", "add the summary as Markdown to `FILE`")
 	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the index's digest and description to `FILE`")
+	timeoutFlag(f, &timeout)
 	out.flags(f)
 	stateFlags(f, &opts.Engine)
 	registryFlags(f, &opts.Registries)

@@ -61,6 +61,7 @@ A file that says the same already is not touched, any other is written over.`,
 // printRewriting prints what was done and, if it went well, the document or the
 // diffs that were asked for.
 func printRewriting(system archbuild.System, opts archbuild.RewriteOptions, result archbuild.Rewriting, well bool) error {
+	system.AnnotateWarnings(result)
 	if err := errors.Join(result.WriteWarnings(system.Stderr), result.WriteFiles(system.Stderr)); err != nil {
 		return err
 	}

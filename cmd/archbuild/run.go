@@ -27,6 +27,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	system := archbuild.System{
 		Environ: os.Environ(), Stdin: interruptible{ctx, stdin}, Stdout: stdout, Stderr: stderr, Version: versionString(),
 	}
+	system, flush := system.OnGitHub()
+	defer flush()
+	stderr = system.Stderr
 	root := newRoot(system)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -39,6 +42,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "archbuild: interrupted")
 		return exitFailed
+	}
+	for _, e := range leaves(err) {
+		system.AnnotateError(e)
 	}
 	return report(stderr, err)
 }

@@ -39,6 +39,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
 }
 
+// At is the place, for those who show errors beside the code.
+func (e *Error) At() (file string, line int) { return e.File, e.Line }
+
 // Hint is the one thing to do; it may be empty.
 func (e *Error) Hint() string { return e.hint }
 

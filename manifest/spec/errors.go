@@ -13,6 +13,9 @@ type Error struct {
 
 func (e *Error) Error() string { return finding(*e) }
 
+// At is the place, for those who show errors beside the code.
+func (e *Error) At() (file string, line int) { return e.File, e.Line }
+
 // Hint is the one thing to do; it may be empty.
 func (e *Error) Hint() string { return e.Help }
 
