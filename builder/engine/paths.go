@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -151,6 +152,9 @@ func (l layout) make() error {
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return &StateError{Dir: l.state, Err: err}
 	}
+	if err := l.checkOwn(); err != nil {
+		return &StateError{Dir: l.state, Err: err}
+	}
 	if err := privateDir(l.run); err != nil {
 		return l.unusable(err)
 	}
@@ -174,6 +178,27 @@ func (l layout) unusable(err error) error {
 		return &StateError{Dir: l.state, Err: err}
 	}
 	return err
+}
+
+// checkOwn refuses a folder that holds something and was never a state folder: a
+// slip of --state would have files below it closed to others, and removed. Beside
+// the engine's, the names are those that other parts of archbuild make.
+func (l layout) checkOwn() error {
+	if _, err := os.Stat(l.gate); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(l.state)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		own := slices.Contains([]string{"run", "store", "registry", "verdicts", "journal", "tmp", "lost+found"}, name)
+		if !own && !strings.HasPrefix(name, "buildkit-") {
+			return fmt.Errorf("it is no state folder of archbuild, and holds %s", strconv.Quote(name))
+		}
+	}
+	return nil
 }
 
 // makeRoot creates BuildKit's own folders.

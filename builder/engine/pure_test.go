@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/archbuild/archbuild/builder/engine"
@@ -136,6 +137,22 @@ func TestAFolderPreparedBySomebodyElseIsRefused(t *testing.T) {
 	var foreign *engine.ForeignDirError
 	if !errors.As(err, &foreign) || foreign.Dir != filepath.Dir(mine) {
 		t.Errorf("got %v, want a *ForeignDirError about %s", err, filepath.Dir(mine))
+	}
+}
+
+func TestAFolderOfSomethingElseBecomesNoStateFolder(t *testing.T) {
+	o := engine.Options{State: t.TempDir()}
+	for _, name := range []string{"run", "photos"} {
+		if err := os.Mkdir(filepath.Join(o.State, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := engine.Ensure(t.Context(), o)
+	if unusable := new(engine.StateError); !errors.As(err, &unusable) || !strings.Contains(err.Error(), `holds "photos"`) {
+		t.Errorf("got %v, want a *StateError that names what is there", err)
+	}
+	if info, err := os.Stat(filepath.Join(o.State, "run")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("run below it is now %v, %v", info.Mode(), err)
 	}
 }
 
