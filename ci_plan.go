@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -40,6 +41,9 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 	if record == "" {
 		record = ci.Registry
 	}
+	if !slices.ContainsFunc(opts.Paths, builder.IsRemote) {
+		opts.Secrets, opts.SSH = nil, nil // The legs have them; here they need not be.
+	}
 	given, err := opts.runners()
 	if err != nil {
 		return ci.Plan{}, err
@@ -62,8 +66,8 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 	}
 	m := matrix{run: r, opts: opts, plan: made, host: host, runners: given}
 	var failed []error
-	for _, s := range services {
-		service, err := m.service(ctx, s)
+	for i, s := range services {
+		service, err := m.service(ctx, s, r.Paths[i])
 		made.Services = append(made.Services, service)
 		failed = append(failed, err)
 	}
@@ -110,8 +114,8 @@ func (o CIPlanOptions) runners() (ci.Runners, error) {
 	return runners, nil
 }
 
-func (m matrix) service(ctx context.Context, s service) (ci.Service, error) {
-	made := ci.Service{Name: s.name, Path: m.pathOf(s), Tags: m.tagsOf(s), Legs: []ci.Leg{}}
+func (m matrix) service(ctx context.Context, s service, path string) (ci.Service, error) {
+	made := ci.Service{Name: s.name, Path: path, Tags: m.tagsOf(s), Legs: []ci.Leg{}}
 	var err error
 	if made.Inputs, err = m.inputs(ctx, s); err != nil {
 		return made, err
@@ -154,16 +158,6 @@ func (m matrix) named(ctx context.Context, tags []string) (map[string]digest.Dig
 	}
 	_, err = fmt.Fprintf(m.Stderr, "archbuild: warning: what the tags name now is not known: %s; --if-match will go by what they name when assembling begins\n", ui.Line(err.Error()))
 	return nil, err
-}
-
-// pathOf is the PATH of a service as it was given.
-func (m matrix) pathOf(s service) string {
-	for i, path := range m.Paths {
-		if len(m.Paths) == 1 || i == slices.IndexFunc(m.Paths, func(p string) bool { return serviceName(p) == s.name }) && serviceName(path) == s.name {
-			return path
-		}
-	}
-	return s.name
 }
 
 // args are those of archbuild build for one leg. With tags they push and leave a record.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/distribution/reference"
 
@@ -160,20 +159,21 @@ func (l *leg) checkPlace(platforms int) error {
 	if l.Record == ci.Registry {
 		return nil
 	}
-	info, err := os.Stat(l.Record)
-	folder := err == nil && info.IsDir() || strings.HasSuffix(l.Record, "/")
-	if !folder && (platforms > 1 || len(l.Paths) > 1) && err == nil {
-		return &UsageError{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record " + l.Record + ".d/"}
+	if l.isFile() && (platforms > 1 || len(l.Paths) > 1) {
+		return &UsageError{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record archbuild-out/records"}
 	}
 	return nil
 }
 
-// file is where the record of a platform goes: a file if that is what the name says, else
-// a folder, which is made.
-func (l *leg) file(r ci.Record) string {
+// isFile tells whether the record goes to a file: there is one, or the name ends as one.
+func (l *leg) isFile() bool {
 	info, err := os.Stat(l.Record)
-	isFile := err == nil && !info.IsDir() || err != nil && filepath.Ext(l.Record) == ".json"
-	if isFile && len(l.recipes) == 1 && len(l.Paths) == 1 {
+	return err == nil && !info.IsDir() || err != nil && filepath.Ext(l.Record) == ".json"
+}
+
+// file is where the record of a platform goes.
+func (l *leg) file(r ci.Record) string {
+	if l.isFile() {
 		return l.Record
 	}
 	return filepath.Join(l.Record, ci.FileName(r.Name, r.Platform))

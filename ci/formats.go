@@ -18,7 +18,7 @@ func (p Plan) Write(format string) ([]byte, error) {
 	case "gitlab":
 		return p.gitlab(), nil
 	case "make":
-		return p.make(), nil
+		return p.make()
 	}
 	return p.JSON()
 }
@@ -113,7 +113,7 @@ func (p Plan) Assemble(s Service) []string {
 
 // make is a file of rules: ci-assemble needs ci-SERVICE, which needs one target for each
 // leg, so that make -j runs the legs side by side.
-func (p Plan) make() []byte {
+func (p Plan) make() ([]byte, error) {
 	var out bytes.Buffer
 	fmt.Fprintln(&out, "ARCHBUILD ?= archbuild")
 	phony := []string{"ci-assemble"}
@@ -130,8 +130,24 @@ func (p Plan) make() []byte {
 		rules = append(rules, fmt.Sprintf("%s: %s\n\t$(ARCHBUILD) %s\n", name, strings.Join(legs, " "), escapeMake(Quoted(p.Assemble(s)))))
 	}
 	fmt.Fprintf(&out, "\nci-assemble: %s\n\n%s\n.PHONY: %s\n", strings.Join(services, " "), strings.Join(rules, "\n"), strings.Join(phony, " "))
-	return out.Bytes()
+	for _, rule := range rules {
+		if strings.Count(rule, "\n") > 2 {
+			return nil, &FormatError{rule}
+		}
+	}
+	return out.Bytes(), nil
 }
+
+// FormatError says that a job's command has a line break in it, which a rule of make
+// has no place for.
+type FormatError struct{ Command string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("make cannot run a command with a line break in it: %q", e.Command)
+}
+
+// Hint names the other formats.
+func (e *FormatError) Hint() string { return "take the line break out, or use --format json" }
 
 // escapeMake keeps make from reading variables into a command.
 func escapeMake(command string) string { return strings.ReplaceAll(command, "$", "$$") }
