@@ -102,6 +102,9 @@ func (o Options) readBuilder(c chosen) (buildxBuilder, error) {
 		return fail(errors.New("that is no name"), "`docker buildx ls` shows the names")
 	}
 	data, err := os.ReadFile(filepath.Join(folder, c.builder))
+	if err != nil && c.builder == "default" {
+		return buildxBuilder{}, buildxBuilder{}.refuse(c)
+	}
 	if err != nil {
 		hint := "`docker buildx create` makes one; or " + c.without()
 		if names := builderNames(folder); len(names) > 0 {

@@ -70,6 +70,12 @@ func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, erro
 	if err != nil {
 		return place{}, err
 	}
+	var own platform.Platform
+	if o.BuildPlatform != "" {
+		if own, err = platform.Parse(o.BuildPlatform); err != nil {
+			return place{}, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
+		}
+	}
 	var at place
 	switch {
 	case node.address != "":
@@ -79,14 +85,10 @@ func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, erro
 	default:
 		at, err = o.enginePlace(ctx, host)
 	}
-	if err != nil || o.BuildPlatform == "" {
-		return at, err
+	if err == nil && o.BuildPlatform != "" {
+		at.platform = own
 	}
-	at.platform, err = platform.Parse(o.BuildPlatform)
-	if err != nil {
-		return at, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
-	}
-	return at, nil
+	return at, err
 }
 
 // remotePlace asks a BuildKit server what it is.

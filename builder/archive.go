@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
@@ -26,7 +27,9 @@ import (
 // files are read where they lie in it, as often as a platform asks, and a node is
 // offered them just as those of a folder are. So it builds to the same image.
 type Archive struct {
-	file    io.ReaderAt
+	file io.ReaderAt
+	// digest of the archive, decompressed; empty where there is none.
+	digest  digest.Digest
 	entries map[string]*archived
 	// folders are the names in each folder.
 	folders map[string][]string
@@ -89,7 +92,8 @@ func OpenArchive(ctx context.Context, from io.Reader, folder string) (*Archive, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err = io.Copy(file, contextReader{ctx, plain}); err != nil {
+	sum := digest.Canonical.Digester()
+	if _, err = io.Copy(io.MultiWriter(file, sum.Hash()), contextReader{ctx, plain}); err != nil {
 		file.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -97,7 +101,7 @@ func OpenArchive(ctx context.Context, from io.Reader, folder string) (*Archive, 
 		return nil, &ArchiveError{err}
 	}
 	a := EmptyArchive()
-	a.file, a.close = file, func() { file.Close() }
+	a.file, a.digest, a.close = file, sum.Digest(), func() { file.Close() }
 	if err := a.index(file); err != nil {
 		file.Close()
 		return nil, &ArchiveError{err}

@@ -26,6 +26,19 @@ type Context struct {
 	Fetched *Fetched
 }
 
+// source tells contexts apart. The node takes a file for unchanged that had its
+// name, size and time in the last context of the same source, so two archives are
+// never one: the times in them are often all the same.
+func (c Context) source() string {
+	switch {
+	case c.Archive != nil:
+		return c.Archive.digest.String()
+	case c.Fetched != nil:
+		return c.Fetched.Pin
+	}
+	return c.Folder
+}
+
 // Layout is an image in an OCI layout on this machine.
 type Layout struct {
 	// Folder of the layout, absolute.

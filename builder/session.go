@@ -86,7 +86,7 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	}
 	// A key that stays the same from run to run lets the node update its copy
 	// of the context instead of asking for all of it again.
-	key := digest.FromString(hostname() + "\x00" + from.Context.Folder).Encoded()
+	key := digest.FromString(hostname() + "\x00" + from.Context.source()).Encoded()
 	s, err := session.NewSession(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)
@@ -132,7 +132,7 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 		}
 	}
 	for name, path := range from.Contexts {
-		local := "named-" + digest.FromString(name).Encoded()[:16]
+		local := "named-" + digest.FromString(name + "\x00" + path).Encoded()[:16]
 		named[name] = "local:" + local
 		if err := folder(local, path); err != nil {
 			return nil, nil, err
