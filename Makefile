@@ -67,11 +67,12 @@ parity: fixtures bin/buildx ## the same Dockerfiles by buildx and by archbuild: 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
 	$(GO) test -run '^Test(Arrows|Pure)' .
 
-lint: bin/golangci-lint ## format, vet and linters
+lint: bin/golangci-lint bin/actionlint ## format, vet and linters, of workflow files too
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 ls -d 2>/dev/null | xargs gofmt -l); \
 	  [ -z "$$unformatted" ] || { echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	bin/golangci-lint run ./...
+	bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml examples/github/*.yml
 
 docs: ## write docs/cli.md from the program
 	$(GO) run ./cmd/archbuild docs > docs/cli.md
@@ -117,6 +118,9 @@ bin/archbuild: go FORCE
 # Tools are pinned in modules of their own, so that they do not weigh on the product's dependencies.
 bin/golangci-lint: tools/go.mod | go
 	$(GO) -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/actionlint: tools/actionlint/go.mod | go
+	$(GO) -C tools/actionlint build -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint
 
 bin/buildx: tools/buildx/go.mod | go
 	$(GO) -C tools/buildx build -o ../../$@ github.com/docker/buildx/cmd/buildx
