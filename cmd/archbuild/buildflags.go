@@ -43,3 +43,21 @@ func callFlags(f *pflag.FlagSet, opts *archbuild.BuildFlags) {
 		return err
 	})
 }
+
+// labelFlags are what an image is called inside.
+func labelFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringArrayVar(&opts.Labels, "label", nil, "label in the image's config: `KEY=VALUE`")
+	f.StringArrayVar(&opts.Annotations, "annotation", nil, "annotation: `KEY=VALUE`, with index:, manifest: or manifest-descriptor[PLATFORM]: before it")
+}
+
+// resultFlags are files that name the result.
+func resultFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringVar(&opts.MetadataFile, "metadata-file", "", "write the result's digest and description to `FILE`")
+	f.StringVar(&opts.IIDFile, "iidfile", "", "write the index's digest to `FILE`")
+}
+
+// verifyFlags say what follows from verification.
+func verifyFlags(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringVar(&opts.Verify, "verify", "", "what follows from a program of the wrong platform, a `MODE`: fail, warn, off (default fail)")
+	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files that verification passes over, a `GLOB` (repeatable)")
+}
