@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
   archbuild ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --push
   archbuild https://git.example/app.git#v1.2:service --platform linux/arm64`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: timed(&timeout, func(ctx context.Context, c *cobra.Command, args []string) error {
 			opts.Paths = args
 			if len(args) == 0 && c.Flags().NFlag() == 0 && c.Parent() == nil {
 				return c.Help()
@@ -47,16 +48,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 			if asJSON && !quiet {
 				opts.StdoutUse = "--json"
 			}
-			ctx, cancel, err := within(c, timeout)
-			if err != nil {
-				return err
-			}
-			defer cancel()
 			if opts.IsCall() {
-				return ended(ctx, archbuild.Call(ctx, opts))
+				return archbuild.Call(ctx, opts)
 			}
 			outcome, err := archbuild.Build(ctx, opts)
-			err = ended(ctx, errors.Join(err, system.WriteGitHub(outcome, err)))
+			err = errors.Join(err, system.WriteGitHub(outcome, err))
 			if opts.RawProgress() && !asJSON && !opts.DryRun {
 				return err // standard error is JSON alone
 			}
@@ -64,7 +60,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 				err = printed
 			}
 			return err
-		},
+		}),
 	}
 	f := c.Flags()
 	f.SortFlags = false

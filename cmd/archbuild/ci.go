@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,16 +148,11 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 		Example: `  archbuild ci assemble -t registry.example/app:1.2 --require linux/amd64,linux/arm64 archbuild-out/records
   archbuild ci assemble --plan archbuild-out/plan.json registry`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: timed(&timeout, func(ctx context.Context, _ *cobra.Command, args []string) error {
 			opts.Records = args
-			ctx, cancel, err := within(c, timeout)
-			if err != nil {
-				return err
-			}
-			defer cancel()
 			made, err := archbuild.CIAssemble(ctx, opts)
-			return out.collected(system, opts.DryRun, made, ended(ctx, err))
-		},
+			return out.collected(system, opts.DryRun, made, err)
+		}),
 	}
 	f := c.Flags()
 	f.SortFlags = false

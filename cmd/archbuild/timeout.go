@@ -28,24 +28,22 @@ func (e timeoutError) Hint() string {
 	return "give it longer with --timeout, or less to do: --platform with fewer platforms; a second run takes what is done from the cache"
 }
 
-// within is the verb's context, which ends after a time, if one was given. All that runs is then
-// cancelled as it is by ^C.
-func within(c *cobra.Command, timeout time.Duration) (context.Context, context.CancelFunc, error) {
-	if timeout < 0 || timeout == 0 && c.Flags().Changed("timeout") {
-		return nil, nil, usageError{fmt.Errorf("--timeout %s is no time to work in", timeout), c.CommandPath()}
+// timed runs a verb in a context that ends after a time, if one was given. All that runs is then
+// cancelled as it is by ^C, and the error is that one.
+func timed(timeout *time.Duration, do func(ctx context.Context, c *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		if *timeout < 0 || *timeout == 0 && c.Flags().Changed("timeout") {
+			return usageError{fmt.Errorf("--timeout %s is no time to work in", *timeout), c.CommandPath()}
+		}
+		ctx, cancel := context.WithCancelCause(c.Context())
+		defer cancel(nil)
+		if *timeout > 0 {
+			defer time.AfterFunc(*timeout, func() { cancel(timeoutError{*timeout}) }).Stop()
+		}
+		err := do(ctx, c, args)
+		if late := (timeoutError{}); err != nil && errors.As(context.Cause(ctx), &late) {
+			return late
+		}
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(c.Context())
-	stop := func() bool { return true }
-	if timeout > 0 {
-		stop = time.AfterFunc(timeout, func() { cancel(timeoutError{timeout}) }).Stop
-	}
-	return ctx, func() { stop(); cancel(nil) }, nil
-}
-
-// ended is what a verb failed with: the time that was given for it, if that is why.
-func ended(ctx context.Context, err error) error {
-	if late := (timeoutError{}); err != nil && errors.As(context.Cause(ctx), &late) {
-		return late
-	}
-	return err
 }
