@@ -111,6 +111,17 @@ func TestWorkflowsPinWhatTheyUse(t *testing.T) {
 	}
 }
 
+func TestTheGitLabExampleIsYAML(t *testing.T) {
+	body, err := os.ReadFile("examples/gitlab/.gitlab-ci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pipeline map[string]any
+	if err := yaml.Unmarshal(body, &pipeline); err != nil || pipeline["plan"] == nil || pipeline["image"] == nil {
+		t.Errorf("%v: %v", err, pipeline)
+	}
+}
+
 // runner is what GitHub gives a step.
 type runner struct {
 	t    *testing.T
