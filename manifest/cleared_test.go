@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,23 +56,27 @@ func TestImagesThatWereClearedAwayAreSentAgain(t *testing.T) {
 // TestAPageThatNobodyBelievesIsRemoved: it may hold the address of an upload, which whoever knows it can go on with.
 func TestAPageThatNobodyBelievesIsRemoved(t *testing.T) {
 	r, dir := registrytest.Start(t, registrytest.Memory), t.TempDir()
-	old, young := filepath.Join(dir, "old.jsonl"), filepath.Join(dir, "young.jsonl")
-	for _, page := range []string{old, young} {
+	page := func(digit string) string { return filepath.Join(dir, strings.Repeat(digit, 64)+".jsonl") }
+	old, young, notes := page("0"), page("1"), filepath.Join(dir, "notes.jsonl")
+	for _, page := range []string{old, young, notes} {
 		if err := os.WriteFile(page, []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	yesterday := time.Now().Add(-24 * time.Hour)
-	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
-		t.Fatal(err)
+	for _, page := range []string{old, notes} {
+		if err := os.Chtimes(page, yesterday, yesterday); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := newStore(t)
 	x := s.assemble(nil, s.result(arm64, s.simple(arm64, "image")))
 	if _, err := x.Push(t.Context(), client(), []string{r.Addr + "/app:1"}, manifest.PushOptions{Journal: manifest.Journal{Dir: dir}}); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 || left[0] != young {
-		t.Errorf("left are %v, %v", left, err)
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if diff := cmp.Diff([]string{young, notes}, left); diff != "" || err != nil {
+		t.Errorf("left are (-want +got) %s, %v", diff, err)
 	}
 }
 
