@@ -278,9 +278,9 @@ func TestActionGivesInputsToArchbuildAsTheyAre(t *testing.T) {
 		t.Error("an input was run")
 	}
 	for said, inputs := range map[string]map[string]string{
-		"another command": {"command": "engine"}, "an open quote": {"args": "'x"}, "a password for no host": {"password": "x"},
+		"another command": {"command": "engine"}, "an open quote": {"args": "'x\n::add-mask::x"}, "a password for no host": {"password": "x"},
 	} {
-		if out, err := r.step(1, inputs).CombinedOutput(); err == nil || !strings.Contains(string(out), "::error title=archbuild::") {
+		if out, err := r.step(1, inputs).CombinedOutput(); err == nil || !strings.Contains(string(out), "::error title=archbuild::") || strings.Contains(string(out), "\n::add-mask") {
 			t.Errorf("%s: %v %s", said, err, out)
 		}
 	}

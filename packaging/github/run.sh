@@ -22,7 +22,7 @@ split() {
   list=$(mktemp "$RUNNER_TEMP/archbuild-args.XXXXXX")
   if ! xargs -r printf '%s\0' <<< "$1" > "$list"; then
     rm -f "$list"
-    fail "a quote is not closed in: $1"
+    fail "a quote in the inputs leg or args is not closed on its line"
   fi
   local more=()
   mapfile -d '' -t more < "$list"
