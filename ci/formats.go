@@ -108,6 +108,9 @@ func (p Plan) Assemble(s Service) []string {
 	if p.Run != "" {
 		args = append(args, "--run", p.Run)
 	}
+	if p.File != "" && len(s.Legs) == 0 && p.Record != Registry {
+		return args // No leg runs, so nobody writes that folder: all records are the plan's.
+	}
 	return append(args, p.Record)
 }
 

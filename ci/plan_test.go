@@ -84,6 +84,19 @@ func TestMakeRunsNothingElse(t *testing.T) {
 	}
 }
 
+// TestNothingChanged: no leg writes the folder of records, so assembling is not told to look there.
+func TestNothingChanged(t *testing.T) {
+	p := planned(t)
+	p.File, p.Record = "plan.json", "records"
+	if got := strings.Join(p.Assemble(p.Services[0]), " "); !strings.HasSuffix(got, "--plan plan.json --run 42 records") {
+		t.Error(got)
+	}
+	p.Services[0].Legs = nil
+	if got := strings.Join(p.Assemble(p.Services[0]), " "); !strings.HasSuffix(got, "--plan plan.json --run 42") {
+		t.Error(got)
+	}
+}
+
 func TestTheServiceOfAPlanIsFoundByItsTags(t *testing.T) {
 	p := planned(t)
 	if _, found := p.Service(nil); !found {
