@@ -236,6 +236,8 @@ func (m matrix) changed(ctx context.Context, s service, made ci.Service, target 
 		return "there is no record of it", nil
 	case last.Inputs.Digest != made.Inputs.Digest:
 		return "other " + strings.Join(differingParts(last.Inputs, made.Inputs), ", "), nil
+	case last.Index.Attestations != string(m.profile):
+		return "another place for attestations", nil
 	case slices.ContainsFunc(repos, func(repo string) bool { return !slices.Contains(last.Repositories, repo) }):
 		return "its image is in other repositories", nil
 	}
