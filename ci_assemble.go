@@ -240,7 +240,7 @@ func namedNow(ctx context.Context, client *registry.Client, tags []string) (map[
 
 // assemble makes the index of the records.
 func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled, error) {
-	made := CIAssembled{Summary: ci.Summary{Name: records[0].Name, Run: j.run, Commit: commitOfAll(records), Records: records}, Already: j.already, names: j.Tags}
+	made := CIAssembled{Summary: ci.Summary{Name: records[0].Name, Run: j.run, Commit: j.commitOfAll(records), Records: records}, Already: j.already, names: j.Tags}
 	index := records[0].Index
 	profile := j.profile
 	if j.Attestations == "" {
@@ -295,14 +295,20 @@ func (j *joiner) pushOptions() manifest.PushOptions {
 	}
 }
 
-// commitOfAll is that of the legs which ran last: others were kept.
-func commitOfAll(records []ci.Record) string {
-	for _, r := range slices.Backward(records) {
-		if r.Commit != "" {
+// commitOfAll is that of the legs which ran, whatever the order of their platforms is; if none
+// did, that of one which was kept.
+func (j *joiner) commitOfAll(records []ci.Record) string {
+	kept := ""
+	for _, r := range records {
+		switch {
+		case r.Commit == "":
+		case slices.Contains(j.want.Kept, r.Digest):
+			kept = r.Commit
+		default:
 			return r.Commit
 		}
 	}
-	return ""
+	return kept
 }
 
 // verify brings the index into the registry, where no tag names it, and looks at all of it there.
