@@ -139,8 +139,8 @@ that one archbuild build of all platforms makes.
 
 The records of the jobs are in folders, in files, or in the registry. Nothing moves unless they
 are one whole set: every platform of --require or --plan (else, for records in files, of
-archbuild.yaml) once, all of one commit with the same inputs. Every image is verified again where it lies, all tags move last, and
-all or none. Staging tags are removed. Doing it again changes nothing.
+archbuild.yaml) once, all of one commit with the same inputs. Every image is verified again
+where it lies, all tags move last, and all or none. Staging tags are removed. Doing it again changes nothing.
 
 The summary is printed, added to --summary and to the file that GITHUB_STEP_SUMMARY names.
 
