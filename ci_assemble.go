@@ -34,7 +34,8 @@ type CIAssembleOptions struct {
 	Require []string
 	// Plan is a file that ci plan wrote as JSON; it says the same, and which inputs.
 	Plan string
-	// Run names the legs that count, for records in a registry.
+	// Run names the legs that count. Empty is what the plan or the CI says for records in a
+	// registry; records in files may be of any run then.
 	Run string
 	// Verify is fail, warn or off; empty means what the legs did. Deep reads every blob.
 	Verify      string
@@ -121,7 +122,7 @@ func (o CIAssembleOptions) joiner(ctx context.Context) (*joiner, error) {
 	if j.repos, err = repositoriesOf(j.Tags); len(j.Tags) > 0 {
 		note(err)
 	}
-	j.want.Repositories = j.repos
+	j.want.Repositories, j.want.Run = j.repos, o.Run // What the CI says may differ where legs ran elsewhere.
 	if err := joinedOnce(failed); err != nil {
 		return nil, err
 	}

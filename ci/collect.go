@@ -20,6 +20,8 @@ type Expected struct {
 	Repositories []string
 	// Inputs that every record must have; empty means that all have the same.
 	Inputs digest.Digest
+	// Run that every record must be of which names one; empty means any.
+	Run string
 	// Kept are digests of records of an earlier commit that count as they are: their
 	// platforms were left out of the matrix, for nothing of them changed.
 	Kept []digest.Digest
@@ -56,7 +58,7 @@ func Collect(records []Sourced, want Expected) ([]Record, error) {
 			failed = append(failed, &DuplicateError{Platform: r.Platform, First: first, Second: r})
 			continue
 		}
-		if !double {
+		if !double || want.Run != "" && r.Run == want.Run {
 			byPlatform[r.Platform] = r
 		}
 	}
@@ -138,6 +140,8 @@ func (e Expected) together(set []Sourced) error {
 			failed = append(failed, &MixedError{first, r, fmt.Sprintf("another service (%s, not %s)", r.Name, first.Name)})
 		case e.Inputs != "" && r.Inputs.Digest != e.Inputs:
 			failed = append(failed, &MixedError{Second: r, What: "other inputs than the plan"})
+		case e.Run != "" && r.Run != "" && r.Run != e.Run && !slices.Contains(e.Kept, r.Digest):
+			failed = append(failed, &MixedError{Second: r, What: fmt.Sprintf("another run (%s, not %s)", r.Run, e.Run)})
 		case r.Inputs.Digest != first.Inputs.Digest:
 			failed = append(failed, &MixedError{first, r, differing(first.Inputs, r.Inputs)})
 		case !same(r.Index, first.Index):

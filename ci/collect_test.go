@@ -22,7 +22,8 @@ func from(t *testing.T, p platform.Platform, fake func(*ci.Record)) ci.Sourced {
 func TestACompleteSetIsGivenInOrder(t *testing.T) {
 	a, b, c := from(t, amd64, nil), from(t, arm64, nil), from(t, armv7, nil)
 	again := from(t, arm64, func(r *ci.Record) { r.Seconds = 99 })
-	old := from(t, armv7, func(r *ci.Record) { r.Commit = strings.Repeat("9", 40) })
+	old := from(t, armv7, func(r *ci.Record) { r.Run, r.Commit = "older", strings.Repeat("9", 40) })
+	late := from(t, arm64, func(r *ci.Record) { r.Run = "late" })
 	for _, row := range []struct {
 		name    string
 		records []ci.Sourced
@@ -34,6 +35,8 @@ func TestACompleteSetIsGivenInOrder(t *testing.T) {
 		{"the very same record twice", []ci.Sourced{a, b, b, c}, ci.Expected{}, []platform.Platform{amd64, arm64, armv7}},
 		{"a leg that ran twice and made the same image", []ci.Sourced{a, b, again, c}, ci.Expected{}, []platform.Platform{amd64, arm64, armv7}},
 		{"one of an older commit that the plan keeps", []ci.Sourced{a, b, old}, ci.Expected{Kept: []digest.Digest{old.Digest}}, []platform.Platform{amd64, arm64, armv7}},
+		{"one of an older run that the plan keeps", []ci.Sourced{a, b, old}, ci.Expected{Run: a.Run, Kept: []digest.Digest{old.Digest}}, []platform.Platform{amd64, arm64, armv7}},
+		{"one that another run made just so", []ci.Sourced{a, late, b, c}, ci.Expected{Run: a.Run}, []platform.Platform{amd64, arm64, armv7}},
 		{"of the right repository and inputs", []ci.Sourced{a, b, c}, ci.Expected{Repositories: []string{repository}, Inputs: a.Inputs.Digest}, []platform.Platform{amd64, arm64, armv7}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -70,6 +73,7 @@ func TestWhatIsNoSetIsRefused(t *testing.T) {
 		})}, two, new(*ci.DuplicateError), "two images for linux/arm64"},
 		{"one is of another platform", []ci.Sourced{a, b, c}, two, new(*ci.UnexpectedError), "is for linux/arm/v7, which is not among linux/amd64, linux/arm64"},
 		{"one is of another commit", []ci.Sourced{a, from(t, arm64, func(r *ci.Record) { r.Commit = strings.Repeat("9", 40) })}, two, new(*ci.MixedError), "another commit (999999999999, not 012345678901)"},
+		{"one is of another run than was asked for", []ci.Sourced{a, from(t, arm64, func(r *ci.Record) { r.Run = "late" })}, ci.Expected{Platforms: two.Platforms, Run: a.Run}, new(*ci.MixedError), "another run (late, not "},
 		{"one has other inputs", []ci.Sourced{a, from(t, arm64, func(r *ci.Record) {
 			r.Inputs = ci.NewInputs(map[string]digest.Digest{ci.PartFiles: r.Inputs.Parts[ci.PartFiles]})
 		})}, two, new(*ci.MixedError), "other inputs (arguments, context)"},
