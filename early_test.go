@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/archbuild/archbuild/plan"
@@ -42,13 +43,14 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 }
 
 func TestADiscardedOutputIsNoTerminal(t *testing.T) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	fd, err := syscall.Open(os.DevNull, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
 	// As a shell's redirection leaves it.
-	if isTerminal(os.NewFile(null.Fd(), "/dev/stdout")) {
+	stdout := os.NewFile(uintptr(fd), "/dev/stdout")
+	defer stdout.Close()
+	if isTerminal(stdout) {
 		t.Errorf("%s is taken for a terminal", os.DevNull)
 	}
 }
