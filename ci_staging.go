@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -198,6 +199,21 @@ func remembered(ctx context.Context, reg *registry.Client, repo string, index di
 	if err != nil {
 		return nil, fmt.Errorf("reading what speaks of %s@%s: %w", repo, index, err)
 	}
+	_, body, err := reg.Get(ctx, repo+"@"+index.String())
+	if err != nil {
+		return nil, fmt.Errorf("reading %s@%s: %w", repo, index, err)
+	}
+	listed := map[digest.Digest]bool{index: true}
+	var of ocispec.Index
+	if err := json.Unmarshal(body, &of); err != nil {
+		return nil, fmt.Errorf("reading %s@%s: %w", repo, index, err)
+	}
+	for _, entry := range of.Manifests {
+		listed[entry.Digest] = true
+	}
+	// Who may push to the repository may say anything of the index, but not have it
+	// list another image.
+	other := func(r ci.Record) bool { return !listed[r.Image.Digest] }
 	for i, d := range list {
 		if i >= maxRemembered || d.MediaType != ocispec.MediaTypeImageIndex {
 			continue
@@ -211,7 +227,7 @@ func remembered(ctx context.Context, reg *registry.Client, repo string, index di
 		if err != nil || about.ArtifactType != assembledType || about.Subject == nil || about.Subject.Digest != index || run != "" && about.Annotations[runAnnotation] != run {
 			continue
 		}
-		if records, err := recordsIn(about, repo); err == nil {
+		if records, err := recordsIn(about, repo); err == nil && !slices.ContainsFunc(records, other) {
 			return records, nil
 		}
 	}
