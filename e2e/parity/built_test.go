@@ -3,6 +3,7 @@ package parity_test
 import (
 	"archive/tar"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing/fstest"
 
@@ -107,8 +109,62 @@ func (b *built) add(read blobs, d ocispecs.Descriptor) error {
 	if b.Images == nil {
 		b.Images = map[string]image{}
 	}
+	if err := img.leaveChance(); err != nil {
+		return err
+	}
 	b.Images[strings.TrimSuffix(of.OS+"/"+of.Architecture+"/"+of.Variant, "/")] = img
 	return nil
+}
+
+// inlineCache is the key of an image's config that holds what BuildKit knows of its steps.
+const inlineCache = "moby.buildkit.cache.v0"
+
+// leaveChance takes out of an inline cache what depends on what else the BuildKit has
+// built at that moment: keys of sources that lead to no layer. With them goes the digest,
+// in whose place everything else is compared.
+func (i *image) leaveChance() error {
+	config, _ := i.Config.(map[string]any)
+	text, has := config[inlineCache].(string)
+	if !has {
+		return nil
+	}
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return err
+	}
+	var cache struct {
+		Layers, Records []map[string]any
+	}
+	if err := json.Unmarshal(data, &cache); err != nil {
+		return err
+	}
+	if len(cache.Layers) == 0 {
+		return errors.New("an inline cache without layers")
+	}
+	used := map[int]bool{}
+	for _, record := range cache.Records {
+		inputs, _ := json.Marshal(record["inputs"])
+		var links [][]struct{ Link int }
+		if err := json.Unmarshal(inputs, &links); err != nil {
+			return err
+		}
+		for _, alternatives := range links {
+			for _, a := range alternatives {
+				used[a.Link] = true
+			}
+		}
+	}
+	for i, record := range cache.Records {
+		if record["layers"] == nil && record["inputs"] == nil && !used[i] {
+			cache.Records[i] = nil
+		}
+	}
+	config[inlineCache] = []any{cache.Layers, slices.DeleteFunc(cache.Records, func(r map[string]any) bool { return r == nil })}
+	delete(i.Manifest.(map[string]any), "config")
+	i.Digest = ""
+	whole, err := json.Marshal(i)
+	i.Digest = digest.FromBytes(whole).String()
+	return err
 }
 
 // readLayout reads an OCI layout.
