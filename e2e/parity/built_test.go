@@ -11,12 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing/fstest"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	cacheimporttypes "github.com/moby/buildkit/cache/remotecache/v1/types"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -132,34 +132,28 @@ func (i *image) leaveChance() error {
 	if err != nil {
 		return err
 	}
-	var cache struct {
-		Layers, Records []map[string]any
-	}
-	if err := json.Unmarshal(data, &cache); err != nil {
+	var records []cacheimporttypes.CacheRecord
+	if err := json.Unmarshal(data, &records); err != nil {
 		return err
 	}
-	if len(cache.Layers) == 0 {
-		return errors.New("an inline cache without layers")
-	}
 	used := map[int]bool{}
-	for _, record := range cache.Records {
-		inputs, _ := json.Marshal(record["inputs"])
-		var links [][]struct{ Link int }
-		if err := json.Unmarshal(inputs, &links); err != nil {
-			return err
-		}
-		for _, alternatives := range links {
+	for _, record := range records {
+		for _, alternatives := range record.Inputs {
 			for _, a := range alternatives {
-				used[a.Link] = true
+				used[a.LinkIndex] = true
 			}
 		}
 	}
-	for i, record := range cache.Records {
-		if record["layers"] == nil && record["inputs"] == nil && !used[i] {
-			cache.Records[i] = nil
+	var kept []any
+	for i, record := range records {
+		if used[i] || len(record.Inputs)+len(record.Results)+len(record.ChainedResults) > 0 {
+			kept = append(kept, record)
 		}
 	}
-	config[inlineCache] = []any{cache.Layers, slices.DeleteFunc(cache.Records, func(r map[string]any) bool { return r == nil })}
+	if len(kept) == 0 {
+		return errors.New("an inline cache without steps")
+	}
+	config[inlineCache] = kept
 	delete(i.Manifest.(map[string]any), "config")
 	i.Digest = ""
 	whole, err := json.Marshal(i)
