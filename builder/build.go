@@ -84,7 +84,13 @@ func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, disp
 
 func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *watcher) Result {
 	began := time.Now()
-	response, err := s.node.Client.Solve(ctx, nil, s.solveOpt(job, opts), watch.channel())
+	var response *client.SolveResponse
+	opt, err := s.solveOpt(job, opts)
+	if err == nil {
+		response, err = s.node.Client.Solve(ctx, nil, opt, watch.channel())
+	} else {
+		close(watch.channel())
+	}
 	watch.wait()
 	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
 	result.Steps, result.Cached = watch.counts()
@@ -105,8 +111,11 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 	return result
 }
 
-func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
-	attrs, inputs := s.frontendAttrs(job, opts)
+func (s *Session) solveOpt(job plan.Job, opts Options) (client.SolveOpt, error) {
+	attrs, inputs, err := s.frontendAttrs(job, opts)
+	if err != nil {
+		return client.SolveOpt{}, err
+	}
 	opt := client.SolveOpt{
 		SharedSession: s.session, SessionPreInitialized: true,
 		Frontend: dockerfileFrontend, FrontendAttrs: attrs, FrontendInputs: inputs, Internal: s.node.Private, SourcePolicy: pins(job),
@@ -114,7 +123,7 @@ func (s *Session) solveOpt(job plan.Job, opts Options) client.SolveOpt {
 		Exports:             []client.ExportEntry{{Type: client.ExporterOCI, Attrs: exportAttrs(job, opts)}},
 	}
 	opts.Caches.addTo(&opt, job.Platform)
-	return opt
+	return opt, nil
 }
 
 // dockerfileFrontend is the one inside BuildKit.
@@ -122,7 +131,7 @@ const dockerfileFrontend = "dockerfile.v0"
 
 // frontendAttrs is what the frontend is told of a job, and the contexts that the node
 // has already.
-func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, map[string]llb.State) {
+func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, map[string]llb.State, error) {
 	attrs := map[string]string{
 		"filename": job.Dockerfile,
 		"platform": job.Platform.String(),
@@ -142,7 +151,14 @@ func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, 
 	for name, address := range s.named {
 		attrs[contextAttr(name)] = address
 	}
-	inputs := s.inputs(job.Dockerfile, attrs)
+	place, offered := s.dockerfiles.give()
+	if place != dockerfileLocal {
+		attrs["dockerfilekey"] = place
+	}
+	inputs, err := s.inputs(job.Dockerfile, offered, attrs)
+	if err != nil {
+		return nil, nil, err
+	}
 	for name, remote := range opts.Remote {
 		remote.named(name, attrs, inputs)
 	}
@@ -158,7 +174,7 @@ func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, 
 	if opts.Provenance != "" {
 		attrs["attest:provenance"] = opts.Provenance
 	}
-	return attrs, inputs
+	return attrs, inputs, nil
 }
 
 // addArgs adds the job's build arguments, and those proxies that it has no own of.

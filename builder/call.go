@@ -14,7 +14,10 @@ import (
 // method is one of those of Answer. Progress goes to the display, which Call closes.
 func (s *Session) Call(ctx context.Context, job plan.Job, method string, opts Options, display *Display) (Answer, error) {
 	defer display.close()
-	opt := s.solveOpt(job, opts)
+	opt, err := s.solveOpt(job, opts)
+	if err != nil {
+		return Answer{}, err
+	}
 	opt.Internal, opt.Exports, opt.CacheExports, opt.CacheImports = true, nil, nil, nil
 	attrs := opt.FrontendAttrs
 	attrs["requestid"] = "frontend." + method

@@ -77,36 +77,37 @@ func (from Sources) stores(named map[string]string) (map[string]content.Store, e
 	return stores, err
 }
 
-// excluded are, for each Dockerfile, the patterns of what its build does not see of
-// a context that the node has fetched. For other contexts BuildKit reads the ignore files.
-func (from Sources) excluded() (map[string][]string, error) {
+// ignored is the ignore file of a context that the node has fetched, and the patterns of
+// what no build sees of it. For other contexts BuildKit reads the ignore files.
+func (from Sources) ignored() (file []byte, hidden []string, err error) {
 	fetched := from.Context.Fetched
 	if fetched == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	general, err := fs.ReadFile(fetched.Files, ignoreFile)
+	file, err = fs.ReadFile(fetched.Files, ignoreFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading %s: %w", ignoreFile, err)
+		return nil, nil, fmt.Errorf("reading %s: %w", ignoreFile, err)
 	}
-	var hidden []string
 	for _, name := range from.Rewrites {
 		if _, err := fs.Lstat(fetched.Files, name); err == nil {
 			hidden = append(hidden, literal.Replace(name))
 		}
 	}
-	patterns := map[string][]string{}
-	for name := range from.Dockerfiles {
-		text, own := from.Dockerfiles[name+ignoreFile]
-		if !own {
-			text = general
-		}
-		list, err := ignorefile.ReadAll(bytes.NewReader(text))
-		if err != nil {
-			return nil, fmt.Errorf("reading the ignore file of %s: %w", name, err)
-		}
-		patterns[name] = append(list, hidden...)
+	return file, hidden, nil
+}
+
+// excluded are the patterns of what the build of a Dockerfile does not see of a context
+// that the node has fetched.
+func (s *Session) excluded(dockerfile string, offered files) ([]string, error) {
+	text, own := offered[dockerfile+ignoreFile]
+	if !own {
+		text = s.ignored
 	}
-	return patterns, nil
+	list, err := ignorefile.ReadAll(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("reading the ignore file of %s: %w", dockerfile, err)
+	}
+	return append(list, s.hidden...), nil
 }
 
 // ignoreFile is the name of a context's ignore file; after a Dockerfile's name it is that of its own.
@@ -116,14 +117,18 @@ const ignoreFile = ".dockerignore"
 var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 
 // inputs hands the frontend the context that the node has already.
-func (s *Session) inputs(dockerfile string, attrs map[string]string) map[string]llb.State {
+func (s *Session) inputs(dockerfile string, offered files, attrs map[string]string) (map[string]llb.State, error) {
 	if s.fetched == nil {
-		return map[string]llb.State{}
+		return map[string]llb.State{}, nil
+	}
+	excluded, err := s.excluded(dockerfile, offered)
+	if err != nil {
+		return nil, err
 	}
 	if s.fetched.Git {
 		attrs["input:context"] = s.fetched.Shown() // for the provenance
 	}
-	return map[string]llb.State{"context": s.fetched.without(s.excluded[dockerfile])}
+	return map[string]llb.State{"context": s.fetched.without(excluded)}, nil
 }
 
 // named tells the frontend of a named context. It knows no ssh:// for those, so a

@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -45,6 +47,75 @@ func (f files) Open(name string) (io.ReadCloser, error) {
 		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
 	}
 	return io.NopCloser(bytes.NewReader(content)), nil
+}
+
+// dockerfiles are what a session offers under the name "dockerfile", and what came later. A
+// node reads a name in one place once in a session. So what comes in the stead of
+// something it may have read gets another place: "dockerfile-2", and so on.
+type dockerfiles struct {
+	mu sync.Mutex
+	// places hold all files each, those of the place before included; a value is never changed.
+	places []files
+	// given says that a job was told of the last place.
+	given bool
+}
+
+func newDockerfiles(initial map[string][]byte) *dockerfiles {
+	return &dockerfiles{places: []files{maps.Clone(initial)}}
+}
+
+// add puts a file in the last place, or makes one.
+func (d *dockerfiles) add(name string, content []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.places) - 1
+	was, known := d.places[last][name]
+	if known && bytes.Equal(was, content) {
+		return
+	}
+	next := files{name: bytes.Clone(content)}
+	for name, content := range d.places[last] {
+		if _, newer := next[name]; !newer {
+			next[name] = content
+		}
+	}
+	_, of := next[strings.TrimSuffix(name, ignoreFile)]
+	if d.given && (known || of && strings.HasSuffix(name, ignoreFile)) {
+		d.places, d.given = append(d.places, next), false
+		return
+	}
+	d.places[last] = next
+}
+
+// give is the last place, for a job.
+func (d *dockerfiles) give() (string, files) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.given = true
+	last := len(d.places) - 1
+	return dockerfilePlace(last), d.places[last]
+}
+
+// lookUp finds what a node may read under a name.
+func (d *dockerfiles) lookUp(place string) (files, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, held := range d.places {
+		if dockerfilePlace(i) == place {
+			return held, true
+		}
+	}
+	return nil, false
+}
+
+// dockerfileLocal is where the frontend looks for a Dockerfile unless it is told another place.
+const dockerfileLocal = "dockerfile"
+
+func dockerfilePlace(i int) string {
+	if i == 0 {
+		return dockerfileLocal
+	}
+	return fmt.Sprintf("%s-%d", dockerfileLocal, i+1)
 }
 
 // rootOwned strips owner and group from what is sent.

@@ -36,7 +36,8 @@ type Sources struct {
 	// Rewrites are files of the context, by name, that are not sent: what
 	// archbuild itself has written there.
 	Rewrites []string
-	// Dockerfiles holds every rewritten file, and the ignore file of each, by name.
+	// Dockerfiles holds every rewritten file, and the ignore file of each, by name. More
+	// can come with Session.Add.
 	Dockerfiles map[string][]byte
 	// Contexts are the named contexts that are folders: NAME → folder.
 	Contexts map[string]string
@@ -64,11 +65,13 @@ type Session struct {
 	stop    context.CancelFunc
 	done    chan error
 	// named are Sources.Contexts and Layouts as the frontend wants them.
-	named map[string]string
+	named       map[string]string
+	dockerfiles *dockerfiles
 	// fetched is the context that the node has already; nil when it is offered here.
 	fetched *Fetched
-	// excluded of it, by Dockerfile.
-	excluded map[string][]string
+	// ignored is its ignore file, and hidden what its builds do not see besides.
+	ignored []byte
+	hidden  []string
 }
 
 // exportStore is the name under which BuildKit's OCI exporter looks for a store.
@@ -76,11 +79,12 @@ const exportStore = "export"
 
 // Start opens a session with the node.
 func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
-	attachables, named, err := from.attachables()
+	offered := newDockerfiles(from.Dockerfiles)
+	attachables, named, err := from.attachables(offered)
 	if err != nil {
 		return nil, err
 	}
-	excluded, err := from.excluded()
+	ignored, hidden, err := from.ignored()
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +99,18 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 		s.Allow(a)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	started := &Session{node: node, session: s, stop: stop, done: make(chan error, 1), named: named, fetched: from.Context.Fetched, excluded: excluded}
+	started := &Session{
+		node: node, session: s, stop: stop, done: make(chan error, 1),
+		named: named, dockerfiles: offered, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+	}
 	go func() { started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient())) }()
 	return started, nil
 }
+
+// Add offers one more Dockerfile, or its ignore file, to a node that works already. Jobs
+// that Build is called with later find it; those that run keep what they have, also where
+// the name is the same.
+func (s *Session) Add(name string, content []byte) { s.dockerfiles.add(name, content) }
 
 // Close ends the session. The node reads nothing after it returns.
 func (s *Session) Close() error {
@@ -112,20 +124,20 @@ func (s *Session) Close() error {
 
 // attachables are the services of a session, and what the frontend is told of
 // the named contexts among them.
-func (from Sources) attachables() ([]session.Attachable, map[string]string, error) {
-	dirs := filesync.StaticDirSource{"dockerfile": files(from.Dockerfiles)}
+func (from Sources) attachables(offered *dockerfiles) ([]session.Attachable, map[string]string, error) {
+	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
 	named := map[string]string{}
 	folder := func(local, path string) error {
 		fs, err := fsutil.NewFS(path)
 		if err != nil {
 			return fmt.Errorf("reading context %s: %w", path, err)
 		}
-		dirs[local] = asContext(fs, path, from)
+		dirs.others[local] = asContext(fs, path, from)
 		return nil
 	}
 	switch {
 	case from.Context.Archive != nil:
-		dirs["context"] = asContext(archiveFS{from.Context.Archive}, "", from)
+		dirs.others["context"] = asContext(archiveFS{from.Context.Archive}, "", from)
 	case from.Context.Folder != "":
 		if err := folder("context", from.Context.Folder); err != nil {
 			return nil, nil, err
@@ -163,6 +175,21 @@ func (from Sources) attachables() ([]session.Attachable, map[string]string, erro
 		list = append(list, offered)
 	}
 	return list, named, nil
+}
+
+// folders are what a node can ask the files of.
+type folders struct {
+	dockerfiles *dockerfiles
+	others      map[string]fsutil.FS
+}
+
+// LookupDir is asked by the session.
+func (f folders) LookupDir(name string) (fsutil.FS, bool) {
+	if held, ok := f.dockerfiles.lookUp(name); ok {
+		return held, true
+	}
+	other, ok := f.others[name]
+	return other, ok
 }
 
 // asContext makes every file root's, as every builder's client does: who owns

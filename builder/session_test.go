@@ -1,0 +1,133 @@
+//go:build linux
+
+package builder_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// TestMain makes the test binary a program that can start itself as an engine.
+func TestMain(m *testing.M) {
+	if engine.IsChild(os.Args) {
+		os.Exit(engine.Main(os.Args))
+	}
+	os.Exit(m.Run())
+}
+
+// server is an engine of the test's own, as a node and as a process.
+func server(t *testing.T) (*builder.Node, int) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the private engine needs root")
+		}
+		t.Skip("the private engine needs root")
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	o := engine.Options{State: state, RuntimeDir: t.TempDir(), Environ: os.Environ(), Idle: time.Minute, Log: t.Output()}
+	o.Runc, _ = engine.FindRunc("") // no RUN is tried here
+	t.Cleanup(func() {
+		if err := engine.Stop(context.Background(), o); err != nil {
+			t.Errorf("stopping the engine: %v", err)
+		}
+	})
+	h, err := engine.Ensure(t.Context(), o)
+	if err != nil {
+		t.Fatalf("starting an engine: %v", err)
+	}
+	t.Cleanup(func() { h.Close() })
+	node, err := builder.Dial(t.Context(), "unix://"+h.State.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.Client.Close() })
+	return node, h.State.PID
+}
+
+// built runs a job of a Dockerfile and gives the digest of what came out.
+func built(t *testing.T, s *builder.Session, dockerfile string) string {
+	t.Helper()
+	result := build(t, t.Context(), s, dockerfile)
+	if result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	return result.Descriptor.Digest.String()
+}
+
+func build(t *testing.T, ctx context.Context, s *builder.Session, dockerfile string) builder.Result {
+	t.Helper()
+	display, err := builder.NewDisplay(io.Discard, "quiet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := plan.Job{Platform: platform.MustParse("linux/amd64"), Dockerfile: dockerfile, Args: map[string]string{"SOURCE_DATE_EPOCH": "1"}}
+	return s.Build(ctx, []plan.Job{job}, builder.Options{Template: "Dockerfile"}, display)[0]
+}
+
+func start(t *testing.T, node *builder.Node, from builder.Sources) *builder.Session {
+	t.Helper()
+	if from.Store == "" {
+		from.Store = t.TempDir()
+	}
+	s, err := builder.Start(t.Context(), node, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// files writes a folder.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestDockerfilesCanComeLater(t *testing.T) {
+	node, _ := server(t)
+	dir := folder(t, map[string]string{"a": "a", "b": "b"})
+	only := func(name string) []byte { return fmt.Appendf(nil, "FROM scratch\nCOPY %s /file\n", name) }
+	all := []byte("FROM scratch\nCOPY . /\n")
+	s := start(t, node, builder.Sources{Context: builder.Context{Folder: dir}, Dockerfiles: map[string][]byte{"Dockerfile.amd64": only("a")}})
+	a := built(t, s, "Dockerfile.amd64")
+
+	s.Add("Dockerfile.arm64", only("b"))
+	b := built(t, s, "Dockerfile.arm64")
+	if a == b {
+		t.Errorf("two Dockerfiles made one image %s", a)
+	}
+	if again := built(t, s, "Dockerfile.amd64"); again != a {
+		t.Errorf("the first Dockerfile now makes %s", again)
+	}
+	s.Add("Dockerfile.amd64", only("b"))
+	if changed := built(t, s, "Dockerfile.amd64"); changed != b {
+		t.Errorf("a Dockerfile with another content makes %s, want %s", changed, b)
+	}
+	s.Add("Dockerfile.amd64", all)
+	whole := built(t, s, "Dockerfile.amd64")
+	s.Add("Dockerfile.amd64.dockerignore", []byte("b\n"))
+	if less := built(t, s, "Dockerfile.amd64"); less == whole {
+		t.Errorf("an ignore file that came later is not heeded: %s", less)
+	}
+}
