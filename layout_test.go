@@ -29,6 +29,8 @@ var arrows = map[string][]string{
 	// like others. What a plain user's engine needs and registers, detect shows.
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
 	"builder":        {"plan", "builder/engine"},
+	// The user's file of nodes is read as archbuild.yaml is; a mistyped key gets its nearest word.
+	"builder/nodes": {"builder", "internal/config", "internal/nearest"},
 	// What legs of a matrix and the assembling job tell each other: plain data.
 	"ci":       {"internal/github"},
 	"verify":   {"internal/ocistore", "internal/imagetree"},
@@ -52,7 +54,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
