@@ -53,10 +53,10 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 
 test: unit e2e ## all tests
 
-unit: fixtures bin/registry bin/crane ## the tests of each package
+unit: fixtures bin/registry bin/crane bin/buildkitd ## the tests of each package
 	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v -e /cmd/archbuild -e /e2e/)
 
-e2e: build fixtures bin/registry bin/crane bin/buildx ## the tests of the whole program: real engine, registry and emulation
+e2e: build fixtures bin/registry bin/crane bin/buildx bin/buildkitd ## the tests of the whole program: real engine, registry and emulation
 	$(GO) test -timeout 40m -count=1 $(TESTFLAGS) ./cmd/archbuild
 	$(GO) test -timeout 20m -count=1 $(TESTFLAGS) ./e2e/...
 
@@ -127,6 +127,11 @@ bin/buildx: tools/buildx/go.mod | go
 
 bin/buildctl: tools/buildctl/go.mod | go
 	$(GO) -C tools/buildctl build -o ../../$@ github.com/moby/buildkit/cmd/buildctl
+
+# Its version is put in as BuildKit's own releases do: archbuild looks at what a server says of itself.
+bin/buildkitd: tools/buildctl/go.mod | go
+	$(GO) -C tools/buildctl build -ldflags "-s -w -X github.com/moby/buildkit/version.Version=$$($(GO) -C tools/buildctl list -m -f '{{.Version}}' github.com/moby/buildkit)" \
+	  -o ../../$@ github.com/moby/buildkit/cmd/buildkitd
 
 bin/crane: tools/crane/go.mod | go
 	$(GO) -C tools/crane build -o ../../$@ github.com/google/go-containerregistry/cmd/crane
