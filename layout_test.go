@@ -31,6 +31,8 @@ var arrows = map[string][]string{
 	"builder":        {"plan", "builder/engine"},
 	// The user's file of nodes is read as archbuild.yaml is; a mistyped key gets its nearest word.
 	"builder/nodes": {"builder", "internal/config", "internal/nearest"},
+	// Which node does which job, and when: a value that knows nothing of builds.
+	"builder/schedule": {},
 	// What legs of a matrix and the assembling job tell each other: plain data.
 	"ci":       {"internal/github"},
 	"verify":   {"internal/ocistore", "internal/imagetree"},
@@ -54,7 +56,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
@@ -62,7 +64,7 @@ var arrows = map[string][]string{
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 
