@@ -9,13 +9,18 @@ import (
 
 // Error says that a node was named in a way that cannot be meant.
 type Error struct {
-	// Address as it was given; a password in it is left out of messages.
+	// Address as it was given, empty if none was; a password in it is left out of messages.
 	Address string
 	What    string
 	Help    string
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("node %s: %s", Shown(e.Address), e.What) }
+func (e *Error) Error() string {
+	if e.Address == "" {
+		return e.What
+	}
+	return fmt.Sprintf("node %s: %s", Shown(e.Address), e.What)
+}
 
 // Hint is the one thing to do next.
 func (e *Error) Hint() string { return e.Help }

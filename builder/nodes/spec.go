@@ -47,7 +47,10 @@ var (
 
 // Parse reads what --node takes: ADDRESS[,KEY=VALUE…]; the package comment has
 // the grammar. Files that it names must be there. The error is an *Error.
-func Parse(text string) (Spec, error) {
+func Parse(text string) (Spec, error) { return parse(text, "") }
+
+// parse takes relative paths from a folder.
+func parse(text, folder string) (Spec, error) {
 	address, rest, _ := strings.Cut(text, ",")
 	spec, err := ParseAddress(address)
 	if err != nil {
@@ -75,7 +78,7 @@ func Parse(text string) (Spec, error) {
 		}
 		given[key] = value
 	}
-	if err := spec.set(given, addressed(address)); err != nil {
+	if err := spec.set(given, folder, addressed(address)); err != nil {
 		return Spec{}, err
 	}
 	return spec, nil
@@ -90,14 +93,14 @@ func ParseAddress(address string) (Spec, error) {
 	return Spec{Name: defaultName(address), Address: address, Weight: 1, From: "BUILDKIT_HOST"}, nil
 }
 
-// set puts the values of keys in, and checks them. fail makes the error.
-func (s *Spec) set(given map[string]string, fail failure) error {
-	for _, set := range []func(map[string]string, failure) error{s.setPlatforms, s.setNumbers, s.setName, s.setTLS} {
+// set puts the values of keys in, and checks them; relative paths start at folder. fail makes the error.
+func (s *Spec) set(given map[string]string, folder string, fail failure) error {
+	for _, set := range []func(map[string]string, failure) error{s.setPlatforms, s.setNumbers, s.setName} {
 		if err := set(given, fail); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.setTLS(given, folder, fail)
 }
 
 func (s *Spec) setPlatforms(given map[string]string, fail failure) error {

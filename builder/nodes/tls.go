@@ -12,9 +12,15 @@ import (
 
 // setTLS reads cacert, cert, key, servername and tlsdir. The files must be there:
 // the client would otherwise complain of the server.
-func (s *Spec) setTLS(given map[string]string, fail failure) error {
-	tls := builder.TLS{ServerName: given["servername"], CA: given["cacert"], Certificate: given["cert"], Key: given["key"]}
-	dir, folder := given["tlsdir"]
+func (s *Spec) setTLS(given map[string]string, base string, fail failure) error {
+	path := func(key string) string {
+		if given[key] == "" || filepath.IsAbs(given[key]) {
+			return given[key]
+		}
+		return filepath.Join(base, given[key])
+	}
+	tls := builder.TLS{ServerName: given["servername"], CA: path("cacert"), Certificate: path("cert"), Key: path("key")}
+	dir, folder := path("tlsdir"), given["tlsdir"] != ""
 	if !folder && tls == (builder.TLS{}) {
 		return nil
 	}
@@ -28,7 +34,7 @@ func (s *Spec) setTLS(given map[string]string, fail failure) error {
 	}
 	if folder {
 		var err error
-		if tls.CA, tls.Certificate, tls.Key, err = inFolder(dir, fail); err != nil {
+		if tls.CA, tls.Certificate, tls.Key, err = inFolder(dir, func(key, what, _ string) error { return fail(key, what, pathHint(given[key])) }); err != nil {
 			return err
 		}
 	}
@@ -40,7 +46,7 @@ func (s *Spec) setTLS(given map[string]string, fail failure) error {
 	}
 	for _, file := range []struct{ key, path string }{{"cacert", tls.CA}, {"cert", tls.Certificate}, {"key", tls.Key}} {
 		if err := present(file.path); file.path != "" && err != nil {
-			return fail(file.key, file.key+" "+quoted(file.path)+": "+err.Error(), pathHint(file.path))
+			return fail(file.key, file.key+" "+quoted(file.path)+": "+err.Error(), pathHint(given[file.key]))
 		}
 	}
 	s.TLS = tls
@@ -67,7 +73,7 @@ func inFolder(dir string, fail failure) (ca, cert, key string, err error) {
 			}
 		}
 		if err == nil {
-			err = fail("tlsdir", "tlsdir "+quoted(dir)+" holds neither "+strings.Join(names, " nor "), pathHint(dir))
+			err = fail("tlsdir", "tlsdir "+quoted(dir)+" holds neither "+strings.Join(names, " nor "), "")
 		}
 		return ""
 	}
@@ -95,9 +101,12 @@ func present(path string) error {
 	return err
 }
 
+// tildeHint begins the hint about a path that begins with a tilde.
+const tildeHint = "no shell replaces ~ there"
+
 func pathHint(path string) string {
 	if strings.HasPrefix(path, "~") {
-		return "no shell replaces ~ there; write $HOME" + path[1:]
+		return tildeHint + "; write $HOME" + path[1:]
 	}
 	return "give the path of the file that openssl wrote; docs/nodes.md shows how they are made"
 }

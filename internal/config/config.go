@@ -103,7 +103,7 @@ type Cross struct {
 // Load reads the bytes of a file; name is what messages call it, a path. All errors
 // found are returned, joined, each an *Error.
 func Load(name string, data []byte) (File, error) {
-	r := &reader{file: name}
+	r := &reader{file: name, elsewhere: map[string]advice{"nodes": noNodes}}
 	root, err := r.document(data)
 	if err != nil {
 		return File{}, err

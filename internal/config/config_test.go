@@ -118,6 +118,7 @@ func TestErrorsSayWhereAndWhatToDo(t *testing.T) {
 		{"a misspelt key", "platform: [linux/arm64]", `a.yaml:1:1: unknown key "platform"`, "did you mean platforms?"},
 		{"a key of another tool", "services: {}", `a.yaml:1:1: unknown key "services"`, "known keys: default, platforms, bases, args, target, verify, dockerfiles"},
 		{"a misspelt key further in", "verify:\n  mod: off", `a.yaml:2:3: unknown key "mod"`, "did you mean mode?"},
+		{"nodes, which a repository must not choose", "nodes: [tcp://a:1]", `a.yaml:1:1: nodes are not taken from a file that comes with the source`, ".config/archbuild/config.yaml"},
 		{"a key twice", "default: amd64\nplatforms: [arm64]\ndefault: arm64", `a.yaml:3:1: "default" is given twice, first on line 1`, "keep one of them"},
 		{"an unknown platform", "platforms:\n  - linux/amd64\n  - linux/arm46", `a.yaml:3:5: unknown platform "linux/arm46"`, "did you mean linux/arm64?"},
 		{"an unknown default", "default: sparc", `a.yaml:1:10: unknown platform "sparc"`, "write os/arch"},

@@ -81,7 +81,12 @@ type reader struct {
 	errs    []error
 	anchors map[string]ast.Node
 	aliases int
+	// elsewhere are keys that belong into another file.
+	elsewhere map[string]advice
 }
+
+// advice is why something is wrong, and what to do.
+type advice struct{ text, hint string }
 
 // document parses the one document of a file; nil means that it is empty.
 func (r *reader) document(data []byte) (ast.Node, error) {
@@ -279,6 +284,10 @@ func (r *reader) known(key text, known []string) bool {
 		if k == key.text {
 			return true
 		}
+	}
+	if why, is := r.elsewhere[key.text]; is {
+		r.fail(key, why.text, why.hint)
+		return false
 	}
 	hint := "known keys: " + strings.Join(known, ", ")
 	if lower := strings.ToLower(key.text); slices.Contains(known, lower) {
