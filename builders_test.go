@@ -70,22 +70,6 @@ func TestBuildersThatCannotServeAreRefusedWithAHint(t *testing.T) {
 	}
 }
 
-func TestContainersAreReachedThroughTheirDocker(t *testing.T) {
-	for _, row := range []struct{ endpoint, host, want string }{
-		{"default", "", "docker-container://buildx_buildkit_b0"},
-		{"", "", "docker-container://buildx_buildkit_b0"},
-		{"unix:///var/run/docker.sock", "", "docker-container://buildx_buildkit_b0"},
-		{"tcp://far:2376", "tcp://far:2376", "docker-container://buildx_buildkit_b0"},
-		{"desktop-linux", "", "docker-container://buildx_buildkit_b0?context=desktop-linux"},
-	} {
-		opts := Options{System: System{Environ: []string{"DOCKER_HOST=" + row.host}}}
-		got, err := opts.containerAddress(buildxNode{Name: "b0", Endpoint: row.endpoint})
-		if err != nil || got != row.want {
-			t.Errorf("%s: %s, %v", row.endpoint, got, err)
-		}
-	}
-}
-
 func TestProxiesOfTheDockerConfigAreBuildArguments(t *testing.T) {
 	dir := t.TempDir()
 	config := `{"proxies": {"default": {"httpProxy": "http://me:secret@proxy:3128", "noProxy": "localhost"}, "tcp://far:2376": {"httpsProxy": "https://far"}}}`
