@@ -335,6 +335,21 @@ func (a *Archive) open(name string) (io.Reader, error) {
 // archiveFS offers an archive to a node.
 type archiveFS struct{ *Archive }
 
+// offer is an archive as the node sees it: without rewritten Dockerfiles. Every file is root's.
+func (a *Archive) offer(leftOut []string) fsutil.FS {
+	mapped, err := fsutil.NewFilterFS(archiveFS{a}, &fsutil.FilterOpt{Map: func(name string, stat *fstypes.Stat) fsutil.MapResult {
+		if slices.Contains(leftOut, name) {
+			return fsutil.MapResultExclude
+		}
+		stat.Uid, stat.Gid = 0, 0
+		return fsutil.MapResultKeep
+	}})
+	if err != nil { // only patterns can be wrong, and there are none
+		return archiveFS{a}
+	}
+	return mapped
+}
+
 // Walk visits what is below target, folders before what is in them, in the order
 // that fsutil requires. Of several names of one file, those after the first are links to that.
 func (f archiveFS) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {

@@ -117,9 +117,3 @@ func dockerfilePlace(i int) string {
 	}
 	return fmt.Sprintf("%s-%d", dockerfileLocal, i+1)
 }
-
-// rootOwned strips owner and group from what is sent.
-func rootOwned(_ string, stat *fstypes.Stat) fsutil.MapResult {
-	stat.Uid, stat.Gid = 0, 0
-	return fsutil.MapResultKeep
-}

@@ -23,13 +23,15 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
-	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
 // Sources is what a node may read from this side during a session.
 type Sources struct {
 	// Context is the build context.
 	Context Context
+	// Shared is what sessions of one run have in common: with it a folder is walked once, and
+	// not once for each session. Nil is nothing.
+	Shared *Shared
 	// Results is the folder where images are left by default, absolute. It is
 	// no part of any context: a build must not hold the result of the last one.
 	Results string
@@ -127,17 +129,13 @@ func (s *Session) Close() error {
 func (from Sources) attachables(offered *dockerfiles) ([]session.Attachable, map[string]string, error) {
 	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
 	named := map[string]string{}
-	folder := func(local, path string) error {
-		fs, err := fsutil.NewFS(path)
-		if err != nil {
-			return fmt.Errorf("reading context %s: %w", path, err)
-		}
-		dirs.others[local] = asContext(fs, path, from)
-		return nil
+	folder := func(local, path string) (err error) {
+		dirs.others[local], err = from.offer(path)
+		return err
 	}
 	switch {
 	case from.Context.Archive != nil:
-		dirs.others["context"] = asContext(archiveFS{from.Context.Archive}, "", from)
+		dirs.others["context"] = from.Context.Archive.offer(from.Rewrites)
 	case from.Context.Folder != "":
 		if err := folder("context", from.Context.Folder); err != nil {
 			return nil, nil, err
@@ -190,29 +188,6 @@ func (f folders) LookupDir(name string) (fsutil.FS, bool) {
 	}
 	other, ok := f.others[name]
 	return other, ok
-}
-
-// asContext makes every file root's, as every builder's client does: who owns
-// the files on this machine is no property of the image. It leaves out the
-// folder of results, should that lie below path, and rewritten Dockerfiles.
-func asContext(fs fsutil.FS, path string, from Sources) fsutil.FS {
-	hidden, err := filepath.Rel(path, from.Results)
-	if path == "" || err != nil || !filepath.IsLocal(hidden) {
-		hidden = ""
-	}
-	mapped, err := fsutil.NewFilterFS(fs, &fsutil.FilterOpt{Map: func(name string, stat *fstypes.Stat) fsutil.MapResult {
-		if name == hidden && os.FileMode(stat.Mode).IsDir() {
-			return fsutil.MapResultSkipDir
-		}
-		if path == from.Context.Folder && slices.Contains(from.Rewrites, name) {
-			return fsutil.MapResultExclude
-		}
-		return rootOwned(name, stat)
-	}})
-	if err != nil { // only patterns can be wrong, and there are none
-		return fs
-	}
-	return mapped
 }
 
 func secretStore(list []Secret) (session.Attachable, error) {

@@ -58,14 +58,14 @@ func server(t *testing.T) (*builder.Node, int) {
 // built runs a job of a Dockerfile and gives the digest of what came out.
 func built(t *testing.T, s *builder.Session, dockerfile string) string {
 	t.Helper()
-	result := build(t, t.Context(), s, dockerfile)
+	result := build(t.Context(), t, s, dockerfile)
 	if result.Err != nil {
 		t.Fatal(result.Err)
 	}
 	return result.Descriptor.Digest.String()
 }
 
-func build(t *testing.T, ctx context.Context, s *builder.Session, dockerfile string) builder.Result {
+func build(ctx context.Context, t *testing.T, s *builder.Session, dockerfile string) builder.Result {
 	t.Helper()
 	display, err := builder.NewDisplay(io.Discard, "quiet")
 	if err != nil {
@@ -88,7 +88,7 @@ func start(t *testing.T, node *builder.Node, from builder.Sources) *builder.Sess
 	return s
 }
 
-// files writes a folder.
+// folder writes files into one.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
