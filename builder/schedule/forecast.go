@@ -25,9 +25,9 @@ type Expected struct {
 func (s *Scheduler) Forecast() []Expected {
 	trial := s.clone()
 	var ends ends
-	for _, j := range trial.jobs {
-		if j.state == running {
-			ends = append(ends, end{j.at.seconds, j.id})
+	for _, n := range trial.nodes {
+		for _, j := range n.runs {
+			ends = append(ends, end{trial.remaining(j), j.id})
 		}
 	}
 	heap.Init(&ends)
@@ -44,6 +44,7 @@ func (s *Scheduler) Forecast() []Expected {
 			break
 		}
 		now = ends[0].at
+		trial.now = s.now + now
 		for len(ends) > 0 && ends[0].at == now {
 			trial.End(heap.Pop(&ends).(end).job)
 		}
@@ -58,15 +59,15 @@ func (s *Scheduler) Forecast() []Expected {
 // reason says why a job was started where it was.
 func (s *Scheduler) reason(j *job, now float64) string {
 	c := j.at
-	lost := slices.ContainsFunc(j.Options, func(o Option) bool { return o.Way < c.way })
+	better := slices.ContainsFunc(j.Options, func(o Option) bool { return o.Way < c.way })
 	why := "the first to be free"
 	switch {
-	case lost:
+	case better:
 		why = "better nodes are lost"
 	case len(j.choices) == 1:
 		why = "the only node for it"
 	case c.from == c.node:
-		why = fmt.Sprintf("%.0f s there last time", c.seconds)
+		why = seconds(c.seconds) + " there last time"
 	case c.warm:
 		why = "its cache is warm"
 	case now == 0:
@@ -75,9 +76,17 @@ func (s *Scheduler) reason(j *job, now float64) string {
 	return c.way.String() + "; " + why
 }
 
+// seconds is a duration for reading.
+func seconds(s float64) string {
+	if s < 10 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return fmt.Sprintf("%.0f s", s)
+}
+
 // clone copies what Next and End change.
 func (s *Scheduler) clone() *Scheduler {
-	c := &Scheduler{typical: s.typical, chained: s.chained}
+	c := &Scheduler{typical: s.typical, chained: s.chained, now: s.now, timed: s.timed}
 	for _, j := range s.jobs {
 		copied := *j
 		c.jobs = append(c.jobs, &copied)
@@ -91,7 +100,7 @@ func (s *Scheduler) clone() *Scheduler {
 	}
 	for _, n := range s.nodes {
 		copied := *n
-		copied.queue = same(n.queue)
+		copied.queue, copied.runs = same(n.queue), same(n.runs)
 		c.nodes = append(c.nodes, &copied)
 	}
 	c.fresh, c.dropped = same(s.fresh), same(s.dropped)

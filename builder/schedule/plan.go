@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// rounds bounds how often each job is planned again. Few are needed: in the first, most
+// rounds bounds how often each job is planned again. More than these gain nothing: in the first, most
 // jobs find their place.
-const rounds = 8
+const rounds = 3
 
 // plan gives every fresh job its place. A few are put into the queues as they are, many
 // change what is best for all.
@@ -169,4 +169,12 @@ func (s *Scheduler) follow() {
 			}
 		}
 	}
+}
+
+// order is that of jobs in a node's queue: the longest first, with the chain that waits for it.
+func order(a, b *job) int {
+	return cmp.Or(
+		cmp.Compare(b.at.seconds+b.after, a.at.seconds+a.after),
+		cmp.Compare(len(a.choices), len(b.choices)),
+		cmp.Compare(a.id, b.id))
 }

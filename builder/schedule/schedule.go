@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 )
@@ -74,26 +73,28 @@ type Scheduler struct {
 	// dropped are those that can never start, until Stranded tells of them.
 	dropped []*job
 	typical typical
-	// chained says that some job needs another.
-	chained bool
+	chained bool    // some job needs another
+	now     float64 // in seconds, as the caller counts
+	timed   bool    // the caller tells the time
 }
 
 type node struct {
 	Node
 	lost    bool
-	running int
-	busy    float64 // seconds, together, of the jobs that run
+	runs    []*job
+	busy    float64 // seconds, together, until they end
 	queue   []*job  // in the order in which they are to start
 	planned int     // as the queue, which is made last
 	ahead   float64 // seconds, together, of the jobs planned
 	could   int     // jobs waiting anywhere that this node may do
 }
 
-func (n *node) free() int { return n.Slots - n.running }
+func (n *node) free() int { return n.Slots - len(n.runs) }
 
-// wait is how many seconds a job that is planned now would wait. Of the jobs that run,
-// half is taken to be done.
-func (n *node) wait() float64 { return (n.busy/2 + n.ahead) / float64(n.Slots) }
+// wait is how many seconds a job that is planned now would wait.
+func (n *node) wait() float64 {
+	return (n.busy + n.ahead) / float64(n.Slots)
+}
 
 type state int
 
@@ -114,6 +115,7 @@ type job struct {
 	barred  []int // nodes to which it is not to go again
 	choices []choice
 	at      choice  // where it runs or is planned
+	since   float64 // when it started
 	after   float64 // seconds of the longest chain of jobs that need it
 }
 
@@ -155,78 +157,6 @@ func (s *Scheduler) Add(added Job) int {
 	return j.id
 }
 
-// Next fills every free slot for which there is a job. What it returns runs from now on.
-func (s *Scheduler) Next() []Start {
-	s.plan()
-	starts := s.startPlanned()
-	if slices.ContainsFunc(s.nodes, (*node).idle) {
-		s.settle()
-		starts = append(starts, s.startPlanned()...)
-	}
-	for _, n := range s.nodes {
-		for n.idle() {
-			starts = append(starts, s.takeOver(n))
-		}
-	}
-	return starts
-}
-
-// idle says that a slot is free for which there is work.
-func (n *node) idle() bool { return n.free() > 0 && n.could > 0 }
-
-func (s *Scheduler) startPlanned() []Start {
-	var starts []Start
-	for _, n := range s.nodes {
-		for n.free() > 0 && len(n.queue) > 0 {
-			starts = append(starts, s.start(n.queue[0]))
-		}
-	}
-	return starts
-}
-
-// takeOver starts a job that is planned elsewhere on a node that has nothing to do:
-// the one which loses least by it, that is the shortest of the longest queue.
-func (s *Scheduler) takeOver(to *node) Start {
-	var taken *job
-	var there choice
-	var most float64
-	for _, n := range s.nodes {
-		for _, j := range n.queue {
-			for _, c := range j.choices {
-				gain := n.wait() - c.seconds
-				if s.nodes[c.node] == to && (taken == nil || gain > most) {
-					taken, there, most = j, c, gain
-				}
-			}
-		}
-	}
-	s.unqueue(taken)
-	taken.at = there
-	s.queue(taken)
-	return s.start(taken)
-}
-
-// start has a job run where it is planned.
-func (s *Scheduler) start(j *job) Start {
-	s.unqueue(j)
-	s.count(j, -1)
-	n := s.nodes[j.at.node]
-	n.running++
-	n.busy += j.at.seconds
-	j.state = running
-	return Start{Job: j.id, Node: j.at.node, Way: j.at.way}
-}
-
-// release frees the slot of a job that runs.
-func (s *Scheduler) release(j *job) {
-	n := s.nodes[j.at.node]
-	n.running--
-	n.busy -= j.at.seconds
-	if n.running == 0 {
-		n.busy = 0
-	}
-}
-
 // End says that a job ended, well: jobs that need it can start.
 func (s *Scheduler) End(id int) {
 	j := s.jobs[id]
@@ -257,8 +187,8 @@ func (s *Scheduler) Fail(id int) {
 }
 
 // GiveBack has a job that runs wait again. With notThere it never goes to that node
-// again, as if the node were lost for this job: so if no other living node has an option for
-// it, it is stranded. A caller that would rather try the same node once more than give up
+// again, as if the node were lost for this job: so a worse way can come to count for it, and if no other
+// living node has an option at all, it is stranded. A caller that would rather try the same node once more than give up
 // asks Elsewhere first.
 func (s *Scheduler) GiveBack(id int, notThere bool) {
 	j := s.jobs[id]
@@ -291,12 +221,12 @@ func (s *Scheduler) Lose(index int) []int {
 	lost.lost = true
 	again := s.unplan()
 	var back []int
+	for _, j := range lost.runs {
+		back = append(back, j.id)
+		again = append(again, j)
+	}
+	lost.runs = nil
 	for _, j := range s.jobs {
-		if j.state == running && j.at.node == index {
-			s.release(j)
-			back = append(back, j.id)
-			again = append(again, j)
-		}
 		if j.state == blocked {
 			if s.choose(j); len(j.choices) == 0 {
 				s.drop(j)
@@ -306,6 +236,7 @@ func (s *Scheduler) Lose(index int) []int {
 	for _, j := range again {
 		s.ready(j)
 	}
+	slices.Sort(back)
 	return back
 }
 
@@ -354,12 +285,4 @@ func (s *Scheduler) count(j *job, by int) {
 	for _, c := range j.choices {
 		s.nodes[c.node].could += by
 	}
-}
-
-// order is that of jobs in a node's queue: the longest first, with the chain that waits for it.
-func order(a, b *job) int {
-	return cmp.Or(
-		cmp.Compare(b.at.seconds+b.after, a.at.seconds+a.after),
-		cmp.Compare(len(a.choices), len(b.choices)),
-		cmp.Compare(a.id, b.id))
 }
