@@ -18,7 +18,6 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	sessioncontent "github.com/moby/buildkit/session/content"
-	"github.com/moby/buildkit/session/filesync"
 	"github.com/moby/buildkit/session/grpchijack"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/opencontainers/go-digest"
@@ -69,6 +68,7 @@ type Session struct {
 	// named are Sources.Contexts and Layouts as the frontend wants them.
 	named       map[string]string
 	dockerfiles *dockerfiles
+	sent        *counter
 	// fetched is the context that the node has already; nil when it is offered here.
 	fetched *Fetched
 	// ignored is its ignore file, and hidden what its builds do not see besides.
@@ -82,7 +82,9 @@ const exportStore = "export"
 // Start opens a session with the node.
 func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	offered := newDockerfiles(from.Dockerfiles)
-	attachables, named, err := from.attachables(offered)
+	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
+	sent := newCounter(dirs)
+	attachables, named, err := from.attachables(dirs)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +99,13 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)
 	}
-	for _, a := range attachables {
+	for _, a := range append(attachables, sent) {
 		s.Allow(a)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	started := &Session{
 		node: node, session: s, stop: stop, done: make(chan error, 1),
-		named: named, dockerfiles: offered, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+		named: named, dockerfiles: offered, sent: sent, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
 	}
 	go func() { started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient())) }()
 	return started, nil
@@ -124,10 +126,9 @@ func (s *Session) Close() error {
 	return err
 }
 
-// attachables are the services of a session, and what the frontend is told of
-// the named contexts among them.
-func (from Sources) attachables(offered *dockerfiles) ([]session.Attachable, map[string]string, error) {
-	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
+// attachables are the services of a session beside that of files, and what the frontend is
+// told of the named contexts. It enters the folders that are offered.
+func (from Sources) attachables(dirs folders) ([]session.Attachable, map[string]string, error) {
 	named := map[string]string{}
 	folder := func(local, path string) (err error) {
 		dirs.others[local], err = from.offer(path)
@@ -160,7 +161,6 @@ func (from Sources) attachables(offered *dockerfiles) ([]session.Attachable, map
 		return nil, nil, err
 	}
 	list := []session.Attachable{
-		filesync.NewFSSyncProvider(dirs),
 		sessioncontent.NewAttachable(stores),
 		secrets,
 		credentials(from.Hosts),

@@ -131,3 +131,37 @@ func TestDockerfilesCanComeLater(t *testing.T) {
 		t.Errorf("an ignore file that came later is not heeded: %s", less)
 	}
 }
+
+func TestANodeIsSentWhatItLacks(t *testing.T) {
+	node, _ := server(t)
+	dir := folder(t, map[string]string{"a": "1234", "b": "12345", "ignored": "123456", ".dockerignore": "ignored\n"})
+	named := folder(t, map[string]string{"c": "123"})
+	from := builder.Sources{
+		Context: builder.Context{Folder: dir}, Contexts: map[string]string{"more": named}, Shared: new(builder.Shared), Store: t.TempDir(),
+		Dockerfiles: map[string][]byte{"Dockerfile": []byte("FROM scratch\nCOPY . /\nCOPY --from=more . /\n")},
+	}
+	s := start(t, node, from)
+	if sent := s.Sent(); sent != (builder.Sent{}) {
+		t.Errorf("before anything is built %+v are sent", sent)
+	}
+	built(t, s, "Dockerfile")
+	all := s.Sent()
+	const ignoring = len("ignored\n")
+	if want := (builder.Sent{Contents: 4 + 5 + 3 + 2*int64(ignoring), Files: 5, Metadata: all.Metadata}); all != want || all.Metadata < 100 || all.Metadata > 1000 {
+		t.Errorf("sent at first %+v, want %+v with some hundred bytes of metadata", all, want)
+	}
+	again := start(t, node, from)
+	built(t, again, "Dockerfile")
+	if sent, want := again.Sent(), (builder.Sent{Contents: int64(ignoring), Files: 1, Metadata: all.Metadata}); sent != want {
+		t.Errorf("sent again %+v, want %+v", sent, want)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b"), []byte("123456"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	from.Shared = new(builder.Shared)
+	changed := start(t, node, from)
+	built(t, changed, "Dockerfile")
+	if sent := changed.Sent(); sent.Contents != int64(ignoring)+6 || sent.Files != 2 {
+		t.Errorf("of one changed file %+v are sent", sent)
+	}
+}
