@@ -68,7 +68,9 @@ type Result struct {
 
 // Build solves every job, all at once, and reports each by itself: one
 // platform's failure leaves the others running. The results stand in the order
-// of the jobs. Progress goes to the display, which Build closes.
+// of the jobs. Progress goes to the display, which Build closes. When the context
+// ends, a node that does not answer is waited for some seconds more, unless the
+// node's client is closed.
 func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, display *Display) []Result {
 	results := make([]Result, len(jobs))
 	var wg sync.WaitGroup

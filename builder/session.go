@@ -20,8 +20,10 @@ import (
 	sessioncontent "github.com/moby/buildkit/session/content"
 	"github.com/moby/buildkit/session/grpchijack"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
+	"google.golang.org/grpc/codes"
 )
 
 // Sources is what a node may read from this side during a session.
@@ -116,14 +118,30 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 // the name is the same.
 func (s *Session) Add(name string, content []byte) { s.dockerfiles.add(name, content) }
 
-// Close ends the session. The node reads nothing after it returns.
+// Close ends the session. The node reads nothing after it returns. A node that does not
+// answer is not waited for.
 func (s *Session) Close() error {
-	err := s.session.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- s.session.Close() }()
+	err := within(closed, closing)
 	s.stop()
-	if ran := <-s.done; err == nil && ran != nil && !errors.Is(ran, context.Canceled) {
+	if ran := within(s.done, closing); err == nil && ran != nil && !errors.Is(ran, context.Canceled) && grpcerrors.Code(ran) != codes.Canceled {
 		err = ran
 	}
 	return err
+}
+
+// closing is how long a node gets to say good-bye.
+const closing = 500 * time.Millisecond
+
+// within takes what comes in time.
+func within(from chan error, most time.Duration) error {
+	select {
+	case err := <-from:
+		return err
+	case <-time.After(most):
+		return nil
+	}
 }
 
 // attachables are the services of a session beside that of files, and what the frontend is

@@ -4,10 +4,15 @@ package builder_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,4 +169,88 @@ func TestANodeIsSentWhatItLacks(t *testing.T) {
 	if sent := changed.Sent(); sent.Contents != int64(ignoring)+6 || sent.Files != 2 {
 		t.Errorf("of one changed file %+v are sent", sent)
 	}
+}
+
+func TestANodeThatHangsHoldsNobodyUp(t *testing.T) {
+	node, pid := server(t)
+	from := builder.Sources{
+		Context: builder.Context{Folder: folder(t, map[string]string{"a": "a"})}, Shared: new(builder.Shared),
+		Dockerfiles: map[string][]byte{"Dockerfile": []byte("FROM scratch\nCOPY . /\n")},
+	}
+	before := start(t, node, from)
+	built(t, before, "Dockerfile")
+	freeze(t, pid)
+	at := time.Now()
+	took := func(what string, most time.Duration) {
+		t.Helper()
+		if d := time.Since(at); d > most {
+			t.Errorf("%s took %s", what, d)
+		}
+		at = time.Now()
+	}
+	after := start(t, node, from)
+	took("starting", time.Second)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("given up"))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { node.Client.Close() })
+	defer stop()
+	if result := build(ctx, t, after, "Dockerfile"); result.Err == nil || result.Err.Error() != "given up" {
+		t.Errorf("the build ended with %v", result.Err)
+	}
+	took("building", 2*time.Second)
+	for name, s := range map[string]*builder.Session{"a session that worked": before, "one that never did": after} {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing %s: %v", name, err)
+		}
+		took("closing "+name, 2*time.Second)
+	}
+}
+
+func TestANodeThatHangsInTheMiddleLeavesNothingBehind(t *testing.T) {
+	node, pid := server(t)
+	dir := folder(t, map[string]string{"a": ""})
+	if err := os.Truncate(filepath.Join(dir, "a"), 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	running := runtime.NumGoroutine()
+	s := start(t, node, builder.Sources{
+		Context: builder.Context{Folder: dir}, Dockerfiles: map[string][]byte{"Dockerfile": []byte("FROM scratch\nCOPY . /\n")},
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error)
+	go func() { ended <- build(ctx, t, s, "Dockerfile").Err }()
+	for s.Sent().Contents == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	freeze(t, pid)
+	time.Sleep(200 * time.Millisecond) // pipes fill
+	at := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(at); d > 2*time.Second {
+		t.Errorf("closing took %s", d)
+	}
+	cancel(errors.New("given up"))
+	node.Client.Close()
+	if err := <-ended; err == nil || err.Error() != "given up" {
+		t.Errorf("the build ended with %v", err)
+	}
+	for left := runtime.NumGoroutine(); left > running; left = runtime.NumGoroutine() {
+		if time.Since(at) > 10*time.Second {
+			var stacks strings.Builder
+			pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+			t.Fatalf("%d goroutines are left of %d:\n%s", left, running, &stacks)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// freeze stops a process until the test is over.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
 }

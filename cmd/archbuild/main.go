@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	stdlog "log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +23,7 @@ func main() {
 	if err := log.SetLevel("panic"); err != nil {
 		panic(err) // the level is a constant
 	}
+	stdlog.SetOutput(io.Discard)
 	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second ^C ends at once
