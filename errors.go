@@ -14,7 +14,7 @@ import (
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "ci", "engine", "completion", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "manifest", "ci", "node", "engine", "completion", "version"}
 
 // buildxVerbs are verbs of docker buildx that have another name here, or none.
 var buildxVerbs = map[string]string{
@@ -22,7 +22,7 @@ var buildxVerbs = map[string]string{
 	"imagetools": "that is archbuild manifest: inspect, create",
 	"du":         "that is archbuild engine df",
 	"prune":      "that is archbuild engine prune",
-	"ls":         "builders are made and listed by docker buildx, and used with --builder NAME; see archbuild detect for this machine",
+	"ls":         "that is archbuild node ls; builders of buildx's are used with --builder NAME",
 }
 
 // NoFolderError says that a word is neither a verb nor a folder.

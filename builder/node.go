@@ -11,6 +11,7 @@ import (
 	// The connection helpers make their schemes known to the client.
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"
+	_ "github.com/moby/buildkit/client/connhelper/nerdctlcontainer"
 	_ "github.com/moby/buildkit/client/connhelper/podmancontainer"
 	_ "github.com/moby/buildkit/client/connhelper/ssh"
 )
@@ -36,7 +37,7 @@ const dialTimeout = 10 * time.Second
 
 // Dial connects to a BuildKit server by address, as BUILDKIT_HOST has it:
 // unix:///run/buildkit/buildkitd.sock, tcp://host:1234, ssh://…,
-// docker-container://NAME, podman-container://NAME, kube-pod://NAME.
+// docker-container://NAME, podman-container://NAME, nerdctl-container://NAME, kube-pod://NAME.
 func Dial(ctx context.Context, address string) (*Node, error) {
 	return DialTLS(ctx, address, TLS{})
 }

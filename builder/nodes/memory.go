@@ -1,0 +1,184 @@
+package nodes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// Seen is what a node was when it answered last: a build has to know what the node
+// was native for when it does not answer now, and what its cores are without
+// asking each time.
+type Seen struct {
+	Address string `json:"address"`
+	// Native platforms, and all that the server listed.
+	Native []platform.Platform `json:"native"`
+	Listed []platform.Platform `json:"listed"`
+	// Declared are those that its owner had named then.
+	Declared []platform.Platform `json:"declared,omitempty"`
+	Cores    int                 `json:"cores,omitempty"`
+	BuildKit string              `json:"buildkit,omitempty"`
+	When     time.Time           `json:"when"`
+}
+
+// The memory is bounded: the nodes that were seen longest ago are forgotten first.
+const (
+	memoryFile   = "nodes.json"
+	maxRemarked  = 500
+	maxMemory    = 4 << 20
+	refreshAfter = 24 * time.Hour
+)
+
+// memory is the file nodes.json.
+type memory struct {
+	Nodes []Seen `json:"nodes"`
+}
+
+// Recall tells what a node was when it was seen last. A memory that is missing or
+// broken has seen nothing.
+func Recall(dir, address string) (Seen, bool) {
+	for _, seen := range load(dir).Nodes {
+		if seen.Address == address {
+			return seen, true
+		}
+	}
+	return Seen{}, false
+}
+
+// Remember keeps what nodes were that answered, in the file nodes.json of a
+// folder. Several processes may do so at once. Nodes without an answer are left as
+// they were. Who cannot write there builds all the same: the error is for a log.
+func Remember(dir string, now time.Time, facts ...Facts) error {
+	var list []Seen
+	for _, f := range facts {
+		if !f.Reachable {
+			continue
+		}
+		s := Seen{Address: f.Address, Native: f.Native, Listed: f.Listed, Declared: f.Declared, BuildKit: f.BuildKit, When: now.UTC()}
+		if f.Cores != nil {
+			s.Cores = *f.Cores
+		}
+		list = append(list, s)
+	}
+	return remember(dir, list)
+}
+
+func remember(dir string, list []Seen) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("remembering nodes: %w", err)
+	}
+	unlock, err := lock(filepath.Join(dir, memoryFile+".lock"))
+	if err != nil {
+		return fmt.Errorf("remembering nodes: %w", err)
+	}
+	defer unlock()
+	m := load(dir)
+	for _, s := range list {
+		m.Nodes = slices.DeleteFunc(m.Nodes, func(old Seen) bool { return old.Address == s.Address })
+		m.Nodes = append(m.Nodes, s)
+	}
+	slices.SortFunc(m.Nodes, func(a, b Seen) int {
+		if order := b.When.Compare(a.When); order != 0 {
+			return order
+		}
+		return strings.Compare(a.Address, b.Address)
+	})
+	m.Nodes = m.Nodes[:min(len(m.Nodes), maxRemarked)]
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("remembering nodes: %w", err)
+	}
+	if err := replace(filepath.Join(dir, memoryFile), append(data, '\n')); err != nil {
+		return fmt.Errorf("remembering nodes: %w", err)
+	}
+	return nil
+}
+
+// load reads the memory; what cannot be read is empty.
+func load(dir string) (m memory) {
+	f, err := os.Open(filepath.Join(dir, memoryFile))
+	if err != nil {
+		return m
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, maxMemory)).Decode(&m); err != nil {
+		return memory{}
+	}
+	return m
+}
+
+// lock waits for the other processes that remember something.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// replace writes a file so that readers see the old one or the new one.
+func replace(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+memoryFile+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// Learn tells what a build has to know of a connected node. What was seen within
+// the last day and still fits the server is not asked again; what was asked is
+// remembered in the folder. Cores are 0 where they are not known.
+func Learn(ctx context.Context, dir string, now time.Time, s Spec, node *builder.Node) Seen {
+	old, known := Recall(dir, s.Address)
+	same := known && old.BuildKit == node.Version && now.Sub(old.When) < refreshAfter && !now.Before(old.When) && sameSet(old.Listed, node.Platforms)
+	if same && old.Cores > 0 && slices.Equal(old.Declared, s.Platforms) {
+		return old
+	}
+	seen := Seen{Address: s.Address, Listed: node.Platforms, Declared: s.Platforms, BuildKit: node.Version, When: now.UTC(), Cores: old.Cores}
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	defer cancel()
+	if machine, err := AskMachine(ctx, node.Client, node.Platforms[0]); err == nil {
+		seen.Cores = machine.Cores
+	}
+	seen.Native, _ = s.Split(node.Platforms, unaided(ctx, s, node))
+	// A build goes on without a memory.
+	_ = remember(dir, []Seen{seen})
+	return seen
+}
+
+// learnTimeout bounds what is asked before a build: its answers are only helpful.
+const learnTimeout = 5 * time.Second
+
+func sameSet(a, b []platform.Platform) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.SortFunc(a, platform.Platform.Compare)
+	slices.SortFunc(b, platform.Platform.Compare)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
