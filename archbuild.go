@@ -73,6 +73,7 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	var failed []error
 	for i, s := range services {
 		image, err := run.service(ctx, node, at, s, plans[i])
+		image.Cache = image.hits()
 		outcome.Images = append(outcome.Images, image)
 		err = opts.explainDisk(err)
 		if err != nil && len(services) > 1 {

@@ -36,6 +36,8 @@ type BuildFlags struct {
 	NoCacheFilter []string
 	// CacheFrom and CacheTo are REF, or type=TYPE,KEY=VALUE.
 	CacheFrom, CacheTo []string
+	// Cache are both at once, for all stages: as CacheFrom, or a folder that begins with . or /.
+	Cache []string
 	// Builder is one of buildx's own, by name; its BuildKit does the work.
 	Builder string
 	// Call is build, or a question about the Dockerfile: check, outline, targets.

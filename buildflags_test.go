@@ -9,6 +9,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 )
 
 func TestFlagsBecomeWhatTheFrontendReads(t *testing.T) {
@@ -67,6 +68,10 @@ func TestWrongFlagsOfBuildxAreRefusedWithAHint(t *testing.T) {
 		"a local cache without a folder":     {BuildFlags: BuildFlags{CacheTo: []string{"type=local,src=x"}}},
 		"a local cache that is a file":       {BuildFlags: BuildFlags{CacheTo: []string{"type=local,dest=args.go"}}},
 		"a registry cache without a name":    {BuildFlags: BuildFlags{CacheTo: []string{"type=registry"}}},
+		"a cache to write by digest":         {BuildFlags: BuildFlags{CacheTo: []string{"a@sha256:0000000000000000000000000000000000000000000000000000000000000000"}}},
+		"a cache of both kinds, inline":      {BuildFlags: BuildFlags{Cache: []string{"type=inline"}}},
+		"a cache in two folders":             {BuildFlags: BuildFlags{Cache: []string{"type=local,src=a,dest=b"}}},
+		"a cache in a file":                  {BuildFlags: BuildFlags{Cache: []string{"./args.go"}}},
 		"a cache with an unknown mode":       {BuildFlags: BuildFlags{CacheTo: []string{"type=registry,ref=a,mode=most"}}},
 		"a cache with a word for a truth":    {BuildFlags: BuildFlags{CacheTo: []string{"type=registry,ref=a,ignore-error=maybe"}}},
 		"an unknown call":                    {BuildFlags: BuildFlags{Call: "phone"}},
@@ -146,6 +151,86 @@ func TestCachesAreReadAsBuildxReadsThem(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, r.cacheTo); diff != "" {
 		t.Errorf("--cache-to (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneFlagIsBothForCaches(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(here, "kept")
+	for text, want := range map[string]struct{ from, to map[string]string }{
+		"a/b:c":                        {map[string]string{"ref": "a/b:c"}, map[string]string{"ref": "a/b:c", "mode": "max"}},
+		"type=registry,ref=r,mode=min": {map[string]string{"ref": "r"}, map[string]string{"ref": "r", "mode": "min"}},
+		"type=registry,ref=r,registry.insecure=true,ignore-error=true": {
+			map[string]string{"ref": "r", "registry.insecure": "true"}, map[string]string{"ref": "r", "registry.insecure": "true", "ignore-error": "true", "mode": "max"},
+		},
+		"./kept":                    {map[string]string{"src": kept}, map[string]string{"dest": kept, "mode": "max"}},
+		kept:                        {map[string]string{"src": kept}, map[string]string{"dest": kept, "mode": "max"}},
+		"type=local,src=kept,tag=x": {map[string]string{"src": kept, "tag": "x"}, map[string]string{"dest": kept, "tag": "x", "mode": "max"}},
+		"type=local,dest=kept,reset=true": {
+			map[string]string{"src": kept}, map[string]string{"dest": kept, "reset": "true", "mode": "max"},
+		},
+	} {
+		r, err := Options{BuildFlags: BuildFlags{Cache: []string{text}}}.check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want.from, r.cacheFrom[0].Attrs); diff != "" {
+			t.Errorf("%s is read (-want +got):\n%s", text, diff)
+		}
+		if diff := cmp.Diff(want.to, r.cacheTo[0].Attrs); diff != "" {
+			t.Errorf("%s is written (-want +got):\n%s", text, diff)
+		}
+		if doubts := r.cacheDoubts(); len(doubts) > 0 {
+			t.Errorf("%s: %q", text, doubts)
+		}
+	}
+}
+
+func TestKeysOfCachesThatMeanNothingAreNamed(t *testing.T) {
+	r, err := Options{BuildFlags: BuildFlags{
+		CacheFrom: []string{"type=local,src=a,tagg=t"}, CacheTo: []string{"type=registry,ref=r,ignore-errors=true", "type=inline,mode=max"}, Cache: []string{"type=registry,ref=x,weight=3"},
+	}}.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"--cache-from type=local: BuildKit knows no tagg there; did you mean tag?",
+		"--cache-to type=registry: BuildKit knows no ignore-errors there; did you mean ignore-error?",
+		"--cache-to type=registry: BuildKit knows no weight there",
+	}
+	if diff := cmp.Diff(want, r.cacheDoubts()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestStepsThatPlatformsShareCountOnce(t *testing.T) {
+	ran := func(steps ...string) Built {
+		b := Built{ran: map[digest.Digest]bool{}}
+		for _, step := range steps {
+			name, hit := strings.CutSuffix(step, " cached")
+			b.ran[digest.FromString(name)] = hit
+		}
+		return b
+	}
+	for name, row := range map[string]struct {
+		platforms []Built
+		want      string
+	}{
+		"a step that one platform ran is none that the cache had": {[]Built{ran("fetch", "a"), ran("fetch cached", "b cached")}, "cache: 1 of 3 steps (33 %), those in common counted once"},
+		"in whatever order":      {[]Built{ran("fetch cached", "a"), ran("fetch", "b")}, "cache: 0 of 3 steps (0 %), those in common counted once"},
+		"all of them":            {[]Built{ran("a cached"), ran("b cached")}, "cache: 2 of 2 steps (100 %)"},
+		"nearly all is not all":  {[]Built{ran("a cached", "b cached", "c")}, "cache: 2 of 3 steps (66 %)"},
+		"a platform without any": {[]Built{ran(), ran("a cached")}, "cache: 1 of 1 steps (100 %)"},
+	} {
+		if got := (Image{Platforms: row.platforms}).hits().String(); got != row.want {
+			t.Errorf("%s: got %q, want %q", name, got, row.want)
+		}
+	}
+	if (Image{Platforms: []Built{{}}}).hits() != nil {
+		t.Error("where nothing ran there is a rate")
 	}
 }
 

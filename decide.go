@@ -48,7 +48,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	p.Notes = append(append(p.Notes, r.leaveCaches(p)...), p.CacheNote()...)
 	p.Notes = append(append(p.Notes, lockNote(s, p)...), r.stale(s, p)...)
 	p.Context, p.Notes = s.context.shown(), append(p.Notes, s.notes...)
-	p.Notes = append(p.Notes, r.flagNotes()...)
+	p.Notes = append(p.Notes, r.flagNotes(s, p)...)
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
 	p.Notes = append(p.Notes, r.outputNotes(s)...)
 	for _, out := range r.outputsOf(s) {

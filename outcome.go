@@ -10,6 +10,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/opencontainers/go-digest"
 )
 
 // Outcome is what Build has done, or with DryRun would do.
@@ -23,11 +24,13 @@ type Image struct {
 	Name string   `json:"name"`
 	Tags []string `json:"tags,omitempty"`
 	// Digest of the index; empty when there is none.
-	Digest    string             `json:"digest,omitempty"`
-	Platforms []Built            `json:"platforms"`
-	Outputs   []manifest.Written `json:"outputs,omitempty"`
-	Loaded    []Loaded           `json:"loaded,omitempty"`
-	Pushed    *manifest.Pushed   `json:"pushed,omitempty"`
+	Digest    string  `json:"digest,omitempty"`
+	Platforms []Built `json:"platforms"`
+	// Cache says how many of all steps a cache answered.
+	Cache   *Hits              `json:"cache,omitempty"`
+	Outputs []manifest.Written `json:"outputs,omitempty"`
+	Loaded  []Loaded           `json:"loaded,omitempty"`
+	Pushed  *manifest.Pushed   `json:"pushed,omitempty"`
 	// Records of its platforms, where it is a part of a matrix and so has no index.
 	Records []Recorded `json:"records,omitempty"`
 
@@ -51,6 +54,8 @@ type Built struct {
 	Size     int64            `json:"size,omitempty"`
 	Digest   string           `json:"digest,omitempty"`
 	Findings []verify.Finding `json:"findings,omitempty"`
+
+	ran map[digest.Digest]bool // the steps, and whether a cache answered
 }
 
 // The states of a platform.
@@ -82,7 +87,7 @@ func (i *Image) note(results []builder.Result) {
 
 // note takes over what the builder reports of one platform; times add up.
 func (b *Built) note(result builder.Result) {
-	b.Steps, b.Cached = result.Steps, result.Cached
+	b.Steps, b.Cached, b.ran = result.Steps, result.Cached, result.Ran
 	b.Seconds += result.Elapsed.Round(time.Millisecond).Seconds()
 	switch {
 	case result.Err == nil:

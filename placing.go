@@ -23,6 +23,9 @@ func (r run) forPlace(ctx context.Context, services []service, at place) (run, e
 	for _, s := range services {
 		failed = append(failed, r.checkCachesOf(s))
 	}
+	for _, doubt := range r.cacheDoubts() {
+		r.cacheWarning(doubt)
+	}
 	for _, c := range slices.Concat(r.cacheFrom, r.cacheTo) {
 		if c.Type == builder.CacheGHA && at.name == engineName {
 			failed = append(failed, &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"})
@@ -80,7 +83,7 @@ func (r run) checkNoCacheStages(services []service) error {
 }
 
 // flagNotes tell what flags and the environment add to a build.
-func (r run) flagNotes() []string {
+func (r run) flagNotes(s service, p plan.Plan) []string {
 	var notes []string
 	if r.sbom != nil {
 		notes = append(notes, fmt.Sprintf("SBOM by %s, which runs on the node for every platform", r.sbom.image))
@@ -88,7 +91,7 @@ func (r run) flagNotes() []string {
 	if len(r.allow) > 0 {
 		notes = append(notes, "RUN may have the privileges "+strings.Join(r.allow, ", "))
 	}
-	return slices.Concat(notes, r.cacheNotes(), r.proxyNotes(), r.addressNotes(), r.recordNotes())
+	return slices.Concat(notes, r.cacheNotes(s, p), r.proxyNotes(), r.addressNotes(), r.recordNotes())
 }
 
 // builderOptions are those that hold for all jobs of a plan.

@@ -47,6 +47,7 @@ type run struct {
 	// proxyArgs are build arguments from the Docker config.
 	proxyArgs          map[string]string
 	cacheFrom, cacheTo []builder.Cache
+	cacheTags          *cacheTags
 	// besides are files that archbuild itself writes: they are no part of a context.
 	besides  []string
 	profile  manifest.Profile
@@ -68,7 +69,7 @@ func (o Options) check() (run, error) {
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store"), folder(o.answersDir())}}
+	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store"), folder(o.answersDir())}, cacheTags: newCacheTags()}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
 	var err error
@@ -86,9 +87,7 @@ func (o Options) check() (run, error) {
 	note(err)
 	r.frontend, r.allow, err = o.frontend(o.NoCache)
 	note(err)
-	r.cacheFrom, err = o.parseCaches(cacheFromFlag, o.CacheFrom)
-	note(err)
-	r.cacheTo, err = o.parseCaches(cacheToFlag, o.withInlineCache(r.args))
+	r.cacheFrom, r.cacheTo, err = o.caches(r.args)
 	note(err)
 	note(r.checkCaches())
 	r.proxyArgs = o.proxies()

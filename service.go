@@ -108,7 +108,7 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 // build runs every job of the plan in one session.
 func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
 	p = r.sharedKeys(p)
-	caches, done, err := r.openCaches(s, p)
+	caches, done, err := r.openCaches(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}

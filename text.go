@@ -163,6 +163,9 @@ func (i Image) writeText(w io.Writer) error {
 	if err := ui.Table(w, []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}, rows); err != nil {
 		return err
 	}
+	if i.Cache != nil {
+		fmt.Fprintln(w, i.Cache)
+	}
 	if len(i.Records) > 0 {
 		return i.writeRecords(w)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/util/grpcerrors"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/grpc/codes"
 )
@@ -55,10 +56,13 @@ type Result struct {
 	Platform platform.Platform
 	// Descriptor of the manifest, or of an index with attestations, in the content store.
 	Descriptor ocispecs.Descriptor
-	// Steps that the job had, and how many the cache answered.
+	// Steps that the job had, FROM left out, and how many the cache answered.
 	Steps, Cached int
 	Elapsed       time.Duration
-	// Caches that it has written.
+	// Ran are those steps: digests, which equal steps of other jobs share, and whether the
+	// cache answered.
+	Ran map[digest.Digest]bool
+	// Caches that it has written into folders.
 	Caches []CacheExport
 	// Warnings of BuildKit's rules for Dockerfiles, as they came; see Warnings.
 	Warnings []client.VertexWarning
@@ -95,11 +99,12 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 	}
 	watch.wait()
 	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
-	result.Steps, result.Cached = watch.counts()
+	result.Ran = watch.ran()
+	result.Steps, result.Cached = counts(result.Ran)
 	result.Warnings = watch.warned()
 	if err == nil {
 		result.Descriptor, err = descriptor(response)
-		result.Caches = opts.Caches.exported(response, job.Platform)
+		result.Caches = opts.Caches.exported(job.Platform)
 	}
 	if err != nil {
 		result.Err = explain(job, opts.Template, err, watch, s.node.Memory)

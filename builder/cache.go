@@ -1,20 +1,19 @@
 package builder
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/containerd/containerd/v2/core/content"
-	"github.com/moby/buildkit/cache/remotecache"
+	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/ociindex"
 	"github.com/opencontainers/go-digest"
@@ -35,14 +34,22 @@ type Cache struct {
 	// Attrs are BuildKit's: ref of a registry's, src and dest (absolute folders) of
 	// a local one, mode, compression, …
 	Attrs map[string]string
+	// Of is the platform that a cache to read is the part of; the zero value is all.
+	// A job reads its own platform's before the others.
+	Of platform.Platform
+	// Apart says of a cache to write that each platform has its own part, under the
+	// tag that PlatformTag gives it.
+	Apart bool
 }
 
-// Caches are those of one session: what its jobs read, and what they write. Each
+// Caches are those of one run: what its jobs read, and what they write. Each
 // job is a solve of its own, and BuildKit writes a cache whole, so that the jobs
 // would replace one another's. So every job writes a cache of its own, and
-// Result.Caches says which: MergeCaches makes one of them.
+// MergeCaches makes one of them.
 //
-// The zero value, and nil, are no caches at all.
+// One value serves the sessions with all nodes of a run, at the same time. A job that is
+// solved again, there or elsewhere, replaces what it wrote before. The zero value, and nil,
+// are no caches at all.
 type Caches struct {
 	from, to []Cache
 	// scratch is a folder for what BuildKit's client notes of local caches.
@@ -51,11 +58,11 @@ type Caches struct {
 	written map[string]*recording
 }
 
-// CacheExport is a cache that one job has written.
+// CacheExport is a cache in a folder that one job has written.
 type CacheExport struct {
 	// To is its place in the list that NewCaches was given.
 	To int
-	// Manifest in the cache's registry or folder.
+	// Manifest in the cache's folder.
 	Manifest digest.Digest
 }
 
@@ -68,11 +75,21 @@ func NewCaches(from, to []Cache, platforms []platform.Platform, scratch string) 
 	for _, cache := range from {
 		if cache.Type == CacheLocal {
 			if cache, err = present(cache); err != nil {
+				if errors.Is(err, errNoCache) && writes(to, cache.Attrs["src"]) { // the first run has none to read
+					continue
+				}
 				warnings = append(warnings, fmt.Sprintf("the cache in %s is not used: %v", cache.Attrs["src"], err))
 				continue
 			}
 		}
 		c.from = append(c.from, cache)
+		if cache.Type == CacheGHA { // what jobs of these platforms wrote: nothing there can be merged
+			for _, p := range platforms {
+				attrs := maps.Clone(cache.Attrs)
+				attrs["scope"] = scope(cache, p)
+				c.from = append(c.from, Cache{Type: cache.Type, Attrs: attrs, Of: p})
+			}
+		}
 	}
 	for i, cache := range to {
 		if cache.Type != CacheLocal {
@@ -87,6 +104,11 @@ func NewCaches(from, to []Cache, platforms []platform.Platform, scratch string) 
 		}
 	}
 	return c, warnings, nil
+}
+
+// writes tells whether a folder gets a cache.
+func writes(to []Cache, folder string) bool {
+	return slices.ContainsFunc(to, func(c Cache) bool { return c.Type == CacheLocal && c.Attrs["dest"] == folder })
 }
 
 // note is the folder that stands for a local cache in what a job's solve is told.
@@ -164,15 +186,9 @@ func (c *Caches) addTo(opt *client.SolveOpt, p platform.Platform) {
 	if c == nil {
 		return
 	}
-	for _, cache := range c.from {
+	for _, cache := range c.inOrder(p) {
 		opt.CacheImports = append(opt.CacheImports, client.CacheOptionsEntry{Type: cache.Type, Attrs: maps.Clone(cache.Attrs)})
-		if cache.Type == CacheGHA { // what a job of this platform wrote, and what others did
-			own := maps.Clone(cache.Attrs)
-			own["scope"] = scope(cache, p)
-			opt.CacheImports = append(opt.CacheImports, client.CacheOptionsEntry{Type: cache.Type, Attrs: own})
-		}
 	}
-	var last []client.CacheOptionsEntry
 	for i, cache := range c.to {
 		entry := client.CacheOptionsEntry{Type: cache.Type, Attrs: maps.Clone(cache.Attrs)}
 		switch cache.Type {
@@ -180,15 +196,60 @@ func (c *Caches) addTo(opt *client.SolveOpt, p platform.Platform) {
 			entry.Attrs["dest"] = c.note(p, i)
 			delete(entry.Attrs, "tag")
 			delete(entry.Attrs, "reset")
+			c.written[c.note(p, i)].forget()
 		case CacheRegistry:
-			last = append(last, entry) // the solve's answer is the last one's
-			continue
+			if cache.Apart {
+				entry.Attrs["ref"] = PlatformRef(cache.Attrs["ref"], p)
+			}
 		case CacheGHA:
 			entry.Attrs["scope"] = scope(cache, p)
 		}
 		opt.CacheExports = append(opt.CacheExports, entry)
 	}
-	opt.CacheExports = append(opt.CacheExports, last...)
+}
+
+// inOrder are the caches to read for a platform: its own, those of all, then the others.
+func (c *Caches) inOrder(p platform.Platform) []Cache {
+	rank := func(cache Cache) int {
+		switch cache.Of {
+		case p:
+			return 0
+		case platform.Platform{}:
+			return 1
+		}
+		return 2
+	}
+	return slices.SortedStableFunc(slices.Values(c.from), func(a, b Cache) int { return rank(a) - rank(b) })
+}
+
+// PlatformTag is the tag of one platform's part of a cache: latest-linux-arm64.
+func PlatformTag(tag string, p platform.Platform) string {
+	if tag == "" {
+		tag = latest
+	}
+	return tag + "-" + strings.ReplaceAll(p.String(), "/", "-")
+}
+
+// PlatformRef is the reference of one platform's part of a cache in a registry. It is
+// empty where there can be none: ref has a digest, or the tag would be too long.
+func PlatformRef(ref string, p platform.Platform) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	if _, pinned := named.(reference.Digested); pinned {
+		return ""
+	}
+	tag := ""
+	if tagged, ok := named.(reference.Tagged); ok {
+		tag = tagged.Tag()
+		ref = strings.TrimSuffix(ref, ":"+tag)
+	}
+	ref += ":" + PlatformTag(tag, p)
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+		return ""
+	}
+	return ref
 }
 
 // scope is a platform's own one of GitHub's cache: nothing there can be merged.
@@ -200,76 +261,20 @@ func scope(cache Cache, p platform.Platform) string {
 	return name + "-" + p.Suffix()
 }
 
-// exported tells what a job has written.
-func (c *Caches) exported(response *client.SolveResponse, p platform.Platform) []CacheExport {
+// exported tells what a job has written into folders. No answer of BuildKit tells it where
+// a job writes several caches.
+func (c *Caches) exported(p platform.Platform) []CacheExport {
 	if c == nil {
 		return nil
 	}
 	var list []CacheExport
 	for i, cache := range c.to {
-		var manifest digest.Digest
-		switch cache.Type {
-		case CacheLocal:
-			manifest = c.written[c.note(p, i)].last()
-		case CacheRegistry:
-			var desc ocispecs.Descriptor
-			if json.Unmarshal([]byte(response.ExporterResponse[remotecache.ExporterResponseManifestDesc]), &desc) == nil {
-				manifest = desc.Digest
-			}
+		if cache.Type != CacheLocal {
+			continue
 		}
-		if manifest != "" {
+		if manifest := c.written[c.note(p, i)].last(); manifest != "" {
 			list = append(list, CacheExport{To: i, Manifest: manifest})
 		}
 	}
 	return list
-}
-
-// recording is a store that knows what was written last: a cache's manifest, which
-// no answer of BuildKit tells where a build writes several caches.
-type recording struct {
-	content.Store
-	mu     sync.Mutex
-	latest digest.Digest
-}
-
-func (r *recording) note(d digest.Digest) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.latest = d
-}
-
-func (r *recording) last() digest.Digest {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.latest
-}
-
-// Writer notes what is asked for: content that is there already is not written again.
-func (r *recording) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
-	var o content.WriterOpts
-	for _, opt := range opts {
-		if err := opt(&o); err != nil {
-			return nil, err
-		}
-	}
-	if o.Desc.Digest != "" {
-		r.note(o.Desc.Digest)
-	}
-	w, err := r.Store.Writer(ctx, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return recordingWriter{w, r}, nil
-}
-
-type recordingWriter struct {
-	content.Writer
-	to *recording
-}
-
-func (w recordingWriter) Commit(ctx context.Context, size int64, expected digest.Digest, opts ...content.Opt) error {
-	if expected != "" {
-		w.to.note(expected)
-	}
-	return w.Writer.Commit(ctx, size, expected, opts...)
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/archbuild/archbuild/platform"
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
@@ -22,10 +24,13 @@ func TestEveryPlatformWritesACacheOfItsOwn(t *testing.T) {
 	from := []Cache{
 		{Type: CacheLocal, Attrs: map[string]string{"src": filepath.Join(dir, "missing")}},
 		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/a"}},
+		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/a:latest-linux-amd64"}, Of: amd},
+		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/a:latest-linux-arm64"}, Of: arm},
 		{Type: CacheGHA, Attrs: map[string]string{"scope": "main"}},
 	}
 	to := []Cache{
-		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/a", "mode": "max"}},
+		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/a", "mode": "max"}, Apart: true},
+		{Type: CacheRegistry, Attrs: map[string]string{"ref": "reg.example/b"}},
 		{Type: CacheLocal, Attrs: map[string]string{"dest": kept, "tag": "t", "reset": "true"}},
 		{Type: CacheGHA, Attrs: map[string]string{}},
 		{Type: CacheInline, Attrs: map[string]string{}},
@@ -43,21 +48,25 @@ func TestEveryPlatformWritesACacheOfItsOwn(t *testing.T) {
 	var opt client.SolveOpt
 	c.addTo(&opt, arm)
 	if diff := cmp.Diff([]client.CacheOptionsEntry{
+		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/a:latest-linux-arm64"}},
+		{Type: "gha", Attrs: map[string]string{"scope": "main-arm64"}},
 		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/a"}},
 		{Type: "gha", Attrs: map[string]string{"scope": "main"}},
-		{Type: "gha", Attrs: map[string]string{"scope": "main-arm64"}},
+		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/a:latest-linux-amd64"}},
+		{Type: "gha", Attrs: map[string]string{"scope": "main-amd64"}},
 	}, opt.CacheImports); diff != "" {
 		t.Errorf("read (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]client.CacheOptionsEntry{
-		{Type: "local", Attrs: map[string]string{"dest": filepath.Join(scratch, "arm64-1")}},
+		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/a:latest-linux-arm64", "mode": "max"}},
+		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/b"}},
+		{Type: "local", Attrs: map[string]string{"dest": filepath.Join(scratch, "arm64-2")}},
 		{Type: "gha", Attrs: map[string]string{"scope": "buildkit-arm64"}},
 		{Type: "inline", Attrs: map[string]string{}},
-		{Type: "registry", Attrs: map[string]string{"ref": "reg.example/a", "mode": "max"}}, // last: the answer is its
 	}, opt.CacheExports); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
 	}
-	if c.note(arm, 1) == c.note(amd, 1) {
+	if c.note(arm, 2) == c.note(amd, 2) {
 		t.Error("two platforms write to one place")
 	}
 }
@@ -74,18 +83,23 @@ func TestWhatIsNoCacheIsNotMerged(t *testing.T) {
 	}
 }
 
-func TestRunsThatFinishOneCacheAtOnceAllSucceed(t *testing.T) {
-	folder := t.TempDir()
+// writeCacheOf writes a cache that one job might have written: its config differs by name.
+func writeCacheOf(t *testing.T, folder, name string) digest.Digest {
+	t.Helper()
 	store, err := openStore(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := []byte(`{}`)
-	of, err := writeBlob(t.Context(), store, CacheConfigType, config)
+	layer, err := writeBlob(t.Context(), store, ocispecs.MediaTypeImageLayerGzip, []byte(name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := json.Marshal(ocispecs.Manifest{MediaType: ocispecs.MediaTypeImageManifest, Config: of})
+	layer.Annotations = map[string]string{"buildkit/createdat": "2026-01-01T00:00:00Z", "containerd.io/uncompressed": layer.Digest.String()}
+	config, err := writeBlob(t.Context(), store, CacheConfigType, fmt.Appendf(nil, `{"layers": [{"blob": %q, "parent": -1}], "records": [{"digest": %q, "layers": [{"layer": 0}]}]}`, layer.Digest, digest.FromString(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(ocispecs.Manifest{MediaType: ocispecs.MediaTypeImageManifest, Config: config, Layers: []ocispecs.Descriptor{layer}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +107,48 @@ func TestRunsThatFinishOneCacheAtOnceAllSucceed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return manifest.Digest
+}
+
+// layersOf are the contents of the layers of the cache under a tag.
+func layersOf(t *testing.T, folder, tag string) []string {
+	t.Helper()
+	found, err := present(Cache{Type: CacheLocal, Attrs: map[string]string{"src": folder, "tag": tag}})
+	if err != nil {
+		t.Fatalf("%s: %v", tag, err)
+	}
+	store, err := openStore(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, _, err := readCache(t.Context(), store, digest.Digest(found.Attrs["digest"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := parseCacheManifest(part.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, layer := range m.Layers {
+		text, err := content.ReadBlob(t.Context(), store, layer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, string(text))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestRunsThatFinishOneCacheAtOnceAllSucceed(t *testing.T) {
+	folder := t.TempDir()
+	amd := platform.MustParse("linux/amd64")
 	failed := make(chan error)
 	for i := range 8 {
+		manifest := writeCacheOf(t, folder, fmt.Sprint(i))
 		go func() {
-			failed <- FinishLocalCache(t.Context(), folder, fmt.Sprintf("tag%d", i), []digest.Digest{manifest.Digest}, false)
+			failed <- FinishLocalCache(t.Context(), LocalCache{Folder: folder, Tag: fmt.Sprintf("tag%d", i)}, map[platform.Platform]digest.Digest{amd: manifest})
 		}()
 	}
 	for range 8 {
@@ -105,8 +157,65 @@ func TestRunsThatFinishOneCacheAtOnceAllSucceed(t *testing.T) {
 		}
 	}
 	for i := range 8 {
-		if _, err := present(Cache{Type: CacheLocal, Attrs: map[string]string{"src": folder, "tag": fmt.Sprintf("tag%d", i)}}); err != nil {
-			t.Errorf("tag%d: %v", i, err)
+		if diff := cmp.Diff([]string{fmt.Sprint(i)}, layersOf(t, folder, fmt.Sprintf("tag%d", i))); diff != "" {
+			t.Errorf("tag%d (-want +got):\n%s", i, diff)
 		}
+	}
+}
+
+func TestLegsKeepOneAnothersPartsInAFolder(t *testing.T) {
+	folder := t.TempDir()
+	finish := func(name string, reset bool) {
+		t.Helper()
+		p := platform.MustParse("linux/" + name)
+		err := FinishLocalCache(t.Context(), LocalCache{Folder: folder, Apart: true, Reset: reset}, map[platform.Platform]digest.Digest{p: writeCacheOf(t, folder, name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(tag string, want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, layersOf(t, folder, tag)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tag, diff)
+		}
+	}
+	finish("amd64", false)
+	has("", "amd64")
+	finish("arm64", false)
+	finish("amd64", true)
+	has("", "amd64", "arm64")
+	has("latest-linux-amd64", "amd64")
+	has("latest-linux-arm64", "arm64")
+}
+
+func TestAPlatformsPartHasATagOfItsOwn(t *testing.T) {
+	for _, row := range []struct{ ref, platform, want string }{
+		{"reg.example/a", "linux/arm64", "reg.example/a:latest-linux-arm64"},
+		{"localhost:5000/a:main", "linux/arm/v7", "localhost:5000/a:main-linux-arm-v7"},
+		{"a:1.2", "windows/amd64", "a:1.2-windows-amd64"},
+		{"a@sha256:" + strings.Repeat("0", 64), "linux/arm64", ""},
+		{"a:" + strings.Repeat("x", 120), "linux/arm64", ""},
+	} {
+		if got := PlatformRef(row.ref, platform.MustParse(row.platform)); got != row.want {
+			t.Errorf("%s on %s: got %q, want %q", row.ref, row.platform, got, row.want)
+		}
+	}
+}
+
+func TestAJobThatIsSolvedAgainReplacesWhatItWrote(t *testing.T) {
+	dir := t.TempDir()
+	amd := platform.MustParse("linux/amd64")
+	c, _, err := NewCaches(nil, []Cache{{Type: CacheLocal, Attrs: map[string]string{"dest": filepath.Join(dir, "kept")}}}, []platform.Platform{amd}, filepath.Join(dir, "scratch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.addTo(&client.SolveOpt{}, amd)
+	c.written[c.note(amd, 0)].note("sha256:one")
+	if diff := cmp.Diff([]CacheExport{{To: 0, Manifest: "sha256:one"}}, c.exported(amd)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	c.addTo(&client.SolveOpt{}, amd)
+	if got := c.exported(amd); len(got) > 0 {
+		t.Errorf("what the first solve wrote counts for the second: %v", got)
 	}
 }

@@ -88,21 +88,6 @@ func (w *watcher) channel() chan *client.SolveStatus { return w.in }
 
 func (w *watcher) wait() { <-w.ended }
 
-// counts tells how many steps of the Dockerfile ran or were answered by the cache.
-func (w *watcher) counts() (steps, cached int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.steps {
-		if s.completed {
-			steps++
-		}
-		if s.cached {
-			cached++
-		}
-	}
-	return steps, cached
-}
-
 // warned are the warnings of the job.
 func (w *watcher) warned() []client.VertexWarning {
 	w.mu.Lock()
@@ -132,12 +117,6 @@ func (w *watcher) note(status *client.SolveStatus) {
 		}
 		w.tail[log.Vertex] = kept
 	}
-}
-
-// isStep tells an instruction of the Dockerfile ("[build 2/3] RUN …") from
-// what BuildKit does around it ("[internal] load build context", "exporting …").
-func isStep(name string) bool {
-	return strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") && !strings.HasPrefix(name, "[auth]")
 }
 
 // failedCaching says that the steps went well, and a cache could not be written.

@@ -52,15 +52,17 @@ func TestEqualStepsOfTwoPlatformsStayApart(t *testing.T) {
 func TestStepsAndCachedStepsAreCountedOnce(t *testing.T) {
 	now := time.Now()
 	w := &watcher{steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{}}
-	run, cached, internal := digest.FromString("run"), digest.FromString("cached"), digest.FromString("internal")
+	run, cached, internal, from := digest.FromString("run"), digest.FromString("cached"), digest.FromString("internal"), digest.FromString("from")
 	for range 2 {
 		w.note(&client.SolveStatus{Vertexes: []*client.Vertex{
-			{Digest: run, Name: "[2/2] RUN x", Completed: &now},
-			{Digest: cached, Name: "[1/2] COPY x /", Completed: &now, Cached: true},
+			{Digest: run, Name: "[linux/amd64 build 3/3] RUN x", Completed: &now},
+			{Digest: cached, Name: "[2/3] COPY x /", Completed: &now, Cached: true},
+			{Digest: from, Name: "[1/3] FROM debian", Completed: &now, Cached: true}, // the base is there, no work was saved
+			{Digest: digest.FromString("started"), Name: "[stage-2 1/1] RUN y"},
 			{Digest: internal, Name: "[internal] load build context", Completed: &now},
 		}})
 	}
-	if steps, hits := w.counts(); steps != 2 || hits != 1 {
+	if steps, hits := counts(w.ran()); steps != 2 || hits != 1 {
 		t.Errorf("%d steps, %d cached", steps, hits)
 	}
 }

@@ -28,6 +28,7 @@ func attestFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 
 // cacheFlags say where results of steps come from and go to, beside the node's own cache.
 func cacheFlags(f *pflag.FlagSet, opts *archbuild.BuildFlags) {
+	f.StringArrayVar(&opts.Cache, "cache", nil, "look for results of steps in a `CACHE` and keep those of all stages there: REF, ./FOLDER, type=registry,ref=REF (repeatable)")
 	f.StringArrayVar(&opts.CacheFrom, "cache-from", nil, "look for results of steps in a `CACHE` too: REF, type=registry,ref=REF, type=local,src=FOLDER (repeatable)")
 	f.StringArrayVar(&opts.CacheTo, "cache-to", nil, "keep results of steps in a `CACHE`: type=inline, type=registry,ref=REF, type=local,dest=FOLDER, with mode=max for all stages (repeatable)")
 }

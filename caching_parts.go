@@ -1,0 +1,234 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/opencontainers/go-digest"
+)
+
+// A cache that several platforms write has a part for each, under a tag of its own
+// (REF-linux-arm64), and one of all of them, REF. Who builds one platform, as a leg of a
+// matrix does, replaces its own part alone. A build reads its platform's part, the whole,
+// and the parts of others, for the stages on the build platform that they have in common.
+
+// cacheTags are what a run knows of caches in registries. It is asked for once.
+type cacheTags struct {
+	mu sync.Mutex
+	// found is what a reference names, empty for nothing; failed, that nobody could tell.
+	found  map[string]digest.Digest
+	failed map[string]error
+	// apart are the caches that were found to have parts.
+	apart map[string]bool
+	// told are the warnings that were printed.
+	told map[string]bool
+}
+
+func newCacheTags() *cacheTags {
+	return &cacheTags{found: map[string]digest.Digest{}, failed: map[string]error{}, apart: map[string]bool{}, told: map[string]bool{}}
+}
+
+// patience with the registry of a cache: it is there to save time.
+const cachePatience = 10 * time.Second
+
+// lookFor asks registries for those references that were not asked for yet.
+func (r run) lookFor(ctx context.Context, refs []string) {
+	ctx, cancel := context.WithTimeout(ctx, cachePatience)
+	defer cancel()
+	t := r.cacheTags
+	var wg sync.WaitGroup
+	for _, ref := range slices.Compact(slices.Sorted(slices.Values(refs))) {
+		if _, known := t.answer(ref); known || ref == "" {
+			continue
+		}
+		wg.Go(func() {
+			desc, err := r.registry.Head(ctx, ref)
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if err == nil || isMissing(err) {
+				t.found[ref] = desc.Digest
+				return
+			}
+			t.failed[ref] = err
+		})
+	}
+	wg.Wait()
+}
+
+// answer tells what a reference names, and whether that is known.
+func (t *cacheTags) answer(ref string) (found digest.Digest, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, known = t.found[ref]
+	return found, known || t.failed[ref] != nil
+}
+
+func (t *cacheTags) failure(ref string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failed[ref]
+}
+
+// cacheWarning prints a line, once.
+func (r run) cacheWarning(text string) {
+	r.cacheTags.mu.Lock()
+	defer r.cacheTags.mu.Unlock()
+	if !r.cacheTags.told[text] {
+		r.cacheTags.told[text] = true
+		fmt.Fprintf(r.warn(), "archbuild: warning: %s\n", ui.Line(text))
+	}
+}
+
+// partsOf are the references of the parts of a cache in a registry.
+func partsOf(ref string, platforms []platform.Platform) []string {
+	var refs []string
+	for _, p := range platforms {
+		if part := builder.PlatformRef(ref, p); part != "" {
+			refs = append(refs, part)
+		}
+	}
+	return refs
+}
+
+// readCaches are the caches to read for a plan, as far as they are there: a build that
+// names one that is not there would say so in an error of BuildKit's.
+func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.Cache {
+	caches := cachesOf(r.cacheFrom, s)
+	if r.Offline {
+		return caches
+	}
+	platforms := []platform.Platform{p.BuildPlatform}
+	for _, job := range p.Jobs {
+		if !slices.Contains(platforms, job.Platform) {
+			platforms = append(platforms, job.Platform)
+		}
+	}
+	var refs []string
+	for _, c := range caches {
+		if c.Type == builder.CacheRegistry {
+			refs = append(append(refs, c.Attrs["ref"]), partsOf(c.Attrs["ref"], platforms)...)
+		}
+	}
+	r.lookFor(ctx, refs)
+	var there []builder.Cache
+	for _, c := range caches {
+		if c.Type != builder.CacheRegistry {
+			there = append(there, c)
+			continue
+		}
+		there = append(there, r.thereOf(s, p, c, platforms)...)
+	}
+	return there
+}
+
+// thereOf are a cache in a registry and its parts, as far as they are there. What this
+// machine cannot find out, a node elsewhere may; the private engine is on this machine.
+func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platform.Platform) []builder.Cache {
+	ref := c.Attrs["ref"]
+	if err := r.cacheTags.failure(ref); err != nil {
+		insecure, _ := strconv.ParseBool(c.Attrs["registry.insecure"]) // of which our client knows nothing
+		if p.Node != engineName || insecure {
+			return []builder.Cache{c}
+		}
+		r.cacheWarning(fmt.Sprintf("the cache %s is not read: %s", ref, cacheReason(err)))
+		return nil
+	}
+	var there []builder.Cache
+	if found, _ := r.cacheTags.answer(ref); found != "" {
+		there = append(there, c)
+	}
+	for _, of := range platforms {
+		part := builder.PlatformRef(ref, of)
+		if found, _ := r.cacheTags.answer(part); found != "" && part != "" {
+			there = append(there, builder.Cache{Type: c.Type, Attrs: withRef(c.Attrs, part), Of: of})
+		}
+	}
+	written := func(to builder.Cache) bool { return to.Type == c.Type && to.Attrs["ref"] == ref }
+	if len(there) == 0 && !slices.ContainsFunc(cachesOf(r.cacheTo, s), written) { // the first run has none to read
+		r.cacheWarning(fmt.Sprintf("the cache %s is not read: there is none of this name", ref))
+	}
+	return there
+}
+
+// cacheReason is why a registry did not answer, in one line.
+func cacheReason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %s", cachePatience)
+	}
+	return firstLine(err)
+}
+
+// writtenCaches are the caches to write for a plan: apart where several platforms
+// write, or one of several does.
+func (r run) writtenCaches(ctx context.Context, s service, p plan.Plan) []builder.Cache {
+	caches := cachesOf(r.cacheTo, s)
+	for i, c := range caches {
+		caches[i].Apart = r.isApart(ctx, s, p, c)
+	}
+	return caches
+}
+
+// isApart tells whether each platform's part of a cache has a place of its own: several
+// are built, or one of several is, or there are parts of others already. What was found once
+// holds for the run.
+func (r run) isApart(ctx context.Context, s service, p plan.Plan, c builder.Cache) bool {
+	key := cacheName(c)
+	if c.Type != builder.CacheRegistry && c.Type != builder.CacheLocal {
+		return false
+	}
+	r.cacheTags.mu.Lock()
+	apart := r.cacheTags.apart[key] || r.severalWrite(s, p)
+	r.cacheTags.mu.Unlock()
+	if !apart {
+		apart = r.hasOtherParts(ctx, p, c)
+	}
+	r.cacheTags.mu.Lock()
+	defer r.cacheTags.mu.Unlock()
+	r.cacheTags.apart[key] = apart
+	return apart
+}
+
+// severalWrite says that more platforms than one are or will be written to a cache.
+func (r run) severalWrite(s service, p plan.Plan) bool {
+	if len(p.Jobs) > 1 || r.Record != "" {
+		return true
+	}
+	return slices.ContainsFunc(s.config.Platforms, func(other platform.Platform) bool {
+		return !slices.ContainsFunc(p.Jobs, func(job plan.Job) bool { return job.Platform == other })
+	})
+}
+
+// hasOtherParts tells whether there are parts of other platforms than the plan's.
+func (r run) hasOtherParts(ctx context.Context, p plan.Plan, c builder.Cache) bool {
+	others := slices.DeleteFunc(platform.All(), func(of platform.Platform) bool {
+		return slices.ContainsFunc(p.Jobs, func(job plan.Job) bool { return job.Platform == of })
+	})
+	if c.Type == builder.CacheLocal {
+		return slices.ContainsFunc(others, func(of platform.Platform) bool {
+			return builder.TaggedInFolder(c.Attrs["dest"], builder.PlatformTag(c.Attrs["tag"], of))
+		})
+	}
+	if r.Offline {
+		return false
+	}
+	refs := partsOf(c.Attrs["ref"], others)
+	r.lookFor(ctx, refs)
+	return slices.ContainsFunc(refs, func(ref string) bool {
+		found, _ := r.cacheTags.answer(ref)
+		return found != ""
+	})
+}
+
+// cacheName tells caches to write from one another.
+func cacheName(c builder.Cache) string {
+	return c.Type + " " + c.Attrs["ref"] + c.Attrs["dest"] + " " + c.Attrs["tag"]
+}
