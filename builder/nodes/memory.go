@@ -33,6 +33,24 @@ type Seen struct {
 	When     time.Time           `json:"when"`
 }
 
+// Platforms are those of a server, which may list some that archbuild does not
+// know: unlike a Platform alone, they are read from JSON as they were written.
+type Platforms []platform.Platform
+
+// UnmarshalJSON reads a list of os/arch[/variant].
+func (p *Platforms) UnmarshalJSON(data []byte) error {
+	var words []string
+	if err := json.Unmarshal(data, &words); err != nil {
+		return err
+	}
+	*p = Platforms{}
+	for _, word := range words {
+		parts := append(strings.SplitN(word, "/", 3), "", "")
+		*p = append(*p, platform.Platform{OS: parts[0], Arch: parts[1], Variant: parts[2]})
+	}
+	return nil
+}
+
 // The memory is bounded: the nodes that were seen longest ago are forgotten first.
 const (
 	memoryFile   = "nodes.json"

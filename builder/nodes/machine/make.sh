@@ -25,4 +25,5 @@ program arm arm-linux-gnueabi arm-linux-gnueabi -marm -march=armv5te -mfloat-abi
 program riscv64 riscv64-linux-gnu riscv64-linux-gnu -march=rv64g -mabi=lp64d -mno-relax
 program s390x s390x-linux-gnu s390x-linux-gnu -march=z10
 program ppc64le powerpc64le-linux-gnu powerpc64le-linux-gnu
+sha256sum machine.c >source.sha256 # a test sees a source that was changed and not compiled
 ls -l amd64 386 arm64 arm riscv64 s390x ppc64le
