@@ -28,10 +28,7 @@ func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.
 
 // checkJob looks at one platform.
 func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builder.Result, at *Built) (manifest.Result, error) {
-	result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built.Descriptor)
-	if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
-		err = nil
-	}
+	result, err := r.exported(s, job, built)
 	if err == nil && job.Moves() {
 		err = r.auditCross(ctx, s, job, result)
 	}
@@ -47,25 +44,40 @@ func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builde
 	return result, err
 }
 
-// verify audits one platform's programs.
+// exported reads what a job was built to. That the config names another platform is no
+// error where verification only warns.
+func (r run) exported(s service, job plan.Job, built builder.Result) (manifest.Result, error) {
+	result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built.Descriptor)
+	if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
+		err = nil
+	}
+	return result, err
+}
+
+// look audits one platform's programs.
+func (r run) look(ctx context.Context, s service, job plan.Job, result manifest.Result) (verify.Report, error) {
+	img, err := r.image(result)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	base, err := baseLayers(img, job)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	return verify.Image(ctx, img, verify.Options{
+		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
+		Allow:  r.allowed(s),
+		Origin: origin(s.of(job.Platform).template, job),
+	})
+}
+
+// verify audits one platform's programs, and tells what is worth a warning.
 func (r run) verify(ctx context.Context, s service, job plan.Job, result manifest.Result) ([]verify.Finding, error) {
 	mode := r.verifyMode(s)
 	if mode == "off" {
 		return nil, nil
 	}
-	img, err := r.image(result)
-	if err != nil {
-		return nil, err
-	}
-	base, err := baseLayers(img, job)
-	if err != nil {
-		return nil, err
-	}
-	report, err := verify.Image(ctx, img, verify.Options{
-		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
-		Allow:  r.allowed(s),
-		Origin: origin(s.of(job.Platform).template, job),
-	})
+	report, err := r.look(ctx, s, job, result)
 	if err != nil {
 		return nil, err
 	}

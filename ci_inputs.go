@@ -2,11 +2,9 @@ package archbuild
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/internal/treesum"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
@@ -92,14 +91,11 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 		return "", err
 	}
 	for name, folder := range r.folders {
-		root, err := os.OpenRoot(folder)
+		list, err := treesum.Tree{Folder: folder}.List(ctx)
 		if err != nil {
 			return "", &ReadError{What: "the context " + name, Err: err}
 		}
-		all["named "+name], err = treeSum{tree: root.FS(), leftOut: func(string) bool { return false }}.digest(ctx)
-		if err := errors.Join(err, root.Close()); err != nil {
-			return "", &ReadError{What: "the context " + name, Err: err}
-		}
+		all["named "+name] = list.Digest.Digest()
 	}
 	return jsonDigest(all)
 }
@@ -120,15 +116,18 @@ func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error
 	for _, p := range platform.All() {
 		files.hidden = append(files.hidden, s.rewriteNames(p)...)
 	}
-	adding := treeSum{tree: files.tree, leftOut: files.leftOut, enter: files.ignore.Exclusions()}
+	var printed fs.FileInfo
 	if out, ok := r.Stdout.(*os.File); ok { // ci plan . > plan.json
-		adding.skip, _ = out.Stat()
+		printed, _ = out.Stat()
 	}
-	sum, err := adding.digest(ctx)
+	tree := treesum.Tree{Folder: s.context.Folder, FS: files.tree, Ignore: files.ignore, LeftOut: func(name string, info fs.FileInfo) bool {
+		return files.isHidden(name) || printed != nil && os.SameFile(info, printed)
+	}}
+	list, err := tree.List(ctx)
 	if err != nil {
 		return "", &ReadError{What: "the context", Err: err}
 	}
-	return sum, nil
+	return list.Digest.Digest(), nil
 }
 
 // rewriteNames are the files of a platform that never travel in the context.
@@ -147,71 +146,6 @@ func (s service) below(path string) (string, bool) {
 	}
 	name, err := filepath.Rel(s.context.Folder, absolute)
 	return filepath.ToSlash(name), err == nil && filepath.IsLocal(name) && name != "."
-}
-
-// treeSum adds up names, kinds, permissions and contents, in the order of the names.
-// Owners and times are no property of what is built.
-type treeSum struct {
-	tree fs.FS
-	// leftOut tells of a path that does not count. A folder that does not is entered if
-	// something in it may count all the same.
-	leftOut func(string) bool
-	enter   bool
-	// skip is a file that does not count, whatever its name is; it may be nil.
-	skip fs.FileInfo
-}
-
-func (t treeSum) digest(ctx context.Context) (digest.Digest, error) {
-	sum := sha256.New()
-	err := fs.WalkDir(t.tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case name == ".":
-			return nil
-		case t.leftOut(name) && entry.IsDir() && !t.enter:
-			return fs.SkipDir
-		case t.leftOut(name):
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil || t.skip != nil && os.SameFile(info, t.skip) {
-			return err
-		}
-		return t.add(sum, name, info)
-	})
-	return digest.NewDigest(digest.SHA256, sum), err
-}
-
-func (t treeSum) add(sum io.Writer, name string, info fs.FileInfo) error {
-	fmt.Fprintf(sum, "%q %s\n", name, info.Mode())
-	switch {
-	case info.Mode().IsRegular():
-		return addFile(sum, t.tree, name)
-	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := fs.ReadLink(t.tree, name)
-		fmt.Fprintf(sum, "%q\n", target)
-		return err
-	}
-	return nil
-}
-
-// addFile writes the digest of a file, so that no content can be taken for another
-// line of the sum.
-func addFile(to io.Writer, tree fs.FS, name string) error {
-	file, err := tree.Open(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(to, "%x\n", sum.Sum(nil))
-	return err
 }
 
 // recipe is the digest of what is one platform's own: its Dockerfile with every base

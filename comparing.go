@@ -45,6 +45,7 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.resuming = nil // how long both take is to be told
 	host, err := opts.host(ctx)
 	if err != nil {
 		return nil, err

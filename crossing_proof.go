@@ -81,7 +81,7 @@ func (r run) auditCross(ctx context.Context, s service, job plan.Job, result man
 	if err != nil {
 		return err
 	}
-	programs, err := verify.Programs(ctx, img, verify.Options{Platform: job.Platform, BaseLayers: base, Allow: r.allowed(s)})
+	programs, err := verify.Programs(ctx, img, verify.Options{Platform: job.Platform, BaseLayers: base, Allow: r.allowed(s), Memory: r.verdicts()})
 	if err != nil {
 		return err
 	}

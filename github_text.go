@@ -29,7 +29,7 @@ func (i Image) markdown() string {
 	}
 	var rows [][]string
 	for _, b := range i.Platforms {
-		row := []string{github.Cell(b.Platform.String()), b.State, "-", howText(b.How), fmt.Sprintf("%d (%d)", b.Steps, b.Cached), fmt.Sprintf("%.1f", b.Seconds), "-", "-"}
+		row := []string{github.Cell(b.Platform.String()), b.State, "-", howText(b.How), stepsCell(b), fmt.Sprintf("%.1f", b.Seconds), "-", "-"}
 		if b.Base != "" {
 			row[2] = github.Code(b.Base)
 		}
@@ -53,4 +53,12 @@ func oneLine(document []byte) string {
 		return ""
 	}
 	return out.String()
+}
+
+// stepsCell is how many steps a platform had, and how many a cache answered; a resumed one had none.
+func stepsCell(b Built) string {
+	if b.State == stateResumed {
+		return "-"
+	}
+	return fmt.Sprintf("%d (%d)", b.Steps, b.Cached)
 }

@@ -50,6 +50,8 @@ var arrows = map[string][]string{
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
+	// Digests of folders, for records of a matrix and for resuming.
+	"internal/treesum": {},
 	// What a mistyped word was meant for: errors of several packages name it.
 	"internal/nearest": {},
 	// What stands under a name, wherever it lies: verify, manifest and manifest/inspect read the same tree.
@@ -57,7 +59,7 @@ var arrows = map[string][]string{
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
 	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
-		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github"},
+		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
 }

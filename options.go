@@ -59,6 +59,9 @@ type Options struct {
 	// Deps is a file for rules of make, or empty: of a build that the files of IIDFile
 	// and MetadataFile depend on all that is read, of Rewrite that Dockerfile.ARCH does.
 	Deps string
+	// Resume takes results that are recorded from a former run: "true" says why where that
+	// cannot be, "false" builds everything, empty does what it can.
+	Resume string
 	// DryRun plans and does nothing.
 	DryRun bool
 	// StdoutUse names the flag by which the caller itself writes to Stdout, so that

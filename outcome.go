@@ -46,7 +46,7 @@ type Built struct {
 	How        plan.How `json:"how"`
 	// Cross is nil where no stage was moved to the build platform.
 	Cross *BuiltCross `json:"cross,omitempty"`
-	// State is built, failed, interrupted, or refused by verification.
+	// State is built, resumed, failed, interrupted, or refused by verification.
 	State    string           `json:"state"`
 	Seconds  float64          `json:"seconds"`
 	Steps    int              `json:"steps"`
@@ -61,6 +61,7 @@ type Built struct {
 // The states of a platform.
 const (
 	stateBuilt       = "built"
+	stateResumed     = "resumed"
 	stateFailed      = "failed"
 	stateInterrupted = "interrupted"
 	stateRefused     = "refused"
@@ -90,6 +91,8 @@ func (b *Built) note(result builder.Result) {
 	b.Steps, b.Cached, b.ran = result.Steps, result.Cached, result.Ran
 	b.Seconds += result.Elapsed.Round(time.Millisecond).Seconds()
 	switch {
+	case result.Resumed:
+		b.State, b.Digest = stateResumed, result.Descriptor.Digest.String()
 	case result.Err == nil:
 		b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
 	case errors.Is(result.Err, context.Canceled):

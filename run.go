@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
@@ -57,6 +58,10 @@ type run struct {
 	registry *registry.Client
 	// emulated are platforms of which no stage may move to the build platform, and why.
 	emulated map[platform.Platform]string
+	// resuming takes results of former runs; nil builds everything.
+	resuming *resuming
+	// began is when the options were read: nothing known of files is older.
+	began time.Time
 	// mirrors of each registry, by buildkitd.toml.
 	mirrors map[string][]string
 }
@@ -69,7 +74,7 @@ func (o Options) check() (run, error) {
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	r := run{Options: o, store: store{filepath.Join(o.stateDir(), "store"), folder(o.answersDir())}, cacheTags: newCacheTags()}
+	r := run{Options: o, store: o.contentStore(), cacheTags: newCacheTags(), resuming: &resuming{}, began: time.Now()}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
 	var err error

@@ -65,19 +65,35 @@ func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, job := range r.sharedKeys(p).Jobs {
 		from := s.of(job.Platform)
-		out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
-		if err == nil {
-			out, err = rewrite.CacheIDs(from.template, out, jobCacheIDs(job))
-		}
+		text, err := r.rewrittenOf(s, p, job)
 		if err != nil {
-			return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
+			return nil, err
 		}
-		files[job.Dockerfile] = out.Bytes
+		files[job.Dockerfile] = text
 		if from.ignore != nil {
 			files[rewrite.DockerignoreName(job.Dockerfile)] = from.ignore
 		}
 	}
 	return files, nil
+}
+
+// dockerfileOf is the Dockerfile.ARCH of one job, as it goes to the node.
+func (r run) dockerfileOf(s service, p plan.Plan, job plan.Job) ([]byte, error) {
+	p.Jobs = []plan.Job{job}
+	shared := r.sharedKeys(p)
+	return r.rewrittenOf(s, shared, shared.Jobs[0])
+}
+
+func (r run) rewrittenOf(s service, p plan.Plan, job plan.Job) ([]byte, error) {
+	from := s.of(job.Platform)
+	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
+	if err == nil {
+		out, err = rewrite.CacheIDs(from.template, out, jobCacheIDs(job))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rewriting for %s: %w", job.Platform, err)
+	}
+	return out.Bytes, nil
 }
 
 // fillings are the values of placeholders. A file that another frontend reads is
@@ -105,8 +121,15 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 	return list
 }
 
-// build runs every job of the plan in one session.
+// build gives the result of every job: one that is recorded, else it is built.
 func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
+	return r.resumed(ctx, s, p, func(jobs []plan.Job) ([]builder.Result, error) {
+		return r.solve(ctx, node, s, p, jobs, dockerfiles)
+	})
+}
+
+// solve runs some jobs of the plan in one session.
+func (r run) solve(ctx context.Context, node *builder.Node, s service, p plan.Plan, jobs []plan.Job, dockerfiles map[string][]byte) ([]builder.Result, error) {
 	p = r.sharedKeys(p)
 	caches, done, err := r.openCaches(ctx, s, p)
 	if err != nil {
@@ -130,7 +153,8 @@ func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Pl
 	}
 	options := r.builderOptions(s, p)
 	options.Caches = caches
-	results := session.Build(ctx, p.Jobs, options, display)
+	options.Ended = func(job plan.Job, result builder.Result) { r.record(ctx, s, p, job, result, node.Name) }
+	results := session.Build(ctx, r.sharedKeys(plan.Plan{Jobs: jobs}).Jobs, options, display)
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)
 	}

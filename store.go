@@ -18,12 +18,23 @@ type store struct {
 	// answers are those of registries, which are pruned at the same time. Each can
 	// be missing at any moment: it is asked for again.
 	answers folder
+	// results are notes of what jobs were built to, and files are memories of what the
+	// files of contexts hold. Both can be missing as well.
+	results, files folder
+}
+
+func (o Options) contentStore() store {
+	below := func(name string) string { return filepath.Join(o.stateDir(), name) }
+	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below("results")), files: folder(below("files"))}
 }
 
 // Bounds of the store between runs. Within a run it holds whatever is needed.
 const (
 	storeBytes = 10 << 30
 	storeAge   = 7 * 24 * time.Hour
+
+	resultsBytes = 64 << 20
+	filesBytes   = 256 << 20
 
 	answersBytes = 256 << 20
 	answersAge   = 30 * 24 * time.Hour
@@ -69,6 +80,8 @@ func (s store) hold(ctx context.Context) (release func(), err error) {
 func (s store) prune(now time.Time) {
 	s.clear()
 	s.blobs().trim(now, bounds{age: storeAge}, bounds{most: storeBytes})
+	s.results.trim(now, bounds{age: storeAge}, bounds{most: resultsBytes})
+	s.files.trim(now, bounds{age: storeAge}, bounds{most: filesBytes})
 	s.answers.trim(now, bounds{age: answersAge}, bounds{most: answersBytes})
 }
 

@@ -149,7 +149,10 @@ func (i Image) writeText(w io.Writer) error {
 			base += " @" + strings.TrimPrefix(ui.Digest(b.BaseDigest), "sha256:")
 		}
 		steps := fmt.Sprintf("%d", b.Steps)
-		if b.Cached > 0 {
+		switch {
+		case b.State == stateResumed:
+			steps = "-"
+		case b.Cached > 0:
 			steps = fmt.Sprintf("%d (%d cached)", b.Steps, b.Cached)
 		}
 		size := "-"

@@ -48,6 +48,8 @@ type Options struct {
 	Allow []string
 	// Caches outside the node; the same value as in Sources.
 	Caches *Caches
+	// Ended is told of each job that is done, while others may still run; may be nil.
+	Ended func(plan.Job, Result)
 	// Secrets, folders and Dockerfiles are offered by the Session.
 }
 
@@ -66,6 +68,8 @@ type Result struct {
 	Caches []CacheExport
 	// Warnings of BuildKit's rules for Dockerfiles, as they came; see Warnings.
 	Warnings []client.VertexWarning
+	// Resumed says that nothing was built: the result was there.
+	Resumed bool
 	// Err is why there is no result.
 	Err error
 }
@@ -81,6 +85,9 @@ func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, disp
 	for i, job := range jobs {
 		wg.Go(func() {
 			results[i] = s.solve(ctx, job, opts, display.platform(job.Platform))
+			if opts.Ended != nil {
+				opts.Ended(job, results[i])
+			}
 		})
 	}
 	wg.Wait()

@@ -26,10 +26,11 @@ type Context struct {
 	Fetched *Fetched
 }
 
-// source tells contexts apart. The node takes a file for unchanged that had its
+// Source tells contexts apart: a folder by its path, what cannot change by what is in
+// it. The node takes a file for unchanged that had its
 // name, size and time in the last context of the same source, so two archives are
 // never one: the times in them are often all the same.
-func (c Context) source() string {
+func (c Context) Source() string {
 	switch {
 	case c.Archive != nil:
 		return c.Archive.digest.String()
@@ -44,6 +45,14 @@ type Layout struct {
 	// Folder of the layout, absolute.
 	Folder string
 	Digest digest.Digest
+}
+
+// layoutID is the name of a layout's store in a session.
+func layoutID(name string) string { return "layout-" + digest.FromString(name).Encoded()[:16] }
+
+// address is what the frontend is told of a named context that is the layout.
+func (l Layout) address(name string) string {
+	return "oci-layout://" + layoutID(name) + "@" + l.Digest.String()
 }
 
 // contextAttr is how the frontend is told of a named context, NAME or NAME::PLATFORM.
@@ -65,9 +74,8 @@ func (from Sources) stores(named map[string]string) (map[string]content.Store, e
 		if err != nil {
 			return nil, fmt.Errorf("opening the OCI layout %s: %w", layout.Folder, err)
 		}
-		id := "layout-" + digest.FromString(name).Encoded()[:16]
-		stores["oci:"+id] = store
-		named[name] = "oci-layout://" + id + "@" + layout.Digest.String()
+		stores["oci:"+layoutID(name)] = store
+		named[name] = layout.address(name)
 	}
 	if from.Store == "" {
 		return stores, nil

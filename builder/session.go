@@ -96,7 +96,7 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	}
 	// A key that stays the same from run to run lets the node update its copy
 	// of the context instead of asking for all of it again.
-	key := digest.FromString(hostname() + "\x00" + from.Context.source()).Encoded()
+	key := digest.FromString(hostname() + "\x00" + from.Context.Source()).Encoded()
 	s, err := session.NewSession(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/pb"
 )
 
 // Warnings are those of all jobs, each once, in the order of the Dockerfile. They
@@ -31,6 +32,18 @@ func Warnings(results []Result, file string, template []byte) []client.VertexWar
 		return cmp.Or(cmp.Compare(Line(a), Line(b)), slices.Compare(a.Short, b.Short))
 	})
 	return list
+}
+
+// Bare are warnings without the text of the file that they speak of: Warnings puts it in.
+func Bare(list []client.VertexWarning) []client.VertexWarning {
+	var bare []client.VertexWarning
+	for _, w := range list {
+		if w.SourceInfo != nil {
+			w.SourceInfo = &pb.SourceInfo{Language: w.SourceInfo.Language}
+		}
+		bare = append(bare, w)
+	}
+	return bare
 }
 
 // Line is where a warning's trouble begins, or 0.

@@ -199,7 +199,7 @@ func (req Request) base(target Target, use *template.Use, answers Answers) (Base
 	ref := &req.Template.References[use.Reference]
 	base := Base{
 		Reference: use.Reference, Line: ref.Line, Where: ref.Where, Platform: use.Platform, From: cmp.Or(use.Written, use.Image),
-		To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, Rule: answer.Rule,
+		To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, Triggers: answer.Onbuild, Rule: answer.Rule,
 	}
 	if use.Rule != "" {
 		base.Rule = use.Rule

@@ -183,6 +183,8 @@ type Base struct {
 	// Index is the digest of the index that holds it, where that leaves no choice.
 	Index  string   `json:"-"`
 	Layers []string `json:"-"`
+	// Triggers are the ONBUILD instructions of its config.
+	Triggers []string `json:"-"`
 	Rule   string   `json:"rule"`
 	// BroughtBy is the base whose ONBUILD instruction names the image.
 	BroughtBy string `json:"broughtBy,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -26,25 +27,42 @@ func Programs(ctx context.Context, img v1.Image, o Options) ([]Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSubject(img, o)
+	digest, err := img.Digest()
 	if err != nil {
 		return nil, fmt.Errorf("listing programs: %w", err)
+	}
+	key := memoryKey("programs", digest.String(), fmt.Sprint(o.BaseLayers), o.Platform.String(), o.Platform.OSVersion)
+	list, ok := recall[[]Program](o.Memory, key)
+	if !ok {
+		if list, err = programs(ctx, img, o); err != nil {
+			return nil, fmt.Errorf("listing programs: %w", err)
+		}
+		remember(o.Memory, key, list)
+	}
+	return slices.DeleteFunc(list, func(p Program) bool { return matchAny(allow, p.Path) }), nil
+}
+
+// programs lists them all.
+func programs(ctx context.Context, img v1.Image, o Options) ([]Program, error) {
+	s, err := newSubject(img, o)
+	if err != nil {
+		return nil, err
 	}
 	open, _ := s.readable()
 	layers, err := s.scanner.layers(ctx, open)
 	if err != nil {
-		return nil, fmt.Errorf("listing programs: %w", err)
+		return nil, err
 	}
 	root := newTree(s.scanner.windows)
 	for _, layer := range layers {
 		err = errors.Join(err, root.apply(layer, true))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing programs: %w", err)
+		return nil, err
 	}
-	var list []Program
+	list := []Program{}
 	root.each(func(name string, n *node) {
-		if n.program == nil || n.program.Format == formatScript || matchAny(allow, name) {
+		if n.program == nil || n.program.Format == formatScript {
 			return
 		}
 		a, _ := n.program.runsOn(s.want)

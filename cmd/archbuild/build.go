@@ -73,6 +73,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	credentialFlags(f, &opts)
 	labelFlags(f, &opts)
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
+	resumeFlags(f, &opts)
 	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
 	attestFlags(f, &opts)
 	runFlags(f, &opts.BuildFlags)

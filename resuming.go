@@ -1,0 +1,154 @@
+package archbuild
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/opencontainers/go-digest"
+)
+
+// A platform whose inputs are what they were has its result already: what it was built
+// to is in the content store, and a note in the state folder says so. It is taken from
+// there, and no node is asked. What inputs are is decided in resuming_key.go.
+//
+// A resumed result is the recorded one in every byte, its attestations included: they
+// tell when and how it was built, and a run that builds nothing has nothing to add.
+// It is verified again as if it had just been built.
+
+// The words of Options.Resume.
+const (
+	// resumeAuto takes what is recorded and says nothing where that cannot be.
+	resumeAuto = ""
+	// resumeAsked says why it cannot be.
+	resumeAsked = "true"
+	// resumeNever builds everything.
+	resumeNever = "false"
+)
+
+// resuming is what a run finds out to resume platforms. Nil resumes none and records none.
+type resuming struct {
+	contents contents
+	keys     keys
+}
+
+// recorded gives the result that a job had when it was built last, if every input is what
+// it was then and every blob is still there. The store has to be held. p is the plan that
+// the job would be built by, and record is to be called with the same.
+func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job) (builder.Result, bool) {
+	if r.resuming == nil {
+		return builder.Result{}, false
+	}
+	recipe, err := r.jobRecipe(ctx, s, p, job)
+	if err != nil {
+		return builder.Result{}, r.cannotResume(job, err.Error())
+	}
+	notes := r.resultNotes(recipe)
+	if why := r.neverResumed(s, p, job); why != "" {
+		// What is built now takes the place of what was recorded.
+		notes.forget()
+		return builder.Result{}, r.cannotResume(job, why)
+	}
+	seen, err := r.contentsOf(ctx, s, p, job, r.began)
+	if err != nil {
+		return builder.Result{}, r.cannotResume(job, err.Error())
+	}
+	r.resuming.keys.put(s, recipe, seen)
+	note, ok := notes.read(seen.digest)
+	if !ok || note.Platform != job.Platform {
+		return builder.Result{}, false
+	}
+	if missing := r.store.use(note.Blobs, time.Now()); missing != "" {
+		return builder.Result{}, r.cannotResume(job, "blobs of the recorded result are gone")
+	}
+	return builder.Result{Platform: job.Platform, Descriptor: note.Image, Warnings: note.Warnings, Resumed: true}, true
+}
+
+// cannotResume says why, where somebody has asked for it. It is always false.
+func (r run) cannotResume(job plan.Job, why string) bool {
+	if r.Resume == resumeAsked {
+		fmt.Fprintf(r.warn(), "archbuild: warning: %s is not resumed: %s\n", job.Platform, ui.Line(why))
+	}
+	return false
+}
+
+// record notes what a job was built to, as soon as it is: an interrupted run loses
+// nothing that had ended. It is noted if it stands its verification, and if no input has
+// changed since recorded has looked at it.
+func (r run) record(ctx context.Context, s service, p plan.Plan, job plan.Job, built builder.Result, node string) {
+	if r.resuming == nil || built.Err != nil || built.Resumed || ctx.Err() != nil {
+		return
+	}
+	ended := time.Now()
+	recipe, err := r.jobRecipe(ctx, s, p, job)
+	if err != nil {
+		return
+	}
+	was, ok := r.resuming.keys.get(s, recipe)
+	if !ok || r.sound(ctx, s, job, built) != nil {
+		return
+	}
+	if is, err := r.contentsOf(ctx, s, p, job, ended); err != nil || is != was {
+		return // what was built is some of the one and some of the other
+	}
+	blobs, err := r.store.blobsOf(built.Descriptor)
+	if err != nil {
+		return
+	}
+	r.resultNotes(recipe).write(was.digest, resultNote{
+		Platform: job.Platform, Image: built.Descriptor, Blobs: blobs, Warnings: builder.Bare(built.Warnings),
+		Steps: built.Steps, Seconds: built.Elapsed.Round(time.Millisecond).Seconds(), Node: node, At: ended.UTC().Round(time.Second),
+	})
+}
+
+// sound says whether a result stands its verification. Nothing is told of it here: check
+// does that, and finds the verdict remembered.
+func (r run) sound(ctx context.Context, s service, job plan.Job, built builder.Result) error {
+	result, err := r.exported(s, job, built)
+	if err == nil && job.Moves() {
+		err = r.auditCross(ctx, s, job, result)
+	}
+	if err != nil || r.verifyMode(s) == "off" {
+		return err
+	}
+	report, err := r.look(ctx, s, job, result)
+	if err == nil && r.verifyMode(s) == "fail" {
+		err = report.Err()
+	}
+	return err
+}
+
+// resumed builds those jobs of a plan that have no recorded result; build gets them, and
+// their places in the plan.
+func (r run) resumed(ctx context.Context, s service, p plan.Plan, build func(jobs []plan.Job) ([]builder.Result, error)) ([]builder.Result, error) {
+	results := make([]builder.Result, len(p.Jobs))
+	var jobs []plan.Job
+	var places []int
+	for i, job := range p.Jobs {
+		var found bool
+		if results[i], found = r.recorded(ctx, s, p, job); !found {
+			jobs, places = append(jobs, job), append(places, i)
+		}
+	}
+	if len(jobs) == 0 {
+		return results, nil
+	}
+	built, err := build(jobs)
+	for k, result := range built {
+		results[places[k]] = result
+	}
+	if len(built) == 0 {
+		return nil, cmp.Or(err, errNothingBuilt)
+	}
+	return results, err
+}
+
+var errNothingBuilt = errors.New("the node has built nothing")
+
+// inputDigest is a digest of inputs, with a stamp of the files that are among them.
+type inputDigest struct{ digest, stamp digest.Digest }

@@ -1,0 +1,138 @@
+package archbuild
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/archbuild/archbuild/internal/treesum"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+	"github.com/opencontainers/go-digest"
+)
+
+// contentsOf is the digest of all files that a job's build can see: those of the context
+// that its ignore file leaves, and those of named contexts. Files are looked at no earlier
+// than at notBefore.
+func (r run) contentsOf(ctx context.Context, s service, p plan.Plan, job plan.Job, notBefore time.Time) (inputDigest, error) {
+	digests, stamps := map[string]digest.Digest{}, map[string]digest.Digest{}
+	switch {
+	case s.context.Folder == "": // An archive by its digest, what a node has fetched by its pin.
+		digests["."] = digest.FromString(s.context.Source())
+	default:
+		list, err := r.listed(ctx, s.context.Folder, s.of(job.Platform).ignore, append(rewrites(s, p), r.recordNames(s)...), notBefore)
+		if err != nil {
+			return inputDigest{}, &ReadError{What: "the context", Err: err}
+		}
+		digests["."], stamps["."] = list.Digest.Digest(), list.Stamp.Digest()
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.folders)) {
+		list, err := r.listed(ctx, r.folders[name], nil, nil, notBefore)
+		if err != nil {
+			return inputDigest{}, &ReadError{What: "the context " + name, Err: err}
+		}
+		digests["named "+name], stamps["named "+name] = list.Digest.Digest(), list.Stamp.Digest()
+	}
+	sum, err := jsonDigest(digests)
+	if err != nil {
+		return inputDigest{}, err
+	}
+	stamp, err := jsonDigest(stamps)
+	return inputDigest{sum, stamp}, err
+}
+
+// listed walks a folder as a node is offered it: without what the ignore file says, the
+// folder of results and the files in without. A nil ignore file is the folder's own.
+func (r run) listed(ctx context.Context, folder string, ignore []byte, without []string, notBefore time.Time) (treesum.Listing, error) {
+	if ignore == nil {
+		var err error
+		if ignore, err = os.ReadFile(filepath.Join(folder, ".dockerignore")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return treesum.Listing{}, err
+		}
+	}
+	matcher, err := ignored(ignore)
+	if err != nil {
+		return treesum.Listing{}, err
+	}
+	results := r.resultsIn(folder)
+	tree := treesum.Tree{
+		Folder: folder, Ignore: matcher, Memory: r.filesOf(folder, ignore),
+		LeftOut: func(name string, info fs.FileInfo) bool {
+			return name == results && info.IsDir() || slices.Contains(without, name) && !info.IsDir()
+		},
+	}
+	key := fmt.Sprintf("%q %q %q", folder, ignore, without)
+	return r.resuming.contents.list(ctx, key, tree, notBefore)
+}
+
+// ignored reads an ignore file; nil is none.
+func ignored(text []byte) (*patternmatcher.PatternMatcher, error) {
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+	if err != nil || len(patterns) == 0 {
+		return nil, err
+	}
+	return patternmatcher.New(patterns)
+}
+
+// resultsIn is the folder of results as a folder has it; empty when it lies elsewhere.
+func (r run) resultsIn(folder string) string {
+	out, err := filepath.Abs(resultsFolder)
+	if err != nil {
+		return ""
+	}
+	name, err := filepath.Rel(folder, out)
+	if err != nil || !filepath.IsLocal(name) {
+		return ""
+	}
+	return filepath.ToSlash(name)
+}
+
+// filesOf is where it is remembered what the files of a folder hold.
+func (r run) filesOf(folder string, ignore []byte) string {
+	if r.DryRun { // which leaves nothing behind
+		return ""
+	}
+	name := sha256.Sum256(fmt.Appendf(nil, "%q %q", folder, ignore))
+	return filepath.Join(string(r.store.files), fmt.Sprintf("%x", name))
+}
+
+// contents are the folders that a run has walked, each once before anything is built.
+type contents struct {
+	mu    sync.Mutex
+	lists map[string]contentList
+}
+
+type contentList struct {
+	began time.Time
+	treesum.Listing
+}
+
+// list walks a folder, unless that was done since notBefore.
+func (c *contents) list(ctx context.Context, key string, tree treesum.Tree, notBefore time.Time) (treesum.Listing, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.lists[key]; ok && !known.began.Before(notBefore) {
+		return known.Listing, nil
+	}
+	began := time.Now()
+	found, err := tree.List(ctx)
+	if err != nil {
+		return found, err
+	}
+	found.Entries = nil // only the sums are of use
+	if c.lists == nil {
+		c.lists = map[string]contentList{}
+	}
+	c.lists[key] = contentList{began, found}
+	return found, nil
+}

@@ -1,0 +1,194 @@
+package archbuild
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/template"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/opencontainers/go-digest"
+)
+
+// recipeRules is part of every key: raise it when a change here, or in what builder asks
+// of a node, lets the same digest stand for another image.
+const recipeRules = 1
+
+// jobRecipe is the digest of everything that decides what a job is built to, but for the
+// contents of files: the Dockerfile as the node gets it, all that the node is asked for,
+// where the stages run, and who builds it. Flags that only say whether caches are used do
+// not count.
+func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job) (digest.Digest, error) {
+	r.NoCache, r.Pull = false, false
+	r.frontend = maps.Clone(r.frontend)
+	delete(r.frontend, "no-cache")
+	dockerfile, err := r.dockerfileOf(s, p, job)
+	if err != nil {
+		return "", err
+	}
+	from, err := r.offered(s, p, map[string][]byte{job.Dockerfile: dockerfile})
+	if err != nil {
+		return "", err
+	}
+	options := r.builderOptions(s, p)
+	if r.provenance == "" && !proxyNames.Match(dockerfile) && !hasOnbuild(job) {
+		options.Proxies = nil // they reach RUN alone, and no result depends on the way to it
+	}
+	shared := r.sharedKeys(plan.Plan{Jobs: []plan.Job{job}}).Jobs[0]
+	asked, err := from.Asked(ctx, shared, options)
+	if err != nil {
+		return "", err
+	}
+	var runs []string
+	for _, stage := range job.Stages {
+		runs = append(runs, fmt.Sprint(stage.Index, stage.Platform, stage.How))
+	}
+	return jsonDigest(struct {
+		Rules               int
+		Archbuild, BuildKit string
+		On                  string
+		Runs                []string
+		Dockerfile, Ignore  []byte
+		Asked               digest.Digest
+	}{recipeRules, r.Version, engine.BuildKit, p.BuildPlatform.String(), runs, dockerfile, s.of(job.Platform).ignore, asked})
+}
+
+// proxyNames are build arguments that a Dockerfile may use as it uses others.
+var proxyNames = regexp.MustCompile(`(?i)(http|https|ftp|no|all)_proxy`)
+
+func hasOnbuild(job plan.Job) bool {
+	return slices.ContainsFunc(job.Bases, func(base plan.Base) bool { return len(base.Triggers) > 0 })
+}
+
+// neverResumed is why a job is built whatever is recorded; empty when there is no reason.
+func (r run) neverResumed(s service, p plan.Plan, job plan.Job) string {
+	switch {
+	case r.Resume == resumeNever:
+		return "--no-resume"
+	case r.NoCache:
+		return "--no-cache runs every step"
+	case len(r.noCacheStages()) > 0:
+		return "--no-cache-filter runs steps again"
+	case r.Pull:
+		return "--pull asks for every base again"
+	case len(r.cacheTo) > 0:
+		return "--cache-to has the cache written"
+	}
+	return cmpOr(r.looseContext(s), r.looseImage(job), looseAdd(s.of(job.Platform).template, job))
+}
+
+// cmpOr is the first text that is not empty.
+func cmpOr(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// looseContext names a context that may be another one at the same address.
+func (r run) looseContext(s service) string {
+	if fetched := s.context.Fetched; fetched != nil && fetched.Pin == "" {
+		return "the node cannot tell which commit " + fetched.Shown() + " is"
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.remote)) {
+		address := r.remote[name]
+		if remote := (builder.Remote{Address: address}); !strings.HasPrefix(address, imageScheme) && !remote.Pinned() {
+			return "the context " + name + " names no commit: " + remote.Shown()
+		}
+	}
+	return ""
+}
+
+// looseImage names an image that goes to the node without a digest.
+func (r run) looseImage(job plan.Job) string {
+	if job.Frontend != "" && !strings.Contains(job.Frontend, "@") {
+		return "# syntax=" + job.Frontend + " has no digest"
+	}
+	if r.sbom != nil && !strings.Contains(r.sbom.image, "@") {
+		return "the scanner " + r.sbom.image + " has no digest"
+	}
+	for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
+		if !strings.Contains(base.Pinned(), "@") {
+			return base.To + " has no digest"
+		}
+	}
+	return ""
+}
+
+// looseAdd finds an ADD in a stage that the job needs, or in an ONBUILD of a base, whose
+// source is elsewhere and may have changed there.
+func looseAdd(t *template.Template, job plan.Job) string {
+	for _, stage := range job.Stages {
+		for _, step := range t.Steps(stage.Index) {
+			switch c := step.Command.(type) {
+			case *instructions.AddCommand:
+				for _, source := range c.SourcePaths {
+					if c.Checksum == "" && mayBeRemote(source) {
+						return fmt.Sprintf("ADD in line %d has no checksum", step.Line)
+					}
+				}
+			case *instructions.OnbuildCommand:
+				if addsRemote(c.Expression) {
+					return fmt.Sprintf("ONBUILD ADD in line %d may fetch anything", step.Line)
+				}
+			}
+		}
+	}
+	for _, base := range job.Bases {
+		if slices.ContainsFunc(base.Triggers, addsRemote) {
+			return "an ONBUILD ADD of " + base.To + " may fetch anything"
+		}
+	}
+	return ""
+}
+
+// addsRemote says whether an instruction may add what is on no machine that is known here.
+func addsRemote(instruction string) bool {
+	words := strings.Fields(instruction)
+	return len(words) > 0 && strings.EqualFold(words[0], "ADD") && slices.ContainsFunc(words[1:], func(word string) bool {
+		return mayBeRemote(strings.Trim(word, `[]",`))
+	})
+}
+
+// mayBeRemote says whether a source of ADD is an address, or can become one by what a
+// variable holds. A commit in full stays what it is.
+func mayBeRemote(source string) bool {
+	before, _, variable := strings.Cut(source, "$")
+	if !variable {
+		return builder.IsRemote(source) && !builder.Remote{Address: source}.Pinned()
+	}
+	return before == "" || strings.ContainsAny(before, "@:") || slices.ContainsFunc([]string{"http://", "https://", "git://", "ssh://", "github.com/"}, func(scheme string) bool {
+		return strings.HasPrefix(scheme, strings.ToLower(before)) || strings.HasPrefix(strings.ToLower(before), scheme)
+	})
+}
+
+// keys are what was found of jobs before they were built, by service and recipe.
+type keys struct {
+	mu   sync.Mutex
+	seen map[string]inputDigest
+}
+
+func (k *keys) put(s service, recipe digest.Digest, seen inputDigest) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.seen == nil {
+		k.seen = map[string]inputDigest{}
+	}
+	k.seen[s.context.Folder+"\x00"+string(recipe)] = seen
+}
+
+func (k *keys) get(s service, recipe digest.Digest) (inputDigest, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seen, ok := k.seen[s.context.Folder+"\x00"+string(recipe)]
+	return seen, ok
+}

@@ -1,0 +1,169 @@
+package archbuild
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/archbuild/archbuild/internal/imagetree"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// resultNote says what a job was built to. It is a file of the state folder: only a
+// pointer, for what it names is looked at again each time.
+type resultNote struct {
+	Key      digest.Digest      `json:"key"`
+	Platform platform.Platform  `json:"platform"`
+	Image    ocispec.Descriptor `json:"image"`
+	// Blobs are all that the image is made of, its attestations included.
+	Blobs    []blobNote             `json:"blobs"`
+	Warnings []client.VertexWarning `json:"warnings,omitempty"`
+	Steps    int                    `json:"steps"`
+	Seconds  float64                `json:"seconds"`
+	Node     string                 `json:"node"`
+	At       time.Time              `json:"at"`
+	// Sum is the digest of the note without it.
+	Sum digest.Digest `json:"sum"`
+}
+
+// blobNote is a blob in the content store.
+type blobNote struct {
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+}
+
+// resultNotes are those of one recipe: a folder, with a file for each digest of contents.
+type resultNotes struct {
+	folder string
+	recipe digest.Digest
+}
+
+func (r run) resultNotes(recipe digest.Digest) resultNotes {
+	const enough = 16 // the whole key is in the note
+	return resultNotes{filepath.Join(string(r.store.results), recipe.Encoded()[:enough]), recipe}
+}
+
+func (n resultNotes) file(contents digest.Digest) string {
+	return filepath.Join(n.folder, "sha256-"+contents.Encoded())
+}
+
+func (n resultNotes) key(contents digest.Digest) digest.Digest {
+	return digest.FromString(string(n.recipe) + "\n" + string(contents))
+}
+
+// forget drops all that is recorded of the recipe.
+func (n resultNotes) forget() { _ = os.RemoveAll(n.folder) }
+
+// read finds the note for certain contents. One that was damaged, or is another
+// recipe's, counts for nothing.
+func (n resultNotes) read(contents digest.Digest) (resultNote, bool) {
+	var note resultNote
+	file := n.file(contents)
+	raw, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(raw, &note) != nil {
+		return note, false
+	}
+	said := note.Sum
+	if note.Sum = ""; note.Key != n.key(contents) {
+		return note, false
+	}
+	if sum, err := jsonDigest(note); err != nil || sum != said {
+		return note, false
+	}
+	now := time.Now()
+	_ = os.Chtimes(file, now, now) // it is in use
+	return note, true
+}
+
+// write keeps a note. It is a help and no more: where it cannot be written, the job is
+// built again next time.
+func (n resultNotes) write(contents digest.Digest, note resultNote) {
+	note.Key, note.Sum = n.key(contents), ""
+	sum, err := jsonDigest(note)
+	if err != nil {
+		return
+	}
+	note.Sum = sum
+	body, err := json.Marshal(note)
+	if err != nil || os.MkdirAll(n.folder, 0o700) != nil {
+		return
+	}
+	file, err := os.CreateTemp(n.folder, ".new-")
+	if err != nil {
+		return
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(body)
+	if errors.Join(err, file.Close()) == nil {
+		_ = os.Rename(file.Name(), n.file(contents))
+	}
+}
+
+// use makes blobs as good as new, so that they are not pruned. It names one that is not
+// there as it should be, and removes what is in its place: a node would not send it again.
+func (s store) use(blobs []blobNote, now time.Time) (missing digest.Digest) {
+	for _, blob := range blobs {
+		path, err := manifest.Store{Dir: s.dir}.Path(blob.Digest)
+		if err != nil {
+			return blob.Digest
+		}
+		info, err := os.Lstat(path)
+		if err == nil && (!info.Mode().IsRegular() || info.Size() != blob.Size) {
+			os.Remove(path)
+			return blob.Digest
+		}
+		if err != nil || os.Chtimes(path, now, now) != nil {
+			return blob.Digest
+		}
+	}
+	return ""
+}
+
+// mostBlobs bounds what one result is made of.
+const mostBlobs = 10_000
+
+// blobsOf lists the blobs that an image is made of, or an index with all its children.
+func (s store) blobsOf(desc ocispec.Descriptor) ([]blobNote, error) {
+	var list []blobNote
+	seen := map[digest.Digest]bool{}
+	documents := []ocispec.Descriptor{desc}
+	for len(documents) > 0 {
+		at := documents[0]
+		documents = documents[1:]
+		if seen[at.Digest] {
+			continue
+		}
+		body, err := manifest.Store{Dir: s.dir}.Read(at)
+		if err != nil {
+			return nil, err
+		}
+		doc, err := imagetree.Decode(body)
+		if err != nil {
+			return nil, err
+		}
+		seen[at.Digest] = true
+		list = append(list, blobNote{at.Digest, int64(len(body))})
+		documents = append(documents, doc.Manifests...)
+		blobs := doc.Layers
+		if doc.Config != nil {
+			blobs = append(blobs, *doc.Config)
+		}
+		for _, blob := range blobs {
+			if !seen[blob.Digest] {
+				seen[blob.Digest] = true
+				list = append(list, blobNote{blob.Digest, blob.Size})
+			}
+		}
+		if len(list) > mostBlobs {
+			return nil, fmt.Errorf("%s has more than %d blobs", desc.Digest, mostBlobs)
+		}
+	}
+	return list, nil
+}
