@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/opencontainers/go-digest"
@@ -33,7 +34,11 @@ func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job
 	if err != nil {
 		return "", err
 	}
-	from, err := r.offered(s, p, map[string][]byte{job.Dockerfile: dockerfile})
+	files := map[string][]byte{job.Dockerfile: dockerfile}
+	if ignore := s.of(job.Platform).ignore; ignore != nil {
+		files[rewrite.DockerignoreName(job.Dockerfile)] = ignore
+	}
+	from, err := r.offered(s, p, files)
 	if err != nil {
 		return "", err
 	}

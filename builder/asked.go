@@ -17,15 +17,18 @@ import (
 // and of folders among the named contexts, the caches outside of the node. Secrets are
 // no part of it either, as they are none of BuildKit's cache keys.
 func (from Sources) Asked(ctx context.Context, job plan.Job, opts Options) (digest.Digest, error) {
-	excluded, err := from.excluded()
+	ignored, hidden, err := from.ignored()
 	if err != nil {
 		return "", err
 	}
-	s := &Session{named: map[string]string{}, fetched: from.Context.Fetched, excluded: excluded}
+	s := &Session{named: map[string]string{}, dockerfiles: newDockerfiles(from.Dockerfiles), fetched: from.Context.Fetched, ignored: ignored, hidden: hidden}
 	for name, layout := range from.Layouts {
 		s.named[name] = layout.address(name)
 	}
-	attrs, inputs := s.frontendAttrs(job, opts)
+	attrs, inputs, err := s.frontendAttrs(job, opts)
+	if err != nil {
+		return "", err
+	}
 	states := map[string][][]byte{}
 	for name, state := range inputs {
 		def, err := state.Marshal(ctx)
