@@ -17,10 +17,11 @@
 //   - A warm cache, more free slots, a greater weight, the order of nodes.
 //
 // Jobs that few nodes can do are planned before those that many can do, and long ones
-// before short ones. Then each is planned again until none would end sooner elsewhere. On its
-// node, the longest starts first. The plan is only what is expected: a node
-// with a free slot and nothing planned takes what was planned elsewhere, so no slot is
-// idle while a job waits that its node may do.
+// before short ones. Then each is planned again until none would end sooner elsewhere. On
+// their node, long jobs start first, then those that few nodes can do. The plan is only what
+// is expected: a node with a free slot and nothing planned takes what was planned
+// elsewhere, so no slot is idle while a job waits that its node may do. A caller that
+// tells the time allows one exception, see Now.
 //
 // The same calls always give the same answers; ties fall by the order of Add.
 package schedule

@@ -65,6 +65,7 @@ func (s *Scheduler) settle() {
 	for _, j := range list {
 		n := s.nodes[j.at.node]
 		n.queue = append(n.queue, j.job)
+		s.position(j.job)
 		s.count(j.job, 1)
 	}
 	for _, n := range s.nodes {
@@ -123,6 +124,7 @@ func (s *Scheduler) weigh(j *job, by int) {
 func (s *Scheduler) queue(j *job) {
 	s.weigh(j, 1)
 	n := s.nodes[j.at.node]
+	s.position(j)
 	i, _ := slices.BinarySearchFunc(n.queue, j, order)
 	n.queue = slices.Insert(n.queue, i, j)
 }
@@ -171,10 +173,26 @@ func (s *Scheduler) follow() {
 	}
 }
 
-// order is that of jobs in a node's queue: the longest first, with the chain that waits for it.
+// long is the share of what is planned on a node from which on a job there is long.
+const long = 0.05
+
+// position says whether a job is long, which decides where in the queue it goes.
+func (s *Scheduler) position(j *job) { j.long = j.at.seconds+j.after >= long*s.nodes[j.at.node].wait() }
+
+// order is that of jobs in a node's queue: first the long ones, since they are in the way
+// at the end; then those that few nodes can do, since others can help with the rest; of these,
+// again, the longest. The length is that of the chain that begins with the job.
 func order(a, b *job) int {
-	return cmp.Or(
-		cmp.Compare(b.at.seconds+b.after, a.at.seconds+a.after),
-		cmp.Compare(len(a.choices), len(b.choices)),
-		cmp.Compare(a.id, b.id))
+	if a.long != b.long {
+		if a.long {
+			return -1
+		}
+		return 1
+	}
+	longest := cmp.Compare(b.at.seconds+b.after, a.at.seconds+a.after)
+	scarcest := cmp.Compare(len(a.choices), len(b.choices))
+	if a.long {
+		return cmp.Or(longest, scarcest, cmp.Compare(a.id, b.id))
+	}
+	return cmp.Or(scarcest, longest, cmp.Compare(a.id, b.id))
 }

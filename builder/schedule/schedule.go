@@ -115,6 +115,7 @@ type job struct {
 	barred  []int // nodes to which it is not to go again
 	choices []choice
 	at      choice  // where it runs or is planned
+	long    bool    // as its queue is ordered
 	since   float64 // when it started
 	after   float64 // seconds of the longest chain of jobs that need it
 }
