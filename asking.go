@@ -27,7 +27,9 @@ type asked struct {
 }
 
 // asks is the registries as all verbs here ask them.
-func (r run) asks() resolve.Registry {
+func (r run) asks() resolve.Registry { return r.waits() }
+
+func (r run) waits() *asked {
 	out := r.engineLog()
 	return &asked{Registry: r.registry, told: map[string]bool{}, tell: func(line string) { fmt.Fprintln(out, line) }}
 }

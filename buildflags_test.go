@@ -70,6 +70,7 @@ func TestWrongFlagsOfBuildxAreRefusedWithAHint(t *testing.T) {
 		"a registry cache without a name":    {BuildFlags: BuildFlags{CacheTo: []string{"type=registry"}}},
 		"a cache to write by digest":         {BuildFlags: BuildFlags{CacheTo: []string{"a@sha256:0000000000000000000000000000000000000000000000000000000000000000"}}},
 		"a cache of both kinds, inline":      {BuildFlags: BuildFlags{Cache: []string{"type=inline"}}},
+		"a cache that is written twice":      {BuildFlags: BuildFlags{Cache: []string{"a/b"}, CacheTo: []string{"type=registry,ref=a/b"}}},
 		"a cache in two folders":             {BuildFlags: BuildFlags{Cache: []string{"type=local,src=a,dest=b"}}},
 		"a cache in a file":                  {BuildFlags: BuildFlags{Cache: []string{"./args.go"}}},
 		"a cache with an unknown mode":       {BuildFlags: BuildFlags{CacheTo: []string{"type=registry,ref=a,mode=most"}}},

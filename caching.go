@@ -21,7 +21,11 @@ import (
 // checkCaches finds what several builds, or several platforms, cannot write side by side.
 func (r run) checkCaches() error {
 	var failed []error
-	for _, c := range r.cacheTo {
+	for i, c := range r.cacheTo {
+		same := func(other builder.Cache) bool { return cacheName(other) == cacheName(c) }
+		if c.Attrs["ref"]+c.Attrs["dest"] != "" && slices.ContainsFunc(r.cacheTo[:i], same) {
+			failed = append(failed, &UsageError{fmt.Errorf("the cache %s is to be written twice", c.Attrs["ref"]+c.Attrs["dest"]), "name it once: --cache is --cache-from and --cache-to"})
+		}
 		key := map[string]string{builder.CacheLocal: "dest", builder.CacheRegistry: "ref", builder.CacheGHA: "scope"}[c.Type]
 		if name := c.Attrs[key]; key != "" && len(r.Paths) > 1 && manifest.Expand(name, "") == name {
 			failed = append(failed, &UsageError{fmt.Errorf("the cache type=%s,%s=%s would be the same for %d folders", c.Type, key, name, len(r.Paths)), "put {name} into it: " + key + "=" + name + "-{name}"})

@@ -125,26 +125,25 @@ func (r run) finishRegistryCache(ctx context.Context, c builder.Cache, built []b
 
 // headParts asks what the tags of parts name at this moment.
 func (r run) headParts(ctx context.Context, refs []string) (map[string]digest.Digest, error) {
-	var mu sync.Mutex
+	found, failed := make([]digest.Digest, len(refs)), make([]error, len(refs))
 	var wg sync.WaitGroup
-	parts := map[string]digest.Digest{}
-	var failed []error
-	for _, ref := range refs {
+	for i, ref := range refs {
 		wg.Go(func() {
 			desc, err := r.registry.Head(ctx, ref)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				parts[ref] = desc.Digest
-			case !isMissing(err):
-				failed = append(failed, err)
+			if found[i] = desc.Digest; err != nil && !isMissing(err) {
+				failed[i] = err
 			}
 		})
 	}
 	wg.Wait()
-	if len(failed) > 0 {
-		return nil, failed[0]
+	parts := map[string]digest.Digest{}
+	for i, ref := range refs {
+		if failed[i] != nil {
+			return nil, failed[i] // the others say the same
+		}
+		if found[i] != "" {
+			parts[ref] = found[i]
+		}
 	}
 	return parts, nil
 }

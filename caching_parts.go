@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -44,13 +45,14 @@ const cachePatience = 10 * time.Second
 func (r run) lookFor(ctx context.Context, refs []string) {
 	ctx, cancel := context.WithTimeout(ctx, cachePatience)
 	defer cancel()
-	t := r.cacheTags
+	t, waits := r.cacheTags, r.waits()
 	var wg sync.WaitGroup
 	for _, ref := range slices.Compact(slices.Sorted(slices.Values(refs))) {
 		if _, known := t.answer(ref); known || ref == "" {
 			continue
 		}
 		wg.Go(func() {
+			defer waits.watch(ref)()
 			desc, err := r.registry.Head(ctx, ref)
 			t.mu.Lock()
 			defer t.mu.Unlock()
@@ -119,24 +121,31 @@ func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.C
 		}
 	}
 	r.lookFor(ctx, refs)
+	if ctx.Err() != nil {
+		return nil
+	}
 	var there []builder.Cache
 	for _, c := range caches {
 		if c.Type != builder.CacheRegistry {
 			there = append(there, c)
 			continue
 		}
-		there = append(there, r.thereOf(s, p, c, platforms)...)
+		for _, part := range r.thereOf(s, p, c, platforms) {
+			if !slices.ContainsFunc(there, func(has builder.Cache) bool { return maps.Equal(has.Attrs, part.Attrs) }) {
+				there = append(there, part)
+			}
+		}
 	}
 	return there
 }
 
 // thereOf are a cache in a registry and its parts, as far as they are there. What this
-// machine cannot find out, a node elsewhere may; the private engine is on this machine.
+// machine cannot find out, a node elsewhere may, or a mirror; the private engine is on this machine.
 func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platform.Platform) []builder.Cache {
 	ref := c.Attrs["ref"]
 	if err := r.cacheTags.failure(ref); err != nil {
 		insecure, _ := strconv.ParseBool(c.Attrs["registry.insecure"]) // of which our client knows nothing
-		if p.Node != engineName || insecure {
+		if p.Node != engineName || insecure || r.registry.HasMirrors(hostOf(ref)) {
 			return []builder.Cache{c}
 		}
 		r.cacheWarning(fmt.Sprintf("the cache %s is not read: %s", ref, cacheReason(err)))
@@ -231,4 +240,14 @@ func (r run) hasOtherParts(ctx context.Context, p plan.Plan, c builder.Cache) bo
 // cacheName tells caches to write from one another.
 func cacheName(c builder.Cache) string {
 	return c.Type + " " + c.Attrs["ref"] + c.Attrs["dest"] + " " + c.Attrs["tag"]
+}
+
+// legsOverwrite tells of legs without a record that would not know of one another.
+func (r run) legsOverwrite(s service) string {
+	unnamed := slices.ContainsFunc(s.targets, func(t plan.Target) bool { return !slices.Contains(s.config.Platforms, t.Platform) })
+	shared := slices.ContainsFunc(r.cacheTo, func(c builder.Cache) bool { return c.Type == builder.CacheRegistry || c.Type == builder.CacheLocal })
+	if len(s.targets) < 2 || !unnamed || !shared {
+		return ""
+	}
+	return "each job will write its cache over that of the others, since nothing tells it that there are others: name the platforms in archbuild.yaml (platforms:), or give -t"
 }

@@ -64,6 +64,11 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 	if record == ci.Registry && len(opts.Tags) > 0 && made.Run == "" {
 		return ci.Plan{}, noRun()
 	}
+	for _, s := range services {
+		if doubt := r.legsOverwrite(s); doubt != "" && len(opts.Tags) == 0 {
+			r.cacheWarning(doubt)
+		}
+	}
 	m := matrix{run: r, opts: opts, plan: made, host: host, runners: given}
 	var failed []error
 	for i, s := range services {

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,6 +81,30 @@ func TestWhatIsNoCacheIsNotMerged(t *testing.T) {
 		if _, err := MergeCaches(t.Context(), []CacheDocuments{{Manifest: []byte(manifest), Config: []byte("{}")}}); err == nil {
 			t.Errorf("%s is taken for a cache", name)
 		}
+	}
+}
+
+func TestCachesThatAreTooLongTogetherAreNotMerged(t *testing.T) {
+	part := func(name string) CacheDocuments {
+		layer := digest.FromString(name)
+		var records []string
+		for i := range 6000 {
+			records = append(records, fmt.Sprintf(`{"digest": %q, "layers": [{"layer": 0}]}`, digest.FromString(fmt.Sprint(name, i))))
+		}
+		manifest, err := json.Marshal(ocispecs.Manifest{
+			MediaType: ocispecs.MediaTypeImageManifest, Config: ocispecs.Descriptor{MediaType: CacheConfigType},
+			Layers: []ocispecs.Descriptor{{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: layer, Annotations: map[string]string{"containerd.io/uncompressed": layer.String()}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return CacheDocuments{Manifest: manifest, Config: fmt.Appendf(nil, `{"layers": [{"blob": %q, "parent": -1}], "records": [%s]}`, layer, strings.Join(records, ","))}
+	}
+	if _, err := MergeCaches(t.Context(), []CacheDocuments{part("one")}); err != nil {
+		t.Errorf("one by itself: %v", err)
+	}
+	if _, err := MergeCaches(t.Context(), []CacheDocuments{part("one"), part("two")}); !errors.Is(err, ErrCacheTooLong) {
+		t.Errorf("two together: %v", err)
 	}
 }
 

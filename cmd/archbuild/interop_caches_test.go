@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,69 @@ func TestBuildxAndArchbuildReadEachOthersCaches(t *testing.T) {
 	x.run(buildx, "build", "--builder", "second", "theirs", platforms, "--provenance=false", "--cache-to", "type=local,dest=cache-theirs,mode=max")
 	if n := x.cached("archbuild", "theirs", platforms, "--state", first, "-o", "type=cacheonly", "--cache-from", "type=local,src=cache-theirs"); n != 4 {
 		t.Errorf("archbuild finds %d of 4 steps that buildx has built", n)
+	}
+}
+
+// TestBuildxReadsThePartsOfACache: under the name that was given it finds all platforms, under a part's
+// name that platform. What buildx wrote under the name that was given, archbuild still reads, and
+// legs that end at the same moment leave both platforms there.
+func TestBuildxReadsThePartsOfACache(t *testing.T) {
+	requireMachine(t)
+	hub := fixtures.ForTest(t)
+	x := newTools(t)
+	buildx := x.built("buildx")
+	seen := watch(t, x.dir)
+	x.env = append(x.env, "XDG_CONFIG_HOME="+hub.ConfigHome, "XDG_RUNTIME_DIR=")
+	engines := 0
+	engine := func() (state, socket string) { // each without anything in it
+		engines++
+		state = filepath.Join(x.dir, fmt.Sprint("engine", engines))
+		t.Cleanup(func() { endEngine(t, state, seen) })
+		return state, "unix://" + filepath.Join(state, "run", "engine.sock")
+	}
+	base := hub.Addr + "/interop/base:1"
+	x.folder("base", map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n", "amd64": "a", "arm64": "b"})
+	x.folder("app", map[string]string{"Dockerfile": "FROM " + base + "\nCOPY one /\nCOPY two /\n", "one": "1", "two": "2"})
+	x.folder("theirs", map[string]string{"Dockerfile": "FROM " + base + "\nCOPY one /\nCOPY two /\n", "one": "uno", "two": "due"})
+	cache := hub.Addr + "/interop/parts:main"
+	const both = "--platform=linux/amd64,linux/arm64"
+
+	writer, _ := engine()
+	x.run("archbuild", "base", both, "-q", "--state", writer, "-t", base, "--push")
+	failed := make(chan error)
+	legs := []string{"amd64", "arm64"}
+	for _, arch := range legs {
+		go func() {
+			_, err := x.try("archbuild", "app", "--platform", "linux/"+arch, "-q", "--state", writer, "--cache", cache, "-t", hub.Addr+"/interop/app:1", "--push", "--record", arch+".json")
+			failed <- err
+		}()
+	}
+	for range legs {
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		name, platforms, ref string
+		want                 int
+	}{
+		{"all", both, cache, 4},
+		{"arm", "--platform=linux/arm64", cache + "-linux-arm64", 2},
+		{"other", "--platform=linux/amd64", cache + "-linux-arm64", 0},
+	} {
+		state, socket := engine()
+		x.run("archbuild", "base", "-q", "--state", state, "-o", "type=cacheonly")
+		x.run(buildx, "create", "--name", row.name, "--driver", "remote", socket)
+		if n := x.cached(buildx, "build", "--builder", row.name, "app", row.platforms, "--provenance=false", "--cache-from", "type=registry,ref="+row.ref); n != row.want {
+			t.Errorf("%s from %s: buildx finds %d steps, not %d", row.platforms, row.ref, n, row.want)
+		}
+		if row.name == "all" {
+			x.run(buildx, "build", "--builder", row.name, "theirs", both, "--provenance=false", "--cache-to", "type=registry,ref="+cache+",mode=max")
+		}
+	}
+	state, _ := engine()
+	if n := x.cached("archbuild", "theirs", both, "--state", state, "-o", "type=cacheonly", "--cache-from", cache); n < 2 { // buildx keeps what one of the platforms wrote last
+		t.Errorf("archbuild finds %d steps of buildx's", n)
 	}
 }
 
