@@ -36,11 +36,11 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer closeAll(services)
-	at, err := opts.locate(ctx, host)
+	nodes, err := opts.findPlaces(ctx, host)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer at.close()
+	defer nodes.close()
 
 	if run.engines, err = run.findEngines(ctx); err != nil {
 		return Outcome{}, err
@@ -48,12 +48,12 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err := run.checkServices(services); err != nil {
 		return Outcome{}, err
 	}
-	if run, err = run.forPlace(ctx, services, at); err != nil {
+	if run, err = run.forPlaces(ctx, services, nodes); err != nil {
 		return Outcome{}, err
 	}
-	plans, err := run.decide(ctx, services, at)
+	roster, plans, err := run.choose(ctx, services, nodes)
 	if err != nil || opts.DryRun {
-		return Outcome{Plans: at.told(plans)}, err
+		return Outcome{Plans: nodes.told(plans)}, err
 	}
 	if err := run.checkPrivileges(services, plans); err != nil {
 		return Outcome{Plans: plans}, err
@@ -64,30 +64,13 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	}
 	run.announce(plans)
 
-	node, closeNode, err := at.open(ctx)
+	crew := roster.crew()
+	defer crew.close()
+	images, err := run.make(ctx, crew, services, plans)
 	if err != nil {
-		return Outcome{}, opts.explainDisk(err)
+		return Outcome{Images: images}, err
 	}
-	defer closeNode()
-	var outcome Outcome
-	var failed []error
-	for i, s := range services {
-		image, err := run.service(ctx, node, at, s, plans[i])
-		image.Cache = image.hits()
-		outcome.Images = append(outcome.Images, image)
-		err = opts.explainDisk(err)
-		if err != nil && len(services) > 1 {
-			err = inService(s.name, err)
-		}
-		failed = append(failed, err)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	if err := errors.Join(failed...); err != nil {
-		return outcome, err
-	}
-	return outcome, run.writeDeps(rules)
+	return Outcome{Images: images}, run.writeDeps(rules)
 }
 
 // decide answers every question of every service and plans them.

@@ -1,46 +1,84 @@
 package archbuild
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
-	"github.com/archbuild/archbuild/internal/ui"
 )
-
-// chosen is the node that was asked for, by address or by a builder's name.
-type chosen struct {
-	address, builder string
-	// from is how messages call where the builder's name comes from.
-	from string
-}
 
 // builderVariable names a builder in the environment.
 const builderVariable = nodes.BuilderVariable
 
-// chooseNode reads --node and --builder, else BUILDKIT_HOST, else BUILDX_BUILDER.
-// None of them is the private engine.
-func (o Options) chooseNode() (chosen, error) {
-	host, name := o.Getenv("BUILDKIT_HOST"), o.Getenv(builderVariable)
-	switch {
-	case o.Node != "" && o.Builder != "":
-		return chosen{}, &UsageError{errors.New("--node and --builder both say where to build"), "leave one of them out"}
-	case o.Node != "":
-		return chosen{address: o.Node}, nil
-	case o.Builder != "":
-		return chosen{builder: o.Builder, from: "--builder"}, nil
-	case host != "":
-		return chosen{address: host}, nil
-	}
-	return chosen{builder: name, from: builderVariable}, nil
-}
+// hostVariable names a node in the environment.
+const hostVariable = "BUILDKIT_HOST"
 
 // BuilderError says that a builder of buildx's cannot be used.
 type BuilderError = nodes.BuilderError
+
+// specs are the nodes that were asked for: --node or --builder, else BUILDKIT_HOST, else
+// BUILDX_BUILDER, else the user's own file, else the private engine.
+func (o Options) specs() ([]nodes.Spec, error) {
+	switch from, name := o.builder(); {
+	case len(o.Nodes) > 0 && o.Builder != "":
+		return nil, &UsageError{errors.New("--node and --builder both say where to build"), "leave one of them out"}
+	case len(o.Nodes) > 0:
+		return parseNodes(o.Nodes)
+	case o.Builder == "" && o.Getenv(hostVariable) != "":
+		spec, err := nodes.ParseAddress(o.Getenv(hostVariable))
+		return []nodes.Spec{spec}, err
+	case name != "":
+		b, err := o.buildx().Read(from, name)
+		return b.Nodes, err
+	}
+	if file := nodes.UserFile(o.Getenv); file != "" {
+		if list, err := nodes.Load(file); err != nil || len(list) > 0 {
+			return list, err
+		}
+	}
+	return []nodes.Spec{{Name: engineName, Address: nodes.EngineAddress, Weight: 1}}, nil
+}
+
+func parseNodes(texts []string) ([]nodes.Spec, error) {
+	var list []nodes.Spec
+	var failed []error
+	for _, text := range texts {
+		spec, err := nodes.Parse(text)
+		list, failed = append(list, spec), append(failed, err)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	return nodes.Unique(list)
+}
+
+// builder is the name of the builder of buildx's that was asked for, and what by.
+func (o Options) builder() (from, name string) {
+	switch {
+	case o.Builder != "":
+		return "--builder", o.Builder
+	case len(o.Nodes) > 0 || o.Getenv(hostVariable) != "":
+		return "", ""
+	}
+	return builderVariable, o.Getenv(builderVariable)
+}
+
+// ofBuilder is the error of a builder's node that does not answer.
+func (o Options) ofBuilder(node string, err error) error {
+	from, name := o.builder()
+	if name == "" || err == nil {
+		return err
+	}
+	if inner := (*builder.NodeError)(nil); errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return &BuilderError{
+		From: from, Name: name, Err: fmt.Errorf("node %s does not answer: %w", node, err),
+		Help: "see whether it runs: docker buildx inspect --bootstrap " + name,
+	}
+}
 
 // buildxDir is where buildx keeps its builders.
 func (o Options) buildxDir() string {
@@ -57,30 +95,3 @@ func (o Options) buildx() nodes.Buildx {
 
 // BuilderNames are the names of buildx's builders, for the completion of command lines.
 func (o Options) BuilderNames() []string { return o.buildx().Names() }
-
-// builderPlace is the first node of a builder that answers.
-func (o Options) builderPlace(ctx context.Context, c chosen) (place, error) {
-	b, err := o.buildx().Read(c.from, c.builder)
-	if err != nil {
-		return place{}, err
-	}
-	var failed error
-	for _, n := range b.Nodes {
-		node, err := builder.DialTLS(ctx, n.Address, n.TLS)
-		if err != nil {
-			failed = cmp.Or(failed, err)
-			continue
-		}
-		node.Name = "builder " + c.builder
-		if count := len(b.Nodes) + len(b.Unusable); count > 1 {
-			node.Name += ", node " + n.Name
-			fmt.Fprintf(o.engineLog(), "builder %s has %d nodes; one is used: %s\n", ui.Line(c.builder), count, ui.Line(n.Name))
-		}
-		return nodePlace(node.Name, node), nil
-	}
-	if inner := (*builder.NodeError)(nil); errors.As(failed, &inner) {
-		failed = inner.Err
-	}
-	help := "see whether it runs: docker buildx inspect --bootstrap " + c.builder
-	return place{}, &BuilderError{From: c.from, Name: c.builder, Err: fmt.Errorf("node %s does not answer: %w", b.Nodes[0].Name, failed), Help: help}
-}

@@ -6,24 +6,49 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/archbuild/archbuild/detect"
 )
 
 func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
-	environment := System{Environ: []string{"BUILDKIT_HOST=tcp://host:1", "BUILDX_BUILDER=env"}}
+	home := t.TempDir()
+	builders, user := filepath.Join(home, "buildx"), filepath.Join(home, "archbuild")
+	for path, content := range map[string]string{
+		filepath.Join(builders, "instances", "b"):   `{"Name":"b","Driver":"remote","Nodes":[{"Name":"b0","Endpoint":"tcp://b:1"}]}`,
+		filepath.Join(builders, "instances", "env"): `{"Name":"env","Driver":"remote","Nodes":[{"Name":"env0","Endpoint":"tcp://env:1"}]}`,
+		filepath.Join(user, "config.yaml"):          "nodes: [\"tcp://file:1\", engine]\n",
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environment := func(more ...string) System {
+		return System{Environ: append([]string{"BUILDX_CONFIG=" + builders}, more...)}
+	}
+	all := environment("XDG_CONFIG_HOME="+home, "BUILDKIT_HOST=tcp://host:1", "BUILDX_BUILDER=env")
 	for _, row := range []struct {
 		name string
 		opts Options
-		want chosen
+		want string
 	}{
-		{"nothing is the private engine", Options{}, chosen{from: "BUILDX_BUILDER"}},
-		{"--node comes first", Options{Node: "unix:///n", System: environment}, chosen{address: "unix:///n"}},
-		{"--builder too", Options{BuildFlags: BuildFlags{Builder: "b"}, System: environment}, chosen{builder: "b", from: "--builder"}},
-		{"then BUILDKIT_HOST", Options{System: environment}, chosen{address: "tcp://host:1"}},
-		{"then BUILDX_BUILDER", Options{System: System{Environ: []string{"BUILDX_BUILDER=env"}}}, chosen{builder: "env", from: "BUILDX_BUILDER"}},
+		{"nothing is the private engine", Options{System: environment()}, "engine"},
+		{"--node comes first", Options{Nodes: []string{"unix:///n", "engine"}, System: all}, "unix:///n engine"},
+		{"--builder too", Options{BuildFlags: BuildFlags{Builder: "b"}, System: all}, "tcp://b:1"},
+		{"then BUILDKIT_HOST", Options{System: all}, "tcp://host:1"},
+		{"then BUILDX_BUILDER", Options{System: environment("XDG_CONFIG_HOME="+home, "BUILDX_BUILDER=env")}, "tcp://env:1"},
+		{"then the user's own file", Options{System: environment("XDG_CONFIG_HOME=" + home)}, "tcp://file:1 engine"},
 	} {
-		if got, err := row.opts.chooseNode(); err != nil || got != row.want {
-			t.Errorf("%s: %+v, %v", row.name, got, err)
+		specs, err := row.opts.specs()
+		var got []string
+		for _, spec := range specs {
+			got = append(got, spec.Address)
 		}
+		if err != nil || strings.Join(got, " ") != row.want {
+			t.Errorf("%s: %v, %v", row.name, got, err)
+		}
+	}
+	if _, err := (Options{Nodes: []string{"engine"}, BuildFlags: BuildFlags{Builder: "b"}}).specs(); err == nil {
+		t.Error("--node and --builder were taken together")
 	}
 }
 
@@ -58,11 +83,7 @@ func TestBuildersThatCannotServeAreRefusedWithAHint(t *testing.T) {
 		{"../plain", "no name", "docker buildx ls"},
 	} {
 		opts := Options{System: System{Environ: []string{"BUILDX_CONFIG=" + config}}, BuildFlags: BuildFlags{Builder: row.name}}
-		node, err := opts.chooseNode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = opts.builderPlace(t.Context(), node)
+		_, err := opts.findPlaces(t.Context(), detect.HostFacts{})
 		refused := new(BuilderError)
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), row.says) || !strings.Contains(refused.Hint(), row.hint) {
 			t.Errorf("%s: %v, hint %q", row.name, err, hintOf(err))

@@ -77,7 +77,7 @@ func TestWrongFlagsOfBuildxAreRefusedWithAHint(t *testing.T) {
 		"a cache with a word for a truth":    {BuildFlags: BuildFlags{CacheTo: []string{"type=registry,ref=a,ignore-error=maybe"}}},
 		"an unknown call":                    {BuildFlags: BuildFlags{Call: "phone"}},
 		"a call in an unknown format":        {BuildFlags: BuildFlags{Call: "check,format=xml"}},
-		"a node and a builder":               {Node: "unix:///x", BuildFlags: BuildFlags{Builder: "b"}},
+		"a node and a builder":               {Nodes: []string{"unix:///x"}, BuildFlags: BuildFlags{Builder: "b"}},
 		"one cache folder for two folders":   {Paths: []string{"a", "b"}, BuildFlags: BuildFlags{CacheTo: []string{"type=local,dest=c"}}},
 		"one cache repository for two paths": {Paths: []string{"a", "b"}, BuildFlags: BuildFlags{CacheTo: []string{"reg.example/c"}}},
 	} {
@@ -86,7 +86,7 @@ func TestWrongFlagsOfBuildxAreRefusedWithAHint(t *testing.T) {
 			_, err = opts.parseCall()
 		}
 		if opts.Builder != "" {
-			_, err = opts.chooseNode()
+			_, err = opts.specs()
 		}
 		usage := new(UsageError)
 		if !errors.As(err, &usage) || usage.Hint() == "" || strings.Contains(err.Error(), "\n") {

@@ -172,7 +172,7 @@ func (r run) ask(ctx context.Context, node *builder.Node, s service, p plan.Plan
 // of the file.
 func (r run) askOne(ctx context.Context, node *builder.Node, s service, from source, target plan.Target, p plan.Plan, c call) (builder.Answer, error) {
 	name, _ := askedName(from)
-	job := plan.Job{Platform: target.Platform, Dockerfile: name, Target: target.Stage, Args: target.Args}
+	job := plan.Job{Platform: target.Platform, BuildPlatform: p.BuildPlatform, Dockerfile: name, Target: target.Stage, Args: target.Args}
 	var filled []rewrite.Replacement
 	for _, planned := range p.Jobs {
 		if planned.Platform != target.Platform {
@@ -183,7 +183,7 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 			return !template.HasPlaceholder(from.template.References[to.Reference].Text)
 		})
 	}
-	text, err := rewrite.Template(from.template, r.fillings(from, p, job), filled)
+	text, err := rewrite.Template(from.template, r.fillings(from, job), filled)
 	if err != nil {
 		return builder.Answer{}, fmt.Errorf("reading %s: %w", from.file, err)
 	}

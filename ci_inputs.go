@@ -152,7 +152,7 @@ func (s service) below(path string) (string, bool) {
 // pinned and every stage where it was decided to run, its arguments, its target.
 func (r run) recipe(s service, p plan.Plan, job plan.Job) (digest.Digest, error) {
 	from := s.of(job.Platform)
-	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
+	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, job), replacements(job, true))
 	if err != nil {
 		return "", fmt.Errorf("rewriting for %s: %w", job.Platform, err)
 	}

@@ -103,7 +103,6 @@ func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
 	var err error
 	l.record = ci.Record{
 		Archbuild: r.Version, Name: s.name, Commit: r.commitOf(ctx, s), Set: s.config.Platforms,
-		Node:  ci.Node{Name: p.Node, Platform: p.BuildPlatform},
 		Index: ci.Index{Annotations: r.annotations.OfIndex(), Attestations: string(r.profile)},
 	}
 	if l.record.Inputs, err = r.inputs(ctx, s); err != nil {
@@ -183,7 +182,8 @@ func (l *leg) file(r ci.Record) string {
 // finds the image. p is the plan as it was run in the end.
 func (l *leg) deliver(ctx context.Context, p plan.Plan, results []manifest.Result, image *Image) error {
 	store := manifest.Store{Dir: l.store.dir}
-	for i, result := range results {
+	for _, result := range results {
+		i := slices.IndexFunc(p.Jobs, func(job plan.Job) bool { return job.Platform == result.Platform })
 		listed, err := manifest.Assemble(ctx, store, []manifest.Result{result}, l.annotations, manifest.InIndex)
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ func (l *leg) deliver(ctx context.Context, p plan.Plan, results []manifest.Resul
 		record := l.recipes[i]
 		entry := listed.Entries()[0]
 		record.Image, record.Attestations = entry.Image, entry.Attestations
-		record.How = string(p.Jobs[i].How)
+		record.How, record.Node = string(p.Jobs[i].How), ci.Node{Name: p.Jobs[i].Node, Platform: p.Jobs[i].BuildPlatform}
 		if record.Verify, err = l.verified(p.Jobs[i], result); err != nil {
 			return err
 		}

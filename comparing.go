@@ -60,15 +60,12 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 		return nil, err
 	}
 	defer at.close()
-	plans, err := r.decide(ctx, services, at)
+	roster, plans, err := r.choose(ctx, services, places{list: []place{at}})
 	if err != nil {
 		return nil, err
 	}
-	node, closeNode, err := at.open(ctx)
-	if err != nil {
-		return nil, opts.explainDisk(err)
-	}
-	defer closeNode()
+	crew := roster.crew()
+	defer crew.close()
 	release, err := r.store.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -77,7 +74,7 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	var list []Compared
 	var failed []error
 	for i, s := range services {
-		c := comparing{run: r, service: s, place: at, node: node}
+		c := comparing{run: r, service: s, crew: crew, index: i}
 		more, err := c.both(ctx, plans[i])
 		list, failed = append(list, more...), append(failed, opts.explainDisk(err))
 	}
@@ -88,8 +85,8 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 type comparing struct {
 	run
 	service
-	place
-	node *builder.Node
+	*crew
+	index int
 }
 
 // both builds those platforms of a plan of which stages move in both ways.
@@ -105,7 +102,7 @@ func (c comparing) both(ctx context.Context, p plan.Plan) ([]Compared, error) {
 	s.targets = slices.DeleteFunc(slices.Clone(s.targets), func(t plan.Target) bool {
 		return !slices.ContainsFunc(moving.Jobs, func(job plan.Job) bool { return job.Platform == t.Platform })
 	})
-	emulated, err := still.plan(ctx, s, c.place)
+	emulated, err := still.plan(ctx, s, c.places.list[0])
 	if err != nil {
 		return nil, fmt.Errorf("without --cross: %w", err)
 	}
@@ -146,12 +143,12 @@ func (c comparing) both(ctx context.Context, p plan.Plan) ([]Compared, error) {
 
 // images builds a plan and gives the image of each job, and how long it took.
 func (c comparing) images(ctx context.Context, p plan.Plan) ([]manifest.Result, []float64, error) {
-	dockerfiles, err := c.rewritten(c.service, p)
-	if err != nil {
+	b := &batch{run: c.run, service: c.service, index: c.index, plan: p}
+	if err := c.build(ctx, []*batch{b}); err != nil {
 		return nil, nil, err
 	}
-	built, err := c.build(ctx, c.node, c.service, p, dockerfiles)
-	if err != nil {
+	built := b.built
+	if err := builder.Errors(built); err != nil {
 		return nil, nil, err
 	}
 	var results []manifest.Result

@@ -20,8 +20,13 @@ import (
 	"github.com/distribution/reference"
 )
 
-// plan takes one service through resolve and plan.
+// plan takes one service through resolve and plan, with all platforms at one place.
 func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
+	return r.planOn(ctx, s, at.everywhere())
+}
+
+// planOn is plan with each platform at a place of its own.
+func (r run) planOn(ctx context.Context, s service, on where) (plan.Plan, error) {
 	from, err := r.sources(s)
 	if err != nil {
 		return plan.Plan{}, err
@@ -29,8 +34,10 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	var parts []plan.Plan
 	var warnings []resolve.Warning
 	var failed []error
-	for _, request := range r.requests(s, at) {
-		p, more, err := r.part(ctx, s, at, request, from)
+	current := true
+	for _, a := range r.requests(s, on) {
+		p, more, err := r.part(ctx, s, a.place, a.Request, from)
+		current = current && a.place.current
 		parts, warnings = append(parts, p), append(warnings, more...)
 		failed = append(failed, err)
 	}
@@ -41,7 +48,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 	if err := errors.Join(r.required(s, p)...); err != nil {
 		return plan.Plan{}, err
 	}
-	p.Notes = append(append(p.Notes, r.worthTelling(warnings, len(parts))...), chooseFrontends(p, at.current)...)
+	p.Notes = append(append(p.Notes, r.worthTelling(warnings, len(parts))...), chooseFrontends(p, current)...)
 	if err := r.foreignFrontends(ctx, s, p, from); err != nil {
 		return plan.Plan{}, err
 	}

@@ -46,8 +46,8 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 		if err != nil {
 			return nil, err
 		}
-		for _, request := range r.requests(s, at) {
-			request, err := r.crossed(ctx, s, at, request, from)
+		for _, a := range r.requests(s, at.everywhere()) {
+			request, err := r.crossed(ctx, s, at, a.Request, from)
 			if err != nil {
 				return nil, err
 			}
@@ -77,7 +77,7 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 // noSuchImage says why there is nothing to explain.
 func (r run) noSuchImage(services []service, at place, ref string) error {
 	for _, s := range services {
-		for _, request := range r.requests(s, at) {
+		for _, request := range r.requests(s, at.everywhere()) {
 			for _, target := range request.Targets {
 				uses, err := request.Template.Uses(template.Env{Target: target.Platform, Build: request.Build, Args: target.Args, TargetStage: target.Stage})
 				i := slices.IndexFunc(uses, func(u template.Use) bool { return !u.Needed && (u.Image == ref || u.Written == ref) })

@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	"builder/nodes": {"builder", "internal/config", "internal/nearest"},
 	// Which node does which job, and when: a value that knows nothing of builds.
 	"builder/schedule": {},
+	// What the scheduler says meets time and failures here; it knows no BuildKit.
+	"builder/dispatch": {"builder/schedule"},
 	// What legs of a matrix and the assembling job tell each other: plain data.
 	"ci":       {"internal/github"},
 	"verify":   {"internal/ocistore", "internal/imagetree"},
@@ -58,7 +60,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},

@@ -247,7 +247,8 @@ func (e *NotInLockError) ExitStatus() int { return 2 }
 // answers resolves the bases of every platform of a service.
 func (r run) answers(ctx context.Context, s service, at place, from resolve.Registry, failed []resolve.CrossFailure) (map[resolve.Question]resolve.Answer, error) {
 	all := map[resolve.Question]resolve.Answer{}
-	for _, request := range r.requests(s, at) {
+	for _, one := range r.requests(s, at.everywhere()) {
+		request := one.Request
 		answers, _, err := r.resolve(ctx, s, r.crossing(s, at, from, failed).of(ctx, request), from)
 		if err != nil {
 			return nil, err

@@ -18,18 +18,34 @@ const (
 	metadataWarnings   = "buildx.build.warnings"
 )
 
+// metadataPlatforms is a key of archbuild's own: what became of each platform.
+const metadataPlatforms = "archbuild.platforms"
+
+// writeFailure writes the file of --metadata-file where there is no image: what became
+// of each platform.
+func (m *making) writeFailure() error {
+	if m.MetadataFile == "" {
+		return nil
+	}
+	body, err := json.MarshalIndent(map[string]any{metadataPlatforms: m.image.Platforms}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing metadata: %w", err)
+	}
+	return m.writeFile(m.MetadataFile, m.service.name, append(body, '\n'))
+}
+
 // metadata is the content of --metadata-file: buildx's keys, sorted.
-func (r run) metadata(s service, index manifest.Index, results []manifest.Result, built []builder.Result) ([]byte, error) {
+func (r run) metadata(s service, index manifest.Index, results []manifest.Result, built []builder.Result, image *Image) ([]byte, error) {
 	body, err := index.Metadata(r.tagsOf(s))
 	if err != nil || r.MetadataFile == "" {
 		return body, err
 	}
-	all := map[string]any{}
-	var image map[string]json.RawMessage
-	if err := json.Unmarshal(body, &image); err != nil {
+	all := map[string]any{metadataPlatforms: image.Platforms}
+	var whole map[string]json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
 		return nil, fmt.Errorf("writing metadata: %w", err)
 	}
-	for key, value := range image {
+	for key, value := range whole {
 		all[key] = value
 	}
 	if err := r.addProvenance(all, results); err != nil {

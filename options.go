@@ -69,13 +69,34 @@ type Options struct {
 	StdoutUse string
 	// BuildPlatform is the platform of the node; empty asks the node.
 	BuildPlatform string
-	// Node is the address of a BuildKit server; empty means BUILDKIT_HOST, else the private engine.
-	Node string
+	// Nodes are ADDRESS[,KEY=VALUE…] as package nodes reads them; none means BUILDKIT_HOST,
+	// else the user's own file, else the private engine.
+	Nodes []string
+	Farm
 	BuildFlags
 	Leg
 	Engine
 	Registries
 	Release
+}
+
+// Farm is what a user can say of how jobs go to nodes, and of what a failure stops.
+type Farm struct {
+	// Jobs is how many platforms a node builds at once; 0 asks the node's processors.
+	Jobs int
+	// Emulation is allow, fallback or never; empty is allow.
+	Emulation string
+	// FailFast ends everything with the first failure, KeepGoing builds all the rest.
+	FailFast, KeepGoing bool
+	// Optional are platforms that may fail, each text with several, comma-separated.
+	Optional []string
+	// Retries is how often a job is begun again when a node was to blame; 0 means 2,
+	// below 0 never.
+	Retries int
+	// NodeTimeout is how long a node may be silent while it builds; 0 means a minute.
+	NodeTimeout time.Duration
+	// ExplainNodes adds to the plan why each node was chosen where there is no choice too.
+	ExplainNodes bool
 }
 
 // Leg is what a user can say of a build that is one job of a matrix.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/dispatch"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -27,10 +29,12 @@ type Image struct {
 	Digest    string  `json:"digest,omitempty"`
 	Platforms []Built `json:"platforms"`
 	// Cache says how many of all steps a cache answered.
-	Cache   *Hits              `json:"cache,omitempty"`
-	Outputs []manifest.Written `json:"outputs,omitempty"`
-	Loaded  []Loaded           `json:"loaded,omitempty"`
-	Pushed  *manifest.Pushed   `json:"pushed,omitempty"`
+	Cache *Hits `json:"cache,omitempty"`
+	// Without are platforms that were optional and failed: the index does not hold them.
+	Without []platform.Platform `json:"without,omitempty"`
+	Outputs []manifest.Written  `json:"outputs,omitempty"`
+	Loaded  []Loaded            `json:"loaded,omitempty"`
+	Pushed  *manifest.Pushed    `json:"pushed,omitempty"`
 	// Records of its platforms, where it is a part of a matrix and so has no index.
 	Records []Recorded `json:"records,omitempty"`
 
@@ -46,8 +50,15 @@ type Built struct {
 	How        plan.How `json:"how"`
 	// Cross is nil where no stage was moved to the build platform.
 	Cross *BuiltCross `json:"cross,omitempty"`
-	// State is built, resumed, failed, interrupted, or refused by verification.
-	State    string           `json:"state"`
+	// State is built, resumed, failed, interrupted, not started, or refused by verification.
+	State string `json:"state"`
+	// Node that built it, or tried last; empty if none began.
+	Node string `json:"node,omitempty"`
+	// Tries is how often it was begun: more than once where a node was lost.
+	Tries int `json:"tries,omitempty"`
+	// Error is why it was not built, in a line, and Log what the failing step said last.
+	Error    string           `json:"error,omitempty"`
+	Log      []string         `json:"log,omitempty"`
 	Seconds  float64          `json:"seconds"`
 	Steps    int              `json:"steps"`
 	Cached   int              `json:"cached"`
@@ -65,6 +76,7 @@ const (
 	stateFailed      = "failed"
 	stateInterrupted = "interrupted"
 	stateRefused     = "refused"
+	stateNotStarted  = "not started"
 )
 
 func newImage(s service, p plan.Plan) Image {
@@ -79,15 +91,12 @@ func newImage(s service, p plan.Plan) Image {
 	return image
 }
 
-// note takes over what the builder reports.
-func (i *Image) note(results []builder.Result) {
-	for n, result := range results {
-		i.Platforms[n].note(result)
+// done takes over what became of one platform's job; times add up.
+func (b *Built) done(job plan.Job, result builder.Result, outcome dispatch.Outcome) {
+	b.How, b.Tries = job.How, b.Tries+outcome.Tries
+	if outcome.Node >= 0 {
+		b.Node = job.Node
 	}
-}
-
-// note takes over what the builder reports of one platform; times add up.
-func (b *Built) note(result builder.Result) {
 	b.Steps, b.Cached, b.ran = result.Steps, result.Cached, result.Ran
 	b.Seconds += result.Elapsed.Round(time.Millisecond).Seconds()
 	switch {
@@ -95,10 +104,27 @@ func (b *Built) note(result builder.Result) {
 		b.State, b.Digest = stateResumed, result.Descriptor.Digest.String()
 	case result.Err == nil:
 		b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
-	case errors.Is(result.Err, context.Canceled):
+	case errors.Is(result.Err, dispatch.ErrNotStarted):
+		b.State = stateNotStarted
+	case errors.Is(result.Err, context.Canceled), errors.Is(result.Err, dispatch.ErrStopped):
 		b.State = stateInterrupted
 	default:
 		b.State, b.Digest, b.Size = stateFailed, "", 0
+	}
+	b.failed(result.Err)
+}
+
+// failed notes an error, nil for none.
+func (b *Built) failed(err error) {
+	b.Error, b.Log = "", nil
+	if err == nil {
+		return
+	}
+	b.Error = ui.Line(firstLine(err))
+	if failed := new(builder.Error); errors.As(err, &failed) {
+		for _, line := range failed.Log {
+			b.Log = append(b.Log, ui.Line(line))
+		}
 	}
 }
 

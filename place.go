@@ -14,6 +14,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -22,9 +23,16 @@ import (
 // place is where the work will be done, known before anything is started:
 // plans depend on it.
 type place struct {
-	// name is "engine" or the node's address.
+	// name is "engine" or the node's.
 	name     string
 	platform platform.Platform
+	// address is the node's; kind is the same for nodes that build in the same way.
+	address, kind string
+	// owner says that the node's owner has declared what it runs natively.
+	owner bool
+	// weight is how fast it is beside others, slots how many jobs it does at once.
+	weight float64
+	slots  int
 	// unable is why nothing could be built there now, where that is to be told only.
 	unable error
 	// current says that its BuildKit is the one this program was made with.
@@ -37,13 +45,15 @@ type place struct {
 	close func()
 }
 
-// told adds to plans why they cannot be carried out there now.
-func (p place) told(plans []plan.Plan) []plan.Plan {
-	if p.unable == nil {
-		return plans
-	}
-	for i := range plans {
-		plans[i].Notes = append(plans[i].Notes, fmt.Sprintf("nothing can be built here yet: %v; %s", p.unable, hintOf(p.unable)))
+// told adds to plans why they cannot be carried out now.
+func (p places) told(plans []plan.Plan) []plan.Plan {
+	for _, at := range p.list {
+		if at.unable == nil {
+			continue
+		}
+		for i := range plans {
+			plans[i].Notes = append(plans[i].Notes, fmt.Sprintf("nothing can be built here yet: %v; %s", at.unable, hintOf(at.unable)))
+		}
 	}
 	return plans
 }
@@ -63,49 +73,13 @@ const engineName = "engine"
 // noPlace is the name of a place where nothing will run.
 const noPlace = "none"
 
-// locate finds the place: --node or --builder, else BUILDKIT_HOST, else
-// BUILDX_BUILDER, else the private engine.
-func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, error) {
-	node, err := o.chooseNode()
-	if err != nil {
-		return place{}, err
-	}
-	var own platform.Platform
-	if o.BuildPlatform != "" {
-		if own, err = platform.Parse(o.BuildPlatform); err != nil {
-			return place{}, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
-		}
-	}
-	var at place
-	switch {
-	case node.address != "":
-		at, err = remotePlace(ctx, node.address)
-	case node.builder != "":
-		at, err = o.builderPlace(ctx, node)
-	default:
-		at, err = o.enginePlace(ctx, host)
-	}
-	if err == nil && o.BuildPlatform != "" {
-		at.platform = own
-	}
-	return at, err
-}
-
-// remotePlace asks a BuildKit server what it is.
-func remotePlace(ctx context.Context, address string) (place, error) {
-	node, err := builder.Dial(ctx, address)
-	if err != nil {
-		return place{}, err
-	}
-	return nodePlace(address, node), nil
-}
-
 // nodePlace is a server that is connected. Its own platform comes first in its
 // list; whatever else it lists runs there under an emulator.
 func nodePlace(name string, node *builder.Node) place {
 	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
 	return place{
 		name: name, platform: node.Platforms[0], current: node.Version == engine.BuildKit, close: closeOnce,
+		address: name, weight: 1, kind: fmt.Sprint(node.Platforms, node.Version == engine.BuildKit),
 		runs: func(p platform.Platform) plan.Ability {
 			own := node.Platforms[0]
 			switch {
@@ -136,8 +110,8 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	}
 	runs := localRuns(ctx, host)
 	return place{
-		unable: unable,
-		name:   engineName, platform: host.Platform, current: true, close: func() {},
+		unable: unable, address: nodes.EngineAddress, weight: 1, kind: engineName,
+		name: engineName, platform: host.Platform, current: true, close: func() {},
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
@@ -226,14 +200,11 @@ func (o Options) engineConfig() (string, error) {
 		}
 		return filepath.Abs(o.Engine.Config)
 	}
-	home := o.Getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(home) { // the XDG specification says to ignore a relative one
-		home = filepath.Join(o.Getenv("HOME"), ".config")
-	}
-	path := filepath.Join(home, "archbuild", "buildkitd.toml")
-	if !filepath.IsAbs(path) { // without a HOME: a file in the working directory is somebody else's
+	user := nodes.UserFile(o.Getenv)
+	if user == "" {
 		return "", nil
 	}
+	path := filepath.Join(filepath.Dir(user), "buildkitd.toml")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
@@ -249,13 +220,9 @@ func (o Options) rewritePlace(host platform.Platform) (place, error) {
 		name: noPlace, platform: host, current: true, close: func() {},
 		runs: func(platform.Platform) plan.Ability { return plan.Ability{How: plan.Native} },
 	}
-	if o.BuildPlatform == "" {
-		return at, nil
+	own, err := o.buildPlatform()
+	if err == nil && o.BuildPlatform != "" {
+		at.platform = own
 	}
-	p, err := platform.Parse(o.BuildPlatform)
-	if err != nil {
-		return at, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
-	}
-	at.platform = p
-	return at, nil
+	return at, err
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/archbuild/archbuild/template"
 )
 
-// forPlace looks at flags that only make sense with what was found: stages, the
-// node, the scanner's image.
-func (r run) forPlace(ctx context.Context, services []service, at place) (run, error) {
+// forPlaces looks at flags that only make sense with what was found: stages, the
+// nodes, the scanner's image.
+func (r run) forPlaces(ctx context.Context, services []service, nodes places) (run, error) {
 	var failed []error
-	failed = append(failed, r.checkNoCacheStages(services))
+	failed = append(failed, r.checkNoCacheStages(services), r.checkOptional(services))
 	for _, s := range services {
 		failed = append(failed, r.checkCachesOf(s))
 	}
@@ -27,12 +27,12 @@ func (r run) forPlace(ctx context.Context, services []service, at place) (run, e
 		r.cacheWarning(doubt)
 	}
 	for _, c := range slices.Concat(r.cacheFrom, r.cacheTo) {
-		if c.Type == builder.CacheGHA && at.name == engineName {
+		if c.Type == builder.CacheGHA && nodes.engine() {
 			failed = append(failed, &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"})
 			break
 		}
 	}
-	if at.name == engineName {
+	if nodes.engine() {
 		failed = append(failed, r.checkAllowed())
 	}
 	if err := joinedOnce(failed); err != nil {

@@ -1,9 +1,7 @@
 package archbuild
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -122,33 +120,6 @@ func (r run) sound(ctx context.Context, s service, job plan.Job, built builder.R
 	}
 	return err
 }
-
-// resumed builds those jobs of a plan that have no recorded result; build gets them, and
-// their places in the plan.
-func (r run) resumed(ctx context.Context, s service, p plan.Plan, build func(jobs []plan.Job) ([]builder.Result, error)) ([]builder.Result, error) {
-	results := make([]builder.Result, len(p.Jobs))
-	var jobs []plan.Job
-	var places []int
-	for i, job := range p.Jobs {
-		var found bool
-		if results[i], found = r.recorded(ctx, s, p, job); !found {
-			jobs, places = append(jobs, job), append(places, i)
-		}
-	}
-	if len(jobs) == 0 {
-		return results, nil
-	}
-	built, err := build(jobs)
-	for k, result := range built {
-		results[places[k]] = result
-	}
-	if len(built) == 0 {
-		return nil, cmp.Or(err, errNothingBuilt)
-	}
-	return results, err
-}
-
-var errNothingBuilt = errors.New("the node has built nothing")
 
 // inputDigest is a digest of inputs, with a stamp of the files that are among them.
 type inputDigest struct{ digest, stamp digest.Digest }

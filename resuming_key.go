@@ -30,7 +30,7 @@ func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job
 	r.NoCache, r.Pull = false, false
 	r.frontend = maps.Clone(r.frontend)
 	delete(r.frontend, "no-cache")
-	dockerfile, err := r.dockerfileOf(s, p, job)
+	dockerfile, err := r.dockerfileOf(s, job)
 	if err != nil {
 		return "", err
 	}
@@ -62,7 +62,7 @@ func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job
 		Runs                []string
 		Dockerfile, Ignore  []byte
 		Asked               digest.Digest
-	}{recipeRules, r.Version, engine.BuildKit, p.BuildPlatform.String(), runs, dockerfile, s.of(job.Platform).ignore, asked})
+	}{recipeRules, r.Version, engine.BuildKit, job.BuildPlatform.String(), runs, dockerfile, s.of(job.Platform).ignore, asked})
 }
 
 // proxyNames are build arguments that a Dockerfile may use as it uses others.

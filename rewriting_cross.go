@@ -27,7 +27,8 @@ func (w rewriter) requestsByPlatform(ctx context.Context) (map[platform.Platform
 	deciding := w.run.crossing(w.service, w.place, from, failed)
 	deciding.idiom = true
 	all := map[platform.Platform]plan.Request{}
-	for _, request := range w.requests(w.service, w.place) {
+	for _, a := range w.requests(w.service, w.place.everywhere()) {
+		request := a.Request
 		if w.Cross != crossOff {
 			request = deciding.of(ctx, request)
 		}

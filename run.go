@@ -50,7 +50,9 @@ type run struct {
 	cacheFrom, cacheTo []builder.Cache
 	cacheTags          *cacheTags
 	// besides are files that archbuild itself writes: they are no part of a context.
-	besides  []string
+	besides []string
+	// optional are platforms that may fail.
+	optional []platform.Platform
 	profile  manifest.Profile
 	rules    []resolve.Rule
 	mode     resolve.Mode
@@ -114,6 +116,9 @@ func (o Options) check() (run, error) {
 	r.mode, err = resolve.ParseMode(o.BasesMode)
 	note(meant("--bases", o.BasesMode, err))
 	note(o.checkWords())
+	r.optional, err = o.parseOptional()
+	note(err)
+	note(o.checkFarm())
 	note(r.checkNames())
 	note(r.checkRecord())
 	note(r.checkFiles())
@@ -177,7 +182,7 @@ func (o Options) checkWords() error {
 		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
 	}
 	for _, flag := range []struct{ name, value string }{
-		{"--verify", o.Verify}, {"--cross", o.Cross}, {o.progressFrom(), o.progressMode()},
+		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--emulation", o.Emulation}, {o.progressFrom(), o.progressMode()},
 	} {
 		if flag.value != "" && !slices.Contains(words(flag.name), flag.value) {
 			return noWord(flag.name, flag.value)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -15,57 +14,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// service takes one plan through rewrite, builder, verify and manifest. What fails
-// because a stage was moved to the build platform is built a second time without.
-func (r run) service(ctx context.Context, node *builder.Node, at place, s service, p plan.Plan) (Image, error) {
-	image := newImage(s, p)
-	image.Tags = r.tagsOf(s)
-	dockerfiles, err := r.rewritten(s, p)
-	if err != nil {
-		return image, err
-	}
-	leg, err := r.leg(ctx, s, p)
-	if err != nil {
-		return image, err
-	}
-	release, err := r.store.hold(ctx)
-	if err != nil {
-		return image, err
-	}
-	defer release()
-	built, err := r.build(ctx, node, s, p, dockerfiles)
-	image.note(built)
-	if err != nil && (len(built) == 0 || ctx.Err() != nil) {
-		return image, err
-	}
-	a := &attempt{run: r, service: s, place: at, node: node, plan: p, built: built, image: &image, again: map[int]string{}, was: p.Jobs}
-	a.plan.Jobs = slices.Clone(p.Jobs)
-	results, err := a.settle(ctx)
-	r.tellWarnings(s, a.built)
-	if ctx.Err() == nil { // what was built is worth keeping, whatever becomes of the image
-		err = errors.Join(err, r.finishCaches(ctx, s, a.built))
-	}
-	if err != nil {
-		return image, err
-	}
-	if r.Record != "" {
-		return image, leg.deliver(ctx, a.plan, results, &image)
-	}
-	index, err := manifest.Assemble(ctx, manifest.Store{Dir: r.store.dir}, results, r.annotations, r.profile)
-	if err != nil {
-		return image, err
-	}
-	image.Digest = index.Descriptor.Digest.String()
-	return image, r.deliver(ctx, s, index, results, a.built, &image)
-}
-
 // rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
-// The bases in them are pinned: what was proven is what the node gets.
 func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, job := range r.sharedKeys(p).Jobs {
 		from := s.of(job.Platform)
-		text, err := r.rewrittenOf(s, p, job)
+		text, err := r.rewrittenOf(s, job)
 		if err != nil {
 			return nil, err
 		}
@@ -78,15 +32,13 @@ func (r run) rewritten(s service, p plan.Plan) (map[string][]byte, error) {
 }
 
 // dockerfileOf is the Dockerfile.ARCH of one job, as it goes to the node.
-func (r run) dockerfileOf(s service, p plan.Plan, job plan.Job) ([]byte, error) {
-	p.Jobs = []plan.Job{job}
-	shared := r.sharedKeys(p)
-	return r.rewrittenOf(s, shared, shared.Jobs[0])
+func (r run) dockerfileOf(s service, job plan.Job) ([]byte, error) {
+	return r.rewrittenOf(s, r.sharedKeys(plan.Plan{Jobs: []plan.Job{job}}).Jobs[0])
 }
 
-func (r run) rewrittenOf(s service, p plan.Plan, job plan.Job) ([]byte, error) {
+func (r run) rewrittenOf(s service, job plan.Job) ([]byte, error) {
 	from := s.of(job.Platform)
-	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, p, job), replacements(job, true))
+	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, job), replacements(job, true))
 	if err == nil {
 		out, err = rewrite.CacheIDs(from.template, out, jobCacheIDs(job))
 	}
@@ -98,11 +50,11 @@ func (r run) rewrittenOf(s service, p plan.Plan, job plan.Job) ([]byte, error) {
 
 // fillings are the values of placeholders. A file that another frontend reads is
 // left alone.
-func (r run) fillings(from source, p plan.Plan, job plan.Job) []template.Filling {
+func (r run) fillings(from source, job plan.Job) []template.Filling {
 	if job.Frontend != "" && !r.ForceRewrite {
 		return nil
 	}
-	return from.template.Fillings(template.Env{Target: job.Platform, Build: p.BuildPlatform, Args: job.Args})
+	return from.template.Fillings(template.Env{Target: job.Platform, Build: job.BuildPlatform, Args: job.Args})
 }
 
 // replacements are the edits of a job; pinned ones name digests as well, but for
@@ -119,46 +71,6 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 		}
 	}
 	return list
-}
-
-// build gives the result of every job: one that is recorded, else it is built.
-func (r run) build(ctx context.Context, node *builder.Node, s service, p plan.Plan, dockerfiles map[string][]byte) ([]builder.Result, error) {
-	return r.resumed(ctx, s, p, func(jobs []plan.Job) ([]builder.Result, error) {
-		return r.solve(ctx, node, s, p, jobs, dockerfiles)
-	})
-}
-
-// solve runs some jobs of the plan in one session.
-func (r run) solve(ctx context.Context, node *builder.Node, s service, p plan.Plan, jobs []plan.Job, dockerfiles map[string][]byte) ([]builder.Result, error) {
-	p = r.sharedKeys(p)
-	caches, done, err := r.openCaches(ctx, s, p)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	sources, err := r.offered(s, p, dockerfiles)
-	if err != nil {
-		return nil, err
-	}
-	sources.Caches = caches
-	session, err := builder.Start(ctx, node, sources)
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	defer r.grouped("building " + s.name)()
-	display, err := builder.NewDisplay(r.progressOut(), r.progressMode())
-	if err != nil {
-		return nil, err
-	}
-	options := r.builderOptions(s, p)
-	options.Caches = caches
-	options.Ended = func(job plan.Job, result builder.Result) { r.record(ctx, s, p, job, result, node.Name) }
-	results := session.Build(ctx, r.sharedKeys(plan.Plan{Jobs: jobs}).Jobs, options, display)
-	if ctx.Err() != nil {
-		return results, context.Cause(ctx)
-	}
-	return results, builder.Errors(results)
 }
 
 // deliver writes every output, pushes, and then writes the files that name the result.
@@ -196,7 +108,7 @@ func (r run) deliver(ctx context.Context, s service, index manifest.Index, resul
 			return err
 		}
 	}
-	metadata, err := r.metadata(s, index, results, built)
+	metadata, err := r.metadata(s, index, results, built, image)
 	image.metadata = metadata
 	return errors.Join(err,
 		r.writeFile(r.IIDFile, s.name, []byte(image.ID())),

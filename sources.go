@@ -90,20 +90,32 @@ func (o Options) withoutTemplate(at files, folder string, platforms []platform.P
 	return own, nil
 }
 
+// placed is a request, and where it will be carried out.
+type placed struct {
+	plan.Request
+	place place
+}
+
+// where tells of each platform where it is built.
+type where func(platform.Platform) place
+
+// everywhere is one place for all platforms.
+func (p place) everywhere() where { return func(platform.Platform) place { return p } }
+
 // requests are what is to be planned: the template for its platforms, then each
-// file of a single one.
-func (r run) requests(s service, at place) []plan.Request {
-	var list []plan.Request
+// file of a single one; on every node by itself.
+func (r run) requests(s service, on where) []placed {
+	var list []placed
 	for _, target := range s.targets {
-		from := s.of(target.Platform)
-		i := slices.IndexFunc(list, func(q plan.Request) bool { return q.Template == from.template })
+		from, at := s.of(target.Platform), on(target.Platform)
+		i := slices.IndexFunc(list, func(q placed) bool { return q.Template == from.template && q.place.name == at.name })
 		if i < 0 {
 			i = len(list)
-			list = append(list, plan.Request{
+			list = append(list, placed{place: at, Request: plan.Request{
 				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
 				Build: at.platform, Node: at.name, Contexts: r.contextKeys(), ContextImages: r.contextImages(),
 				Runs: at.runs, Overruled: r.overruled(s), AllowForeign: r.AllowForeign,
-			})
+			}})
 		}
 		list[i].Targets = append(list[i].Targets, target)
 	}
@@ -125,10 +137,18 @@ func joinPlans(s service, parts []plan.Plan) plan.Plan {
 		}
 	}
 	all.Jobs = jobs
+	templates := []string{all.Template}
 	for _, part := range parts[1:] {
-		all.Template += ", " + part.Template
-		all.Notes = append(all.Notes, part.Notes...)
+		if !slices.Contains(templates, part.Template) {
+			templates = append(templates, part.Template)
+		}
+		for _, note := range part.Notes {
+			if !slices.Contains(all.Notes, note) {
+				all.Notes = append(all.Notes, note)
+			}
+		}
 	}
+	all.Template = strings.Join(templates, ", ")
 	return all
 }
 
@@ -169,11 +189,11 @@ func (r run) stale(s service, p plan.Plan) []string {
 		if err != nil || there == nil {
 			continue
 		}
-		out, err := rewrite.Template(s.template, r.fillings(s.source, p, job), replacements(job, false))
+		out, err := rewrite.Template(s.template, r.fillings(s.source, job), replacements(job, false))
 		if job.Moves() && standsOnBuild(s.template, there) { // --cross, in words for people
 			continue
 		}
-		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) && !hasCacheIDs(s.template, out, p.BuildPlatform, job, there) {
+		if err == nil && !bytes.Equal(out.Bytes, there) && !isRewrite(job, out.Bytes, there) && !hasCacheIDs(s.template, out, job.BuildPlatform, job, there) {
 			names = append(names, filepath.Base(path))
 		}
 	}

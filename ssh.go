@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/builder/nodes"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -52,7 +53,8 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 		}
 		list[i].Paths = []string{socket}
 	}
-	if at, err := o.chooseNode(); len(list) > 0 && err == nil && at.address == "" && at.builder == "" {
+	isEngine := func(s nodes.Spec) bool { return s.Address == nodes.EngineAddress }
+	if specs, err := o.specs(); len(list) > 0 && err == nil && slices.ContainsFunc(specs, isEngine) {
 		if err := engine.CheckAgents(o.stateDir()); err != nil {
 			return nil, err
 		}

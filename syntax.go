@@ -89,7 +89,7 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		if job.Frontend == "" {
 			continue
 		}
-		question := resolve.Question{Image: job.Frontend, Platform: p.BuildPlatform}
+		question := resolve.Question{Image: job.Frontend, Platform: job.BuildPlatform}
 		_, _, err := resolve.All(ctx, from, resolve.Rules{Mode: resolve.Keep, Offline: r.Offline}, []resolve.Question{question})
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: # syntax=%s: %w", s.of(job.Platform).template.File, job.Frontend, err))

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "%s: %s for %s (from %s), on %s (%s)\n", ui.Line(p.Name), ui.Line(p.Template), platformList(p), p.PlatformsFrom, p.Node, p.BuildPlatform)
+		fmt.Fprintf(w, "%s: %s for %s (from %s), on %s\n", ui.Line(p.Name), ui.Line(p.Template), platformList(p), p.PlatformsFrom, ui.Line(whereText(p)))
 		if p.Context != nil {
 			fmt.Fprintf(w, "context: %s\n", ui.Line(p.Context.String()))
 		}
@@ -29,6 +30,11 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 		}
 		if err := ui.Table(w, []string{"PLATFORM", "LINE", "WHERE", "IMAGE", "WHY", "RUNS"}, rows); err != nil {
 			return err
+		}
+		for _, job := range p.Jobs {
+			if job.Choice != nil {
+				fmt.Fprintf(w, "%s goes to node %s: %s\n", job.Platform, ui.Line(job.Node), ui.Line(choiceText(*job.Choice)))
+			}
 		}
 		for _, note := range p.Notes {
 			fmt.Fprintf(w, "note: %s\n", ui.Line(note))
@@ -42,6 +48,36 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 		}
 	}
 	return nil
+}
+
+// whereText lists the nodes of a plan, each with its platform.
+func whereText(p plan.Plan) string {
+	var list []string
+	for _, job := range p.Jobs {
+		text := fmt.Sprintf("%s (%s)", job.Node, job.BuildPlatform)
+		if !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	if len(list) == 0 {
+		return fmt.Sprintf("%s (%s)", p.Node, p.BuildPlatform)
+	}
+	return strings.Join(list, ", ")
+}
+
+// choiceText says why a node was chosen, how long it may take, and what else could do it.
+func choiceText(c plan.Choice) string {
+	text := c.Why
+	if c.Start > 0 {
+		text += fmt.Sprintf(", from %s on", ui.Duration(time.Duration(c.Start*float64(time.Second))))
+	}
+	if c.Seconds > 0 {
+		text += fmt.Sprintf(", about %s", ui.Duration(time.Duration(c.Seconds*float64(time.Second))))
+	}
+	if len(c.Others) > 0 {
+		text += "; or " + strings.Join(c.Others, ", ") + ", whichever is free"
+	}
+	return text
 }
 
 func platformList(p plan.Plan) string {
@@ -140,6 +176,11 @@ func (o Outcome) WriteText(w io.Writer) error {
 
 func (i Image) writeText(w io.Writer) error {
 	var rows [][]string
+	headers := []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}
+	nodes := i.nodes()
+	if nodes {
+		headers = slices.Insert(headers, 2, "NODE")
+	}
 	for _, b := range i.Platforms {
 		base := b.Base
 		if base == "" {
@@ -160,10 +201,18 @@ func (i Image) writeText(w io.Writer) error {
 			size = ui.Size(b.Size)
 		}
 		took := time.Duration(b.Seconds * float64(time.Second))
-		rows = append(rows, []string{b.Platform.String(), base, howText(b.How), b.State, ui.Duration(took), steps, size, ui.Digest(b.Digest)})
+		state := b.State
+		if b.Tries > 1 {
+			state += fmt.Sprintf(" (try %d)", b.Tries)
+		}
+		row := []string{b.Platform.String(), base, howText(b.How), state, ui.Duration(took), steps, size, ui.Digest(b.Digest)}
+		if nodes {
+			row = slices.Insert(row, 2, cmp.Or(ui.Line(b.Node), "-"))
+		}
+		rows = append(rows, row)
 	}
 	fmt.Fprintf(w, "\n%s\n", ui.Line(i.Name))
-	if err := ui.Table(w, []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}, rows); err != nil {
+	if err := ui.Table(w, headers, rows); err != nil {
 		return err
 	}
 	if i.Cache != nil {
@@ -176,7 +225,11 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintln(w, "no index was made")
 		return nil
 	}
-	fmt.Fprintf(w, "index %s\n", i.Digest)
+	without := ""
+	if len(i.Without) > 0 {
+		without = fmt.Sprintf(" WITHOUT %v", i.Without)
+	}
+	fmt.Fprintf(w, "index %s%s\n", i.Digest, without)
 	for _, out := range i.Outputs {
 		if out.Dest == "" {
 			continue
@@ -203,6 +256,14 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
 	}
 	return nil
+}
+
+// nodes says whether it is worth telling which node built what: there are several, or a
+// job was begun more than once.
+func (i Image) nodes() bool {
+	return slices.ContainsFunc(i.Platforms, func(b Built) bool {
+		return b.Tries > 1 || b.Node != "" && b.Node != i.Platforms[0].Node
+	})
 }
 
 // uses are commands that do something with an output.

@@ -15,6 +15,8 @@ func words(flag string) []string {
 		return []string{"fail", "warn", "off"}
 	case "--cross":
 		return []string{crossAuto, crossOff, crossRequire}
+	case "--emulation":
+		return []string{emulationAllow, emulationFallback, emulationNever}
 	case "--progress", progressVariable:
 		return []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}
 	case "--bases":

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/archbuild/archbuild/plan"
@@ -17,10 +16,8 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
-	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"google.golang.org/grpc/codes"
 )
 
 // Options hold for all jobs of a run.
@@ -48,8 +45,6 @@ type Options struct {
 	Allow []string
 	// Caches outside the node; the same value as in Sources.
 	Caches *Caches
-	// Ended is told of each job that is done, while others may still run; may be nil.
-	Ended func(plan.Job, Result)
 	// Secrets, folders and Dockerfiles are offered by the Session.
 }
 
@@ -74,29 +69,13 @@ type Result struct {
 	Err error
 }
 
-// Build solves every job, all at once, and reports each by itself: one
-// platform's failure leaves the others running. The results stand in the order
-// of the jobs. Progress goes to the display, which Build closes. When the context
-// ends, a node that does not answer is waited for some seconds more, unless the
+// Solve builds one job. Progress goes to the display under the job's name there,
+// which no other job has at the same time. Several may be solved at once. When the
+// context ends, a node that does not answer is waited for some seconds more, unless the
 // node's client is closed.
-func (s *Session) Build(ctx context.Context, jobs []plan.Job, opts Options, display *Display) []Result {
-	results := make([]Result, len(jobs))
-	var wg sync.WaitGroup
-	for i, job := range jobs {
-		wg.Go(func() {
-			results[i] = s.solve(ctx, job, opts, display.platform(job.Platform))
-			if opts.Ended != nil {
-				opts.Ended(job, results[i])
-			}
-		})
-	}
-	wg.Wait()
-	display.close()
-	return results
-}
-
-func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *watcher) Result {
+func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display *Display, name string) Result {
 	began := time.Now()
+	watch := display.job(name, job.Platform)
 	var response *client.SolveResponse
 	opt, err := s.solveOpt(job, opts)
 	if err == nil {
@@ -114,13 +93,7 @@ func (s *Session) solve(ctx context.Context, job plan.Job, opts Options, watch *
 		result.Caches = opts.Caches.exported(job.Platform)
 	}
 	if err != nil {
-		result.Err = explain(job, opts.Template, err, watch, s.node.Memory)
-		if grpcerrors.Code(err) == codes.Unavailable {
-			result.Err = &LostError{Node: s.node.Name, Platform: job.Platform, Memory: s.node.Memory, Err: err}
-		}
-		if ctx.Err() != nil {
-			result.Err = context.Cause(ctx)
-		}
+		result.Err = s.failure(ctx, job, opts, err, watch)
 	}
 	return result
 }

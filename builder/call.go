@@ -13,7 +13,7 @@ import (
 // Call asks the frontend a question about the job's Dockerfile and builds nothing;
 // method is one of those of Answer. Progress goes to the display, which Call closes.
 func (s *Session) Call(ctx context.Context, job plan.Job, method string, opts Options, display *Display) (Answer, error) {
-	defer display.close()
+	defer display.Close()
 	opt, err := s.solveOpt(job, opts)
 	if err != nil {
 		return Answer{}, err
@@ -28,7 +28,7 @@ func (s *Session) Call(ctx context.Context, job plan.Job, method string, opts Op
 	}
 	opt.Frontend, opt.FrontendAttrs, opt.FrontendInputs = "", map[string]string{}, nil
 	answer := Answer{method: method}
-	watch := display.platform(job.Platform)
+	watch := display.job(job.Platform.String(), job.Platform)
 	_, err = s.node.Client.Build(ctx, opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		result, err := c.Solve(ctx, gateway.SolveRequest{Frontend: dockerfileFrontend, FrontendOpt: attrs, FrontendInputs: inputs})
 		if err == nil {

@@ -102,35 +102,8 @@ func (e *Error) Hint() string {
 	return "--progress plain shows all that BuildKit said"
 }
 
-// LostError says that the node went away while it was building.
-type LostError struct {
-	Node     string
-	Platform platform.Platform
-	// Memory is what the node may take, in bytes; 0 is no known limit.
-	Memory int64
-	Err    error
-}
-
-func (e *LostError) Error() string {
-	if e.Memory > 0 {
-		return fmt.Sprintf("building %s: node %s has gone; it may take %s of memory: %v", e.Platform, e.Node, engine.IEC(e.Memory), e.Err)
-	}
-	return fmt.Sprintf("building %s: node %s has gone: %v", e.Platform, e.Node, e.Err)
-}
-
-// Unwrap gives what the connection said.
-func (e *LostError) Unwrap() error { return e.Err }
-
-// Hint says that little is lost.
-func (e *LostError) Hint() string {
-	if e.Memory > 0 {
-		return "run the build again, with more memory if that is not enough: --engine-memory SIZE"
-	}
-	return "run the build again: every step that had ended is in the cache"
-}
-
 // explain turns BuildKit's error into one that names platform, line and output.
-func explain(job plan.Job, file string, err error, watch *watcher, memory int64) error {
+func explain(job plan.Job, file string, err error, watch *watcher, memory int64) *Error {
 	e := &Error{Platform: job.Platform, File: file, Err: err, Log: watch.lastLines(8), Caching: watch.failedCaching()}
 	var exit *gatewayerrors.ExitError
 	if errors.As(err, &exit) && exit.ExitCode != gatewayerrors.UnknownExitStatus {

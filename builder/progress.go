@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/moby/buildkit/client"
@@ -15,11 +16,15 @@ import (
 )
 
 // Display shows the progress of all jobs on one terminal, by BuildKit's own
-// progressui. Each step's name starts with its platform.
+// progressui. Each step's name starts with its job's: a platform, and what else is
+// needed to tell it from others.
 type Display struct {
 	statuses chan *client.SolveStatus
 	done     chan struct{}
 	err      error
+	// A job that was given up may still speak when the display has ended.
+	mu    sync.RWMutex
+	ended bool
 }
 
 // NewDisplay shows progress on out. Mode is auto, tty, plain, rawjson or quiet;
@@ -41,18 +46,42 @@ func NewDisplay(out io.Writer, mode string) (*Display, error) {
 	return d, nil
 }
 
-func (d *Display) close() {
+// Close ends the display. What jobs say after it is not heard.
+func (d *Display) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return
+	}
+	d.ended = true
 	close(d.statuses)
 	<-d.done
+}
+
+func (d *Display) show(status *client.SolveStatus) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !d.ended {
+		d.statuses <- status
+	}
+}
+
+// Say shows a line among the steps: what was decided while they ran.
+func (d *Display) Say(text string) {
+	now := time.Now()
+	d.show(&client.SolveStatus{Vertexes: []*client.Vertex{{
+		Digest: digest.FromString(text + now.String()), Name: "[archbuild] " + text, Started: &now, Completed: &now,
+	}}})
 }
 
 // watcher passes one job's statuses on, under names that tell the platform,
 // and keeps what the summary and errors need.
 type watcher struct {
-	display  *Display
-	platform platform.Platform
-	in       chan *client.SolveStatus
-	ended    chan struct{}
+	display *Display
+	// name is the job's; platform is how BuildKit itself calls it in some names.
+	name, platform string
+	in             chan *client.SolveStatus
+	ended          chan struct{}
 
 	mu     sync.Mutex
 	steps  map[digest.Digest]step
@@ -68,9 +97,10 @@ type step struct{ completed, cached bool }
 // tailBytes of a step's output are kept for the error message.
 const tailBytes = 4 << 10
 
-func (d *Display) platform(p platform.Platform) *watcher {
+// job watches one job. No two at the same time have one name.
+func (d *Display) job(name string, on platform.Platform) *watcher {
 	w := &watcher{
-		display: d, platform: p,
+		display: d, name: name, platform: on.String(),
 		in: make(chan *client.SolveStatus), ended: make(chan struct{}),
 		steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{},
 	}
@@ -78,7 +108,7 @@ func (d *Display) platform(p platform.Platform) *watcher {
 		defer close(w.ended)
 		for status := range w.in {
 			w.note(status)
-			w.display.statuses <- w.named(status)
+			w.display.show(w.named(status))
 		}
 	}()
 	return w
@@ -177,18 +207,15 @@ func (w *watcher) named(status *client.SolveStatus) *client.SolveStatus {
 }
 
 func (w *watcher) own(d digest.Digest) digest.Digest {
-	return digest.FromString(w.platform.String() + " " + d.String())
+	return digest.FromString(w.name + " " + d.String())
 }
 
 // label turns "[build 2/3] RUN x" into "[linux/arm64 build 2/3] RUN x".
 func (w *watcher) label(name string) string {
 	if rest, ok := strings.CutPrefix(name, "["); ok {
-		if strings.HasPrefix(rest, w.platform.String()+" ") {
-			return name
-		}
-		return "[" + w.platform.String() + " " + rest
+		return "[" + w.name + " " + strings.TrimPrefix(rest, w.platform+" ")
 	}
-	return "[" + w.platform.String() + "] " + name
+	return "[" + w.name + "] " + name
 }
 
 // ProgressError says that progress cannot be shown as asked.

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/archbuild/archbuild/platform"
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestEveryLineNamesItsPlatform(t *testing.T) {
-	w := &watcher{platform: platform.MustParse("linux/arm64")}
+	w := &watcher{name: "linux/arm64", platform: "linux/arm64"}
 	for _, row := range []struct{ name, want string }{
 		{"[build 2/3] RUN make", "[linux/arm64 build 2/3] RUN make"},
 		{"[1/2] FROM debian", "[linux/arm64 1/2] FROM debian"},
@@ -36,8 +35,8 @@ func TestEqualStepsOfTwoPlatformsStayApart(t *testing.T) {
 		Vertexes: []*client.Vertex{{Digest: step, Inputs: []digest.Digest{step}, Name: "[1/1] RUN x"}},
 		Logs:     []*client.VertexLog{{Vertex: step, Data: []byte("x")}},
 	}
-	one := (&watcher{platform: platform.MustParse("linux/arm64")}).named(status)
-	other := (&watcher{platform: platform.MustParse("linux/amd64")}).named(status)
+	one := (&watcher{name: "linux/arm64", platform: "linux/arm64"}).named(status)
+	other := (&watcher{name: "linux/amd64", platform: "linux/amd64"}).named(status)
 	if one.Vertexes[0].Digest == other.Vertexes[0].Digest {
 		t.Error("both have the same digest")
 	}

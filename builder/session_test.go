@@ -77,7 +77,8 @@ func build(ctx context.Context, t *testing.T, s *builder.Session, dockerfile str
 		t.Fatal(err)
 	}
 	job := plan.Job{Platform: platform.MustParse("linux/amd64"), Dockerfile: dockerfile, Args: map[string]string{"SOURCE_DATE_EPOCH": "1"}}
-	return s.Build(ctx, []plan.Job{job}, builder.Options{Template: "Dockerfile"}, display)[0]
+	defer display.Close()
+	return s.Solve(ctx, job, builder.Options{Template: "Dockerfile"}, display, "linux/amd64")
 }
 
 func start(t *testing.T, node *builder.Node, from builder.Sources) *builder.Session {

@@ -196,7 +196,7 @@ func (p Plan) CacheNote() []string {
 		for _, stage := range job.Stages {
 			name := stage.Platform.String()
 			switch {
-			case stage.Caches == SharedCaches && stage.Platform == p.BuildPlatform:
+			case stage.Caches == SharedCaches && stage.Platform == job.BuildPlatform:
 				shared = "; those on " + name + " share one"
 			case stage.Caches == OwnCaches && !slices.Contains(apart, name):
 				apart = append(apart, name)

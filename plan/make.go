@@ -133,7 +133,7 @@ func (req Request) remarks() []string {
 
 func (req Request) empty(target Target) Job {
 	return Job{
-		Platform: target.Platform, Dockerfile: "Dockerfile." + target.Platform.Suffix(),
+		Platform: target.Platform, Node: req.Node, BuildPlatform: req.Build, Dockerfile: "Dockerfile." + target.Platform.Suffix(),
 		Target: target.Stage, Args: target.Args, ArgNames: slices.Sorted(maps.Keys(target.Args)), How: None,
 	}
 }

@@ -90,6 +90,7 @@ type Plan struct {
 	// The facade fills it in.
 	Context       *Context          `json:"context,omitempty"`
 	PlatformsFrom string            `json:"platformsFrom"`
+	// Node and BuildPlatform are those of the first job; each job has its own.
 	Node          string            `json:"node"`
 	BuildPlatform platform.Platform `json:"buildPlatform"`
 	Syntax        string            `json:"syntax,omitempty"`
@@ -122,6 +123,11 @@ func (c Context) String() string {
 // Job is one platform of a plan.
 type Job struct {
 	Platform platform.Platform `json:"platform"`
+	// Node builds it, and BuildPlatform is that node's.
+	Node          string            `json:"node"`
+	BuildPlatform platform.Platform `json:"buildPlatform"`
+	// Choice is why that node; nil where there is one alone. The facade fills it in.
+	Choice *Choice `json:"choice,omitempty"`
 	// Dockerfile is the name of the rewritten file: Dockerfile.arm64.
 	Dockerfile string `json:"dockerfile"`
 	Target     string `json:"target,omitempty"`
@@ -150,6 +156,18 @@ type Job struct {
 	Crossed []cross.Decision `json:"-"`
 	// How is the slowest way in which any needed stage runs programs.
 	How How `json:"how"`
+}
+
+// Choice is how a job's node was found among several.
+type Choice struct {
+	// Why is a clause: "native; 45 s there last time".
+	Why string `json:"why"`
+	// Seconds that the job is expected to take, and when it is expected to begin, from
+	// the start of the build; 0 is unknown.
+	Seconds float64 `json:"seconds,omitempty"`
+	Start   float64 `json:"start,omitempty"`
+	// Others are the nodes that may do it as well: whichever is free first, or is left.
+	Others []string `json:"others,omitempty"`
 }
 
 // Stage is a stage that this job needs.

@@ -84,6 +84,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
 	verifyFlags(f, &opts)
+	failureFlags(f, &opts)
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	timeoutFlag(f, &timeout)
@@ -127,8 +128,7 @@ func foreignFlag(f *pflag.FlagSet, opts *archbuild.Options) {
 
 // engineFlags choose where the work is done.
 func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVar(&opts.Node, "node", "", "`ADDRESS` of a BuildKit to use instead of the private engine (default $BUILDKIT_HOST)")
-	f.StringVar(&opts.Builder, "builder", "", "one of buildx's builders to use instead, by `NAME` (default $BUILDX_BUILDER)")
+	nodeFlags(f, opts)
 	stateFlags(f, &opts.Engine)
 	f.StringVar(&opts.Runc, "runc", "", "the runc that runs RUN steps, a `FILE` (default beside archbuild, then PATH)")
 	f.StringVar(&opts.Memory, "engine-memory", "", "the most memory that the engine and the steps it runs may take together, a `SIZE`: 4GB (default what the engine has, else no limit)")

@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer flush()
 	stderr = system.Stderr
 	root := newRoot(system)
-	root.SetArgs(args)
+	root.SetArgs(explainWithout(args))
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

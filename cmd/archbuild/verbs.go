@@ -17,9 +17,13 @@ func newPlan(system archbuild.System) *cobra.Command {
 		Short: "Show what a build would do, and why",
 		Example: `  archbuild plan ./service --platform linux/amd64,linux/arm64
   archbuild plan ./service --platform linux/arm64 --explain debian:12`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths, opts.DryRun = args, true
+			if c.Flags().Changed("explain") && len(args) == 0 { // it took the PATH for an image
+				opts.Paths, explain = []string{explain}, ""
+			}
+			opts.ExplainNodes = c.Flags().Changed("explain") && explain == ""
 			if explain != "" {
 				list, err := archbuild.Explain(c.Context(), opts, explain)
 				switch {
@@ -43,7 +47,7 @@ func newPlan(system archbuild.System) *cobra.Command {
 	templateFlags(f, &opts)
 	resolveFlags(f, &opts)
 	credentialFlags(f, &opts)
-	f.StringVar(&explain, "explain", "", "tell why the image `REF` became what it became")
+	f.StringVar(&explain, "explain", "", "tell why the image `REF` became what it became; without one, why each platform goes to its node")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)
 	return c

@@ -1,0 +1,9 @@
+package dispatch
+
+import "strings"
+
+// firstLine is what an error says in one line.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,343 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/archbuild/archbuild/builder/schedule"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// The words of --emulation.
+const (
+	emulationAllow    = "allow"
+	emulationFallback = "fallback"
+	emulationNever    = "never"
+)
+
+// jobKey names one job of a run: the service by its place in the list.
+type jobKey struct {
+	service  int
+	platform platform.Platform
+}
+
+// roster says which node builds what: first for the plan, then each time that a job
+// has to find another node.
+type roster struct {
+	run
+	places
+	services []service
+	// ways are how each job can be built, by place.
+	ways map[jobKey][]schedule.Option
+	// chosen is the place that the plan shows, expected what is expected of it there.
+	chosen   map[jobKey]int
+	expected map[jobKey]schedule.Expected
+	history  history
+
+	trying sync.Mutex
+	// tried are plans for a job on a kind of node.
+	tried map[trialKey]trial
+}
+
+type trialKey struct {
+	jobKey
+	kind string
+}
+
+// trial is a job planned for a kind of node; none says that the platform is left out.
+type trial struct {
+	job  plan.Job
+	none bool
+	err  error
+}
+
+// choose finds a node for every job, and plans the services for those.
+func (r run) choose(ctx context.Context, services []service, all places) (*roster, []plan.Plan, error) {
+	c := &roster{
+		run: r, places: all, services: services, ways: map[jobKey][]schedule.Option{}, chosen: map[jobKey]int{},
+		expected: map[jobKey]schedule.Expected{}, tried: map[trialKey]trial{}, history: r.history(),
+	}
+	var failed []error
+	for i, s := range services {
+		for _, target := range s.targets {
+			ways, err := c.find(ctx, jobKey{i, target.Platform}, false)
+			c.ways[jobKey{i, target.Platform}] = ways
+			failed = append(failed, err)
+		}
+	}
+	if err := joinedOnce(failed); err != nil {
+		return nil, nil, onceForEachHost(err, !r.Offline)
+	}
+	c.forecast()
+	plans, err := c.plans(ctx)
+	return c, plans, err
+}
+
+// forecast has the scheduler say where jobs will go.
+func (c *roster) forecast() {
+	s := schedule.New(c.schedulerNodes())
+	var keys []jobKey
+	for i, service := range c.services {
+		for _, target := range service.targets {
+			key := jobKey{i, target.Platform}
+			keys = append(keys, key)
+			s.Add(schedule.Job{Name: target.Platform.String(), Options: c.ways[key]})
+		}
+	}
+	for i, expected := range s.Forecast() {
+		if expected.Node >= 0 {
+			c.chosen[keys[i]], c.expected[keys[i]] = expected.Node, expected
+		}
+	}
+}
+
+func (c *roster) schedulerNodes() []schedule.Node {
+	var list []schedule.Node
+	for _, at := range c.list {
+		list = append(list, schedule.Node{Name: at.name, Slots: at.slots, Weight: at.weight})
+	}
+	return list
+}
+
+// plans are those of all services on the chosen nodes.
+func (c *roster) plans(ctx context.Context) ([]plan.Plan, error) {
+	var plans []plan.Plan
+	var failed []error
+	for i, s := range c.services {
+		p, err := c.planOn(ctx, s, c.on(i))
+		for k := range p.Jobs {
+			key := jobKey{i, p.Jobs[k].Platform}
+			if c.several() || c.ExplainNodes {
+				p.Jobs[k].Choice = c.choice(key)
+			}
+			if c.Emulation == emulationNever && p.Jobs[k].How == plan.Emulated {
+				failed = append(failed, &EmulationError{Platform: key.platform, Node: p.Jobs[k].Node})
+			}
+		}
+		p.Notes = append(p.Notes, c.awayNotes()...)
+		plans, failed = append(plans, p), append(failed, err)
+	}
+	return plans, onceForEachHost(errors.Join(failed...), !c.Offline)
+}
+
+// on is where the platforms of a service are built.
+func (c *roster) on(service int) where {
+	return func(p platform.Platform) place { return c.list[c.chosen[jobKey{service, p}]] }
+}
+
+// choice tells why a job goes where it goes.
+func (c *roster) choice(key jobKey) *plan.Choice {
+	expected := c.expected[key]
+	choice := &plan.Choice{Why: expected.Reason}
+	if expected.Known {
+		choice.Seconds, choice.Start = expected.Seconds, expected.Start
+	}
+	for _, way := range c.ways[key] {
+		if way.Node != c.chosen[key] && way.Way == expected.Way {
+			choice.Others = append(choice.Others, c.list[way.Node].name)
+		}
+	}
+	return choice
+}
+
+func (c *roster) awayNotes() []string {
+	var notes []string
+	for _, gone := range c.away {
+		notes = append(notes, "node "+gone.spec.Name+" does not answer and is left out")
+	}
+	return notes
+}
+
+// find tells where a job can be built, in the best way there is. With worse, which is for
+// when those nodes are lost, the other ways are found.
+func (c *roster) find(ctx context.Context, key jobKey, worse bool) ([]schedule.Option, error) {
+	if !c.several() && !worse && len(c.away) == 0 {
+		return c.option(nil, key, 0, schedule.Native), nil
+	}
+	var native, other []schedule.Option
+	var failed []error
+	for i, at := range c.list {
+		if !at.native(key.platform) {
+			continue
+		}
+		tried := c.try(ctx, key, i)
+		switch cannot := new(plan.CannotRunError); {
+		case tried.none:
+			return c.option(nil, key, i, schedule.Native), nil
+		case tried.err == nil:
+			native = c.option(native, key, i, wayOf(tried.job))
+		case !errors.As(tried.err, &cannot):
+			return nil, tried.err // it has nothing to do with the node
+		}
+		failed = append(failed, tried.err)
+	}
+	if len(native) > 0 && !worse {
+		return native, nil
+	}
+	lost := c.nativeNode(key.platform)
+	for i, at := range c.list {
+		if at.native(key.platform) {
+			continue
+		}
+		tried := c.try(ctx, key, i)
+		if tried.none {
+			return c.option(nil, key, i, schedule.Native), nil
+		}
+		if err := c.mayEmulate(key.platform, tried, at, lost); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		other = c.option(other, key, i, max(wayOf(tried.job), schedule.Cross))
+	}
+	if len(other) == 0 {
+		return nil, joinedOnce(failed)
+	}
+	return other, nil
+}
+
+// mayEmulate says why a job cannot be built in a worse way than natively.
+func (c *roster) mayEmulate(p platform.Platform, tried trial, at place, lost *lostNative) error {
+	switch {
+	case tried.err != nil:
+		return tried.err
+	case tried.job.How != plan.Emulated:
+		return nil
+	case c.Emulation == emulationNever:
+		return &EmulationError{Platform: p, Node: at.name}
+	case lost != nil && c.Emulation != emulationFallback:
+		return &LostNativeError{Platform: p, Node: lost.name, Err: lost.err, Other: at.name}
+	}
+	return nil
+}
+
+// lostNative is a node that would have run a platform itself.
+type lostNative struct {
+	name string
+	err  error
+}
+
+// nativeNode finds the node that was declared, or last seen, to run a platform itself.
+// Where it still answers it is asked for because it was lost since.
+func (c *roster) nativeNode(p platform.Platform) *lostNative {
+	for _, gone := range c.away {
+		if slices.ContainsFunc(gone.native, p.Serves) {
+			return &lostNative{gone.spec.Name, gone.err}
+		}
+	}
+	for _, at := range c.list {
+		if at.native(p) {
+			return &lostNative{at.name, errLostSince}
+		}
+	}
+	return nil
+}
+
+var errLostSince = errors.New("it was lost while it built")
+
+func (c *roster) option(list []schedule.Option, key jobKey, node int, way schedule.Way) []schedule.Option {
+	seconds, warm := c.history.of(c.services[key.service], key.platform, c.list[node].name)
+	return append(list, schedule.Option{Node: node, Way: way, Seconds: seconds, Warm: warm})
+}
+
+func wayOf(job plan.Job) schedule.Way {
+	switch job.How {
+	case plan.Cross:
+		return schedule.Cross
+	case plan.Emulated:
+		return schedule.Emulated
+	}
+	return schedule.Native
+}
+
+// try plans a job on a place: once for each kind of node.
+func (c *roster) try(ctx context.Context, key jobKey, node int) trial {
+	at := c.list[node]
+	c.trying.Lock()
+	defer c.trying.Unlock()
+	id := trialKey{key, at.kind}
+	if t, ok := c.tried[id]; ok {
+		return t
+	}
+	s := c.services[key.service]
+	s.targets = slices.DeleteFunc(slices.Clone(s.targets), func(t plan.Target) bool { return t.Platform != key.platform })
+	p, err := c.plan(ctx, s, at)
+	t := trial{err: err}
+	switch skipped := new(plan.SkippedError); {
+	case errors.As(err, &skipped):
+		t = trial{none: true}
+	case err == nil && len(p.Jobs) == 0:
+		t.none = true
+	case err == nil:
+		t.job = p.Jobs[0]
+	}
+	c.tried[id] = t
+	return t
+}
+
+// move plans a job for another node than that of the plan. All platforms of the service
+// are planned with it: what they share is decided for all.
+func (c *roster) move(ctx context.Context, key jobKey, job plan.Job, node int) (plan.Job, error) {
+	at := c.list[node]
+	if first := c.list[c.chosen[key]]; first.kind == at.kind {
+		job.Node, job.Choice = at.name, nil
+		return job, nil
+	}
+	on := c.on(key.service)
+	p, err := c.planOn(ctx, c.services[key.service], func(p platform.Platform) place {
+		if p == key.platform {
+			return at
+		}
+		return on(p)
+	})
+	if err != nil {
+		return job, err
+	}
+	i := slices.IndexFunc(p.Jobs, func(j plan.Job) bool { return j.Platform == key.platform })
+	if i < 0 {
+		return job, fmt.Errorf("planning %s for node %s: it is left out", key.platform, at.name)
+	}
+	return p.Jobs[i], nil
+}
+
+// EmulationError says that a platform would have to be emulated, which may not be.
+type EmulationError struct {
+	Platform platform.Platform
+	Node     string
+}
+
+func (e *EmulationError) Error() string {
+	return fmt.Sprintf("%s would be emulated on node %s, and --emulation is never", e.Platform, e.Node)
+}
+
+// Hint names a native node.
+func (e *EmulationError) Hint() string {
+	return fmt.Sprintf("name a node that runs it: --node ADDRESS,platform=%s; or leave --emulation out", e.Platform)
+}
+
+// LostNativeError says that the node which runs a platform itself is not there, and that
+// nobody has said that an emulator may take its place.
+type LostNativeError struct {
+	Platform platform.Platform
+	Node     string
+	Err      error
+	// Other could emulate it.
+	Other string
+}
+
+func (e *LostNativeError) Error() string {
+	reason := strings.TrimPrefix(firstLine(e.Err), "node "+e.Node+": ")
+	return fmt.Sprintf("%s: its node %s is lost: %s", e.Platform, e.Node, reason)
+}
+
+// Unwrap gives what the node said.
+func (e *LostNativeError) Unwrap() error { return e.Err }
+
+// Hint names the flag that has it emulated.
+func (e *LostNativeError) Hint() string {
+	return fmt.Sprintf("start node %s again, or have %s emulated on node %s: --emulation fallback", e.Node, e.Platform, e.Other)
+}

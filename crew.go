@@ -1,0 +1,322 @@
+package archbuild
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/dispatch"
+	"github.com/archbuild/archbuild/builder/schedule"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/plan"
+)
+
+// crew is the nodes of a run at work.
+type crew struct {
+	*roster
+	*connections
+	dispatcher *dispatch.Dispatcher
+	// teller passes on what the dispatcher says while a build is shown.
+	teller *teller
+}
+
+// connections are the nodes that something was asked of.
+type connections struct {
+	opening sync.Mutex
+	nodes   map[int]*builder.Node
+	closers []func()
+}
+
+func (c *connections) close() {
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	for _, end := range c.closers {
+		end()
+	}
+}
+
+// teller says things among the steps, on the display there is.
+type teller struct {
+	mu      sync.Mutex
+	display *builder.Display
+}
+
+func (t *teller) to(d *builder.Display) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.display = d
+}
+
+func (t *teller) say(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.display != nil {
+		t.display.Say(ui.Line(text))
+	}
+}
+
+// crew has the nodes of a roster ready. The caller closes it.
+func (c *roster) crew() *crew {
+	made := &crew{roster: c, connections: &connections{nodes: map[int]*builder.Node{}}, teller: &teller{}}
+	var list []dispatch.Node
+	for i, at := range c.schedulerNodes() {
+		n := dispatch.Node{Node: at}
+		if c.list[i].name != engineName { // which is watched from its own side
+			n.Ping = func(ctx context.Context) error {
+				node, err := made.node(ctx, i)
+				if err != nil {
+					return err
+				}
+				return node.Ping(ctx)
+			}
+		}
+		list = append(list, n)
+	}
+	timeout := c.nodeTimeout()
+	made.dispatcher = dispatch.New(list, dispatch.Options{
+		Retries: c.retries(), Timeout: timeout, Blame: builder.IsNodes, Say: made.teller.say,
+		Silent: func(i int) error {
+			return &builder.LostError{Node: c.list[i].name, Err: &builder.HangError{After: timeout}}
+		},
+	})
+	return made
+}
+
+func (o Options) retries() int {
+	if o.Retries == 0 {
+		return usualRetries
+	}
+	return max(0, o.Retries)
+}
+
+func (o Options) nodeTimeout() time.Duration {
+	if o.NodeTimeout == 0 {
+		return usualNodeTimeout
+	}
+	return o.NodeTimeout
+}
+
+const (
+	usualRetries     = 2
+	usualNodeTimeout = time.Minute
+)
+
+// node connects to a node, once.
+func (c *crew) node(ctx context.Context, i int) (*builder.Node, error) {
+	c.opening.Lock()
+	defer c.opening.Unlock()
+	if node := c.nodes[i]; node != nil {
+		return node, nil
+	}
+	node, end, err := c.list[i].open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.nodes[i] = node
+	c.closers = append(c.closers, end)
+	return node, nil
+}
+
+// close ends the connections.
+func (c *crew) close() { c.connections.close() }
+
+// anew plans a service once more for the same nodes, and has them ready for it.
+func (c *crew) anew(ctx context.Context, r run, s service) (*crew, plan.Plan, error) {
+	roster, plans, err := r.choose(ctx, []service{s}, c.places)
+	if err != nil {
+		return nil, plan.Plan{}, err
+	}
+	return &crew{roster: roster, connections: c.connections, dispatcher: c.dispatcher, teller: c.teller}, plans[0], nil
+}
+
+// batch is the jobs of one service that are built.
+type batch struct {
+	run
+	service
+	// index of the service in the roster.
+	index int
+	// plan as it is carried out in the end.
+	plan     plan.Plan
+	built    []builder.Result
+	outcomes []dispatch.Outcome
+	// todo are the jobs that have no recorded result, by index.
+	todo []int
+
+	caches   *builder.Caches
+	options  builder.Options
+	sources  builder.Sources
+	mu       sync.Mutex
+	sessions map[int]*builder.Session
+}
+
+// build builds the jobs of all batches. The error is one that kept it from beginning; what
+// became of each job stands in its batch.
+func (c *crew) build(ctx context.Context, list []*batch) error {
+	var busy []*batch
+	for _, b := range list {
+		if b.resume(ctx); len(b.todo) > 0 {
+			busy = append(busy, b)
+		}
+	}
+	if len(busy) == 0 {
+		return nil
+	}
+	if !c.several() { // an engine that does not start is no job's failure
+		if _, err := c.node(ctx, 0); err != nil {
+			return err
+		}
+	}
+	var titles []string
+	for _, b := range busy {
+		done, err := b.prepare(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		defer b.leave()
+		titles = append(titles, b.service.name)
+	}
+	defer c.grouped("building " + strings.Join(titles, ", "))()
+	display, err := builder.NewDisplay(c.progressOut(), c.progressMode())
+	if err != nil {
+		return err
+	}
+	c.teller.to(display)
+	var wg sync.WaitGroup
+	for _, b := range busy {
+		wg.Go(func() { c.buildOne(ctx, b, display) })
+	}
+	wg.Wait()
+	c.teller.to(nil)
+	display.Close()
+	return nil
+}
+
+// resume takes what is recorded; the rest is to be built.
+func (b *batch) resume(ctx context.Context) {
+	b.built = make([]builder.Result, len(b.plan.Jobs))
+	b.outcomes = make([]dispatch.Outcome, len(b.plan.Jobs))
+	for i, job := range b.plan.Jobs {
+		var found bool
+		b.outcomes[i].Node = -1
+		if b.built[i], found = b.recorded(ctx, b.service, b.plan, job); !found {
+			b.todo = append(b.todo, i)
+		}
+	}
+}
+
+// prepare makes ready what all nodes read of a batch. The caller calls done.
+func (b *batch) prepare(ctx context.Context) (done func(), err error) {
+	shared := b.sharedKeys(b.plan)
+	if b.caches, done, err = b.openCaches(ctx, b.service, shared); err != nil {
+		return nil, err
+	}
+	files, err := b.rewritten(b.service, b.plan)
+	if err == nil {
+		b.sources, err = b.offered(b.service, shared, files)
+	}
+	if err != nil {
+		done()
+		return nil, err
+	}
+	b.sources.Caches, b.sources.Shared = b.caches, &builder.Shared{}
+	b.options = b.builderOptions(b.service, b.plan)
+	b.options.Caches = b.caches
+	b.sessions = map[int]*builder.Session{}
+	return done, nil
+}
+
+// leave ends the sessions.
+func (b *batch) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range b.sessions {
+		wg.Go(func() { s.Close() })
+	}
+	wg.Wait()
+}
+
+// session with a node, opened once.
+func (b *batch) session(ctx context.Context, node *builder.Node, i int) (*builder.Session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.sessions[i]; s != nil {
+		return s, nil
+	}
+	s, err := builder.Start(ctx, node, b.sources)
+	if err == nil {
+		b.sessions[i] = s
+	}
+	return s, err
+}
+
+// buildOne builds the jobs of one batch.
+func (c *crew) buildOne(ctx context.Context, b *batch, display *builder.Display) {
+	var jobs []dispatch.Job
+	for _, i := range b.todo {
+		job := b.plan.Jobs[i]
+		key := jobKey{b.index, job.Platform}
+		name := job.Platform.String()
+		if len(c.services) > 1 {
+			name = b.service.name + " " + name
+		}
+		jobs = append(jobs, dispatch.Job{
+			Name: name, Options: c.ways[key], Optional: b.mayFail(job.Platform),
+			Others: func(ctx context.Context) ([]schedule.Option, error) { return c.find(ctx, key, true) },
+			Do: func(ctx context.Context, node int) (func(), error) {
+				return c.do(ctx, b, i, name, node, display)
+			},
+		})
+	}
+	outcomes := c.dispatcher.Run(ctx, jobs, dispatch.Policy{FailFast: b.FailFast, KeepGoing: b.KeepGoing})
+	for k, outcome := range outcomes {
+		i := b.todo[k]
+		b.outcomes[i] = outcome
+		b.built[i].Platform = b.plan.Jobs[i].Platform
+		if b.built[i].Err == nil {
+			b.built[i].Err = outcome.Err
+		}
+	}
+}
+
+// do builds one job on a node. What came of it holds when keep is called.
+func (c *crew) do(ctx context.Context, b *batch, i int, name string, at int, display *builder.Display) (keep func(), err error) {
+	planned := b.plan.Jobs[i]
+	job, err := c.move(ctx, jobKey{b.index, planned.Platform}, planned, at)
+	if err != nil {
+		return nil, err
+	}
+	node, err := c.node(ctx, at)
+	if err != nil {
+		return nil, c.notOpen(ctx, at, err)
+	}
+	session, err := b.session(ctx, node, at)
+	if err != nil {
+		return nil, c.notOpen(ctx, at, err)
+	}
+	if c.several() {
+		name += " on " + c.list[at].name
+	}
+	pinned := b.sharedKeys(plan.Plan{Jobs: []plan.Job{job}}).Jobs[0]
+	if job.BuildPlatform != planned.BuildPlatform {
+		text, err := b.dockerfileOf(b.service, job)
+		if err != nil {
+			return nil, err
+		}
+		session.Add(job.Dockerfile, text)
+	}
+	result := session.Solve(ctx, pinned, b.options, display, name)
+	b.record(ctx, b.service, b.plan, job, result, c.list[at].name)
+	return func() { b.plan.Jobs[i], b.built[i] = job, result }, result.Err
+}
+
+// notOpen is the error of a node that could not be reached when it was needed.
+func (c *crew) notOpen(ctx context.Context, at int, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &builder.LostError{Node: c.list[at].name, Err: err}
+}
