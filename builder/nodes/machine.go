@@ -89,7 +89,7 @@ func runProgram(ctx context.Context, c gateway.Client, p platform.Platform, prog
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		container.Release(ctx)
+		_ = container.Release(ctx) // the node does it by itself when the session ends
 	}()
 	process, err := container.Start(ctx, gateway.StartRequest{Args: []string{programPath}, Cwd: "/", Stdout: out, Stderr: &sentence{}})
 	if err != nil {

@@ -89,7 +89,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"a path", "/run/buildkit/buildkitd.sock", "it has no scheme", "unix://"},
 		{"a misspelt scheme", "dockercontainer://x", "unknown scheme dockercontainer", "did you mean docker-container?"},
 		{"a scheme of docker's", "npipe:////./pipe/x", "unknown scheme npipe", "known: unix, tcp"},
-		{"an unknown key", "tcp://a:1,platfrom=linux/arm64", "unknown key platfrom", "did you mean platform?"},
+		{"an unknown key", "tcp://a:1,platfom=linux/arm64", "unknown key platfom", "did you mean platform?"},
 		{"a key in capitals", "tcp://a:1,Weight=2", "unknown key Weight", "did you mean weight?"},
 		{"a key of nobody's", "tcp://a:1,speed=2", "unknown key speed", "known: platform, weight, name"},
 		{"a key twice", "tcp://a:1,weight=2,weight=3", "weight is given twice", "keep one"},
