@@ -95,6 +95,11 @@ func (w *world) step() bool {
 		w.used[at]--
 	case chance < 88:
 		w.lose(w.IntN(len(w.nodes)))
+	case chance < 91:
+		if j := w.IntN(len(w.jobs)); w.where[j] == waits {
+			w.s.Withdraw(j)
+			w.where[j] = hasFailed
+		}
 	case len(w.jobs) < 60:
 		w.add()
 	}

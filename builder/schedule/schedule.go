@@ -203,6 +203,24 @@ func (s *Scheduler) GiveBack(id int, notThere bool) {
 	s.ready(j)
 }
 
+// Withdraw has a job that waits, also for others, never start. Jobs that need it are stranded.
+func (s *Scheduler) Withdraw(id int) {
+	j := s.jobs[id]
+	switch {
+	case j.state == waiting:
+		if i := slices.Index(s.fresh, j); i >= 0 {
+			s.fresh = slices.Delete(s.fresh, i, i+1)
+		} else {
+			s.unqueue(j)
+		}
+		s.count(j, -1)
+	case j.state != blocked:
+		return
+	}
+	j.state = failed
+	s.dropLed(j)
+}
+
 // Elsewhere says whether a living node besides the one a job runs on has an option for it,
 // in whatever way.
 func (s *Scheduler) Elsewhere(id int) bool {

@@ -248,6 +248,33 @@ func TestJobsThatNeedOthers(t *testing.T) {
 	})
 }
 
+func TestWithdraw(t *testing.T) {
+	s := schedule.New(equal(1))
+	for range 3 {
+		s.Add(schedule.Job{Options: on(a)})
+	}
+	led := s.Add(schedule.Job{Options: on(a), Needs: []int{1}})
+	blocked := s.Add(schedule.Job{Options: on(a), Needs: []int{2}})
+	s.Withdraw(0) // not planned yet
+	expect(t, s, "1@a")
+	s.Withdraw(1) // it runs
+	s.Withdraw(blocked)
+	s.Withdraw(2) // planned
+	expect(t, s)
+	s.Withdraw(led)
+	s.End(1)
+	expect(t, s)
+	if stranded := s.Stranded(); stranded != nil {
+		t.Errorf("what was withdrawn is stranded: %v", stranded)
+	}
+	one := s.Add(schedule.Job{Options: on(a)})
+	next := s.Add(schedule.Job{Options: on(a), Needs: []int{one}})
+	s.Withdraw(one)
+	if diff := cmp.Diff([]int{next}, s.Stranded()); diff != "" {
+		t.Errorf("what needs a job that was withdrawn:\n%s", diff)
+	}
+}
+
 func TestWhoTellsTheTimeHasAJobWaitForAFastNode(t *testing.T) {
 	known := []schedule.Option{{Node: a, Seconds: 5}, {Node: b, Seconds: 50}}
 	s := schedule.New(equal(2))
