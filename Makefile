@@ -53,7 +53,7 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 
 test: unit e2e ## all tests
 
-unit: fixtures bin/registry bin/crane bin/buildkitd ## the tests of each package
+unit: fixtures bin/registry bin/crane bin/buildkitd bin/kubectl-validate ## the tests of each package
 	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v -e /cmd/archbuild -e /e2e/)
 
 e2e: build fixtures bin/registry bin/crane bin/buildx bin/buildkitd ## the tests of the whole program: real engine, registry and emulation
@@ -135,6 +135,10 @@ bin/buildkitd: tools/buildctl/go.mod | go
 
 bin/crane: tools/crane/go.mod | go
 	$(GO) -C tools/crane build -o ../../$@ github.com/google/go-containerregistry/cmd/crane
+
+# It brings the schemas of eight releases of Kubernetes: two minutes to build on two cores, once.
+bin/kubectl-validate: tools/kubernetes/go.mod | go
+	$(GO) -C tools/kubernetes build -ldflags '-s -w' -o ../../$@ sigs.k8s.io/kubectl-validate
 
 # The registry is a small main of ours around distribution's server: a minute to build on two cores, once.
 bin/registry: tools/distribution/go.mod tools/distribution/main.go | go
