@@ -86,6 +86,7 @@ bench: build fixtures bin/buildx bin/buildctl bin/crane bin/registry ## measure 
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./internal/bench
 	$(GO) test -run "^$$" -bench Image ./verify
 	$(GO) test -run "^$$" -bench . -benchtime 2s ./template ./rewrite
+	$(GO) test -run "^$$" -bench . ./builder/schedule
 
 bench-cross: build fixtures bin/buildx bin/buildctl ## measure usual Dockerfiles for two platforms against buildx, emulating: half an hour
 	@$(FIXTURES) make-languages

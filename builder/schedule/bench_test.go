@@ -29,8 +29,8 @@ func simulated(seed uint64, nodes, services int, told history) *farm {
 // TestSimulation holds the promise for 1,000 services on 5 platforms, on 3 to 50 nodes,
 // where one attempt of twenty fails and one node of ten is lost.
 //
-// It holds for each of these runs, not for any: of 40 seeds on 3, 10 and 50 nodes it did not
-// in 3 runs of 120. There the longest job failed near its end, or the node was lost that a
+// It holds for each of these runs, not for any: with 40 seeds for each of the farms it did not
+// in 3 runs of 200. There the longest job failed near its end, or the node was lost that a
 // platform depended on most. The bound knows that beforehand; no scheduler does.
 func TestSimulation(t *testing.T) {
 	for _, nodes := range farms {
@@ -71,7 +71,7 @@ func TestPlanningIsQuick(t *testing.T) {
 		least = min(least, processor(t)-start)
 	}
 	t.Logf("5,000 jobs on 50 nodes: %v of processor time", least)
-	if least > 200*time.Millisecond {
+	if least > 200*time.Millisecond && !raced {
 		t.Errorf("planning 5,000 jobs takes %v of processor time", least)
 	}
 }

@@ -13,6 +13,8 @@ type world struct {
 	testing.TB
 	*rand.Rand
 	s      *schedule.Scheduler
+	timed  bool
+	now    float64
 	nodes  []schedule.Node
 	lost   []bool
 	used   []int
@@ -28,10 +30,11 @@ const (
 	isStranded
 )
 
-// TestWhateverHappens plays random runs with everything that can happen in any order.
+// TestWhateverHappens plays random runs with everything that can happen in any order;
+// in every other one the scheduler is told the time, and may let slots idle.
 func TestWhateverHappens(t *testing.T) {
 	for seed := range uint64(300) {
-		w := &world{TB: t, Rand: rand.New(rand.NewPCG(seed, 1))}
+		w := &world{TB: t, Rand: rand.New(rand.NewPCG(seed, 1)), timed: seed%2 == 1}
 		for range 1 + w.IntN(6) {
 			w.nodes = append(w.nodes, schedule.Node{Slots: w.IntN(4), Weight: 2 * w.Float64()})
 		}
@@ -55,6 +58,10 @@ func TestWhateverHappens(t *testing.T) {
 
 // step lets something happen, and is false when nothing is left that could.
 func (w *world) step() bool {
+	if w.timed {
+		w.now += 50 * w.Float64()
+		w.s.Now(w.now)
+	}
 	w.s.Forecast()
 	for _, start := range w.s.Next() {
 		w.started(start)
@@ -65,7 +72,9 @@ func (w *world) step() bool {
 		}
 		w.where[j] = isStranded
 	}
-	w.noIdleSlot()
+	if !w.timed {
+		w.noIdleSlot()
+	}
 	var running []int
 	for j, at := range w.where {
 		if at >= 0 {
