@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
 )
 
@@ -71,8 +70,8 @@ func (o Options) ofBuilder(node string, err error) error {
 	if name == "" || err == nil {
 		return err
 	}
-	if inner := (*builder.NodeError)(nil); errors.As(err, &inner) {
-		err = inner.Err
+	if silent := new(SilentNodeError); errors.As(err, &silent) {
+		err = errors.New(silent.Facts.Error)
 	}
 	return &BuilderError{
 		From: from, Name: name, Err: fmt.Errorf("node %s does not answer: %w", node, err),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/archbuild/archbuild/builder/schedule"
@@ -330,8 +329,10 @@ type LostNativeError struct {
 }
 
 func (e *LostNativeError) Error() string {
-	reason := strings.TrimPrefix(firstLine(e.Err), "node "+e.Node+": ")
-	return fmt.Sprintf("%s: its node %s is lost: %s", e.Platform, e.Node, reason)
+	if silent := new(SilentNodeError); errors.As(e.Err, &silent) {
+		return fmt.Sprintf("%s: %v", e.Platform, silent)
+	}
+	return fmt.Sprintf("%s: its node %s is lost: %s", e.Platform, e.Node, firstLine(e.Err))
 }
 
 // Unwrap gives what the node said.

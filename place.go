@@ -28,8 +28,6 @@ type place struct {
 	platform platform.Platform
 	// address is the node's; kind is the same for nodes that build in the same way.
 	address, kind string
-	// owner says that the node's owner has declared what it runs natively.
-	owner bool
 	// weight is how fast it is beside others, slots how many jobs it does at once.
 	weight float64
 	slots  int

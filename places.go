@@ -1,12 +1,14 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
@@ -56,12 +58,12 @@ func (o Options) findPlaces(ctx context.Context, host detect.HostFacts) (places,
 			specs[0].Name = specs[0].Address
 		}
 	}
+	for i := range specs {
+		specs[i].Jobs = cmp.Or(specs[i].Jobs, o.Jobs)
+	}
 	found, err := o.reach(ctx, host, specs)
 	for i := range found.list {
 		at := &found.list[i]
-		if at.slots == 0 {
-			at.slots = o.slots(at.name == engineName)
-		}
 		if own != (platform.Platform{}) {
 			at.platform = own
 		}
@@ -74,7 +76,7 @@ func (o Options) reach(ctx context.Context, host detect.HostFacts, specs []nodes
 	list, failed := make([]place, len(specs)), make([]error, len(specs))
 	var wg sync.WaitGroup
 	for i, spec := range specs {
-		wg.Go(func() { list[i], failed[i] = o.placeOf(ctx, host, spec) })
+		wg.Go(func() { list[i], failed[i] = o.placeOf(ctx, host, spec, len(specs) > 1) })
 	}
 	wg.Wait()
 	var found places
@@ -90,47 +92,54 @@ func (o Options) reach(ctx context.Context, host detect.HostFacts, specs []nodes
 		return places{}, errors.Join(append(failed, context.Cause(ctx))...)
 	}
 	for _, gone := range found.away {
-		fmt.Fprintf(o.engineLog(), "archbuild: warning: %s; its work goes elsewhere\n", ui.Line(firstLine(gone.err)))
+		fmt.Fprintf(o.engineLog(), "archbuild: warning: %s; its work goes elsewhere\n", ui.Line(gone.err.Error()))
 	}
 	return found, nil
 }
 
-// placeOf is a node as a place.
-func (o Options) placeOf(ctx context.Context, host detect.HostFacts, spec nodes.Spec) (place, error) {
-	var at place
+// placeOf is a node as a place. Where there are others, it is asked for its processors
+// and for what it runs natively, unless that was done lately.
+func (o Options) placeOf(ctx context.Context, host detect.HostFacts, spec nodes.Spec, others bool) (place, error) {
 	if spec.Address == nodes.EngineAddress {
-		var err error
-		if at, err = o.enginePlace(ctx, host); err != nil {
-			return at, err
-		}
-	} else {
-		node, err := builder.DialTLS(ctx, spec.Address, spec.TLS)
-		if err != nil {
-			return at, o.ofBuilder(spec.Name, err)
-		}
-		node.Name = spec.Name
-		at = nodePlace(spec.Name, node)
+		at, err := o.enginePlace(ctx, host)
+		at.weight, at.slots = spec.Weight, spec.Slots(runtime.NumCPU())
+		return at.declared(spec.Platforms), err
 	}
-	at.address, at.weight, at.slots = spec.Address, spec.Weight, spec.Jobs
-	return at.declared(spec.Platforms), nil
+	node, err := builder.DialTLS(ctx, spec.Address, spec.TLS)
+	if err != nil {
+		return place{}, o.ofBuilder(spec.Name, &SilentNodeError{nodes.Silent(spec, err), err})
+	}
+	node.Name = spec.Name
+	at := nodePlace(spec.Name, node)
+	at.address, at.weight, at.slots = spec.Address, spec.Weight, spec.Slots(0)
+	native := spec.Platforms
+	seen, known := nodes.Recall(o.stateDir(), spec.Address)
+	if others && !o.DryRun { // which leaves nothing behind, and has no node run anything
+		seen, known = nodes.Learn(ctx, o.stateDir(), time.Now(), spec, node), true
+	}
+	if others && known && slices.Equal(seen.Declared, spec.Platforms) {
+		at.slots, native = spec.Slots(seen.Cores), seen.Native
+	}
+	return at.declared(native), nil
 }
 
-// declared is the place of a node whose owner says what it runs natively.
+// declared is the place of a node whose native platforms are known otherwise than by
+// its own list; none are not.
 func (p place) declared(list []platform.Platform) place {
 	if len(list) == 0 {
 		return p
 	}
 	runs := p.runs
-	p.platform, p.owner = list[0], true
+	p.platform = list[0]
 	p.kind += fmt.Sprint(list)
 	p.runs = func(on platform.Platform) plan.Ability {
 		if slices.ContainsFunc(list, on.Serves) {
-			return plan.Ability{How: plan.Native, Why: "declared"}
+			return plan.Ability{How: plan.Native}
 		}
 		if can := runs(on); can.How != plan.Native {
 			return can
 		}
-		return plan.Ability{How: plan.Emulated, Why: "not declared to be native"}
+		return plan.Ability{How: plan.Emulated, Why: "it is not native there"}
 	}
 	return p
 }
@@ -138,22 +147,14 @@ func (p place) declared(list []platform.Platform) place {
 // native says whether a place runs programs of a platform itself.
 func (p place) native(on platform.Platform) bool { return p.runs(on).How == plan.Native }
 
-// lastNative is what a node that does not answer runs natively.
-func (o Options) lastNative(spec nodes.Spec) []platform.Platform { return spec.Platforms }
-
-// slots is how many jobs a node does at once, where nobody says it for the node alone.
-func (o Options) slots(here bool) int {
-	switch {
-	case o.Jobs > 0:
-		return o.Jobs
-	case here:
-		return max(2, runtime.NumCPU())
+// lastNative is what a node that does not answer runs natively, as its owner says or as
+// it was seen last.
+func (o Options) lastNative(spec nodes.Spec) []platform.Platform {
+	if seen, known := nodes.Recall(o.stateDir(), spec.Address); known && len(spec.Platforms) == 0 {
+		return seen.Native
 	}
-	return usualSlots
+	return spec.Platforms
 }
-
-// usualSlots are those of a node of which nothing is known.
-const usualSlots = 4
 
 // buildPlatform reads --build-platform; the zero value asks the node.
 func (o Options) buildPlatform() (platform.Platform, error) {
@@ -182,4 +183,26 @@ func (o Options) locate(ctx context.Context, host detect.HostFacts) (place, erro
 // engine says whether the private engine is among the nodes.
 func (p places) engine() bool {
 	return slices.ContainsFunc(p.list, func(at place) bool { return at.name == engineName })
+}
+
+// SilentNodeError says that a node that was named does not answer.
+type SilentNodeError struct {
+	Facts nodes.Facts
+	Err   error
+}
+
+func (e *SilentNodeError) Error() string {
+	name := e.Facts.Name
+	if name != e.Facts.Address {
+		name += " (" + e.Facts.Address + ")"
+	}
+	return fmt.Sprintf("node %s does not answer: %s", name, e.Facts.Error)
+}
+
+// Unwrap gives what the connection said.
+func (e *SilentNodeError) Unwrap() error { return e.Err }
+
+// Hint says what to try, or how to do without.
+func (e *SilentNodeError) Hint() string {
+	return e.Facts.Hint + "; without --node and BUILDKIT_HOST archbuild's own engine builds"
 }

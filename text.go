@@ -71,7 +71,7 @@ func choiceText(c plan.Choice) string {
 	if c.Start > 0 {
 		text += fmt.Sprintf(", from %s on", ui.Duration(time.Duration(c.Start*float64(time.Second))))
 	}
-	if c.Seconds > 0 {
+	if c.Seconds > 0 && !strings.Contains(c.Why, " last time") {
 		text += fmt.Sprintf(", about %s", ui.Duration(time.Duration(c.Seconds*float64(time.Second))))
 	}
 	if len(c.Others) > 0 {

@@ -125,15 +125,13 @@ func Ask(ctx context.Context, s Spec, node *builder.Node) Facts {
 }
 
 // Slots is how many platforms are built on a node at once: what the user said,
-// else one for two cores. 0 cores are not known.
+// else one for each core, and two at least: much of a build is waiting for networks
+// and disks. 0 cores are not known.
 func (s Spec) Slots(cores int) int {
-	switch {
-	case s.Jobs > 0:
+	if s.Jobs > 0 {
 		return s.Jobs
-	case cores == 0:
-		return 2
 	}
-	return max(1, cores/2)
+	return max(2, cores)
 }
 
 // Split tells which platforms a node is native for. Those that its owner has

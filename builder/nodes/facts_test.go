@@ -52,7 +52,7 @@ func TestNativeAndEmulatedAreToldApart(t *testing.T) {
 }
 
 func TestSlotsFollowTheUserThenTheCores(t *testing.T) {
-	for _, row := range []struct{ jobs, cores, want int }{{0, 0, 2}, {0, 1, 1}, {0, 2, 1}, {0, 8, 4}, {3, 8, 3}, {3, 0, 3}} {
+	for _, row := range []struct{ jobs, cores, want int }{{0, 0, 2}, {0, 1, 2}, {0, 2, 2}, {0, 8, 8}, {3, 8, 3}, {3, 0, 3}} {
 		if got := (nodes.Spec{Jobs: row.jobs}).Slots(row.cores); got != row.want {
 			t.Errorf("jobs=%d, %d cores: %d slots", row.jobs, row.cores, got)
 		}
