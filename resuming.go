@@ -61,8 +61,8 @@ func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job)
 	if !ok || note.Platform != job.Platform {
 		return builder.Result{}, false
 	}
-	if missing := r.store.use(note.Blobs, time.Now()); missing != "" {
-		return builder.Result{}, r.cannotResume(job, "blobs of the recorded result are gone")
+	if !r.store.use(note.Blobs, time.Now()) {
+		return builder.Result{}, r.cannotResume(job, "what was built is no longer in the content store")
 	}
 	return builder.Result{Platform: job.Platform, Descriptor: note.Image, Warnings: note.Warnings, Resumed: true}, true
 }

@@ -106,24 +106,27 @@ func (n resultNotes) write(contents digest.Digest, note resultNote) {
 	}
 }
 
-// use makes blobs as good as new, so that they are not pruned. It names one that is not
-// there as it should be, and removes what is in its place: a node would not send it again.
-func (s store) use(blobs []blobNote, now time.Time) (missing digest.Digest) {
+// use makes blobs as good as new, so that they are not pruned, and says whether all of
+// them are there as they should be. What is not is removed: a node would not send it again.
+func (s store) use(blobs []blobNote, now time.Time) bool {
+	whole := true
 	for _, blob := range blobs {
 		path, err := manifest.Store{Dir: s.dir}.Path(blob.Digest)
 		if err != nil {
-			return blob.Digest
+			return false
 		}
 		info, err := os.Lstat(path)
-		if err == nil && (!info.Mode().IsRegular() || info.Size() != blob.Size) {
-			os.Remove(path)
-			return blob.Digest
-		}
-		if err != nil || os.Chtimes(path, now, now) != nil {
-			return blob.Digest
+		switch {
+		case err != nil:
+			whole = false
+		case info.Size() != blob.Size || !info.Mode().IsRegular():
+			_ = os.Remove(path)
+			whole = false
+		default:
+			whole = os.Chtimes(path, now, now) == nil && whole
 		}
 	}
-	return ""
+	return whole
 }
 
 // mostBlobs bounds what one result is made of.

@@ -203,7 +203,7 @@ type Base struct {
 	Layers []string `json:"-"`
 	// Triggers are the ONBUILD instructions of its config.
 	Triggers []string `json:"-"`
-	Rule   string   `json:"rule"`
+	Rule     string   `json:"rule"`
 	// BroughtBy is the base whose ONBUILD instruction names the image.
 	BroughtBy string `json:"broughtBy,omitempty"`
 	// Context is the named context that stands for the image.
