@@ -5,22 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 )
 
-// memory is what files held when they were read last, by their names.
+// memory is what files held when they were read last.
 type memory struct {
-	files map[string]remembered
-}
-
-// remembered is a file as it was. Only plain files without attributes are remembered.
-type remembered struct {
-	mode    fs.FileMode
-	facts   [factBytes]byte
-	content Sum
+	// files are the lines of the file of memory behind each name.
+	files map[string]string
 }
 
 // A file of memory begins with a word, then come the files, then the digest of all that:
@@ -53,26 +46,26 @@ func recall(name string) *memory {
 	return m
 }
 
-func decode(raw []byte) (map[string]remembered, error) {
+// lineBytes is how long a line is behind the name.
+const lineBytes = 4 + factBytes + sha256.Size
+
+func decode(raw []byte) (map[string]string, error) {
 	at := len(raw) - sha256.Size
 	if at < len(memoryHead) || !bytes.HasPrefix(raw, []byte(memoryHead)) || sha256.Sum256(raw[:at]) != Sum(raw[at:]) {
 		return nil, errForgotten
 	}
-	rest := raw[len(memoryHead):at]
-	const fixed = 4 + factBytes + sha256.Size
-	files := make(map[string]remembered, len(rest)/(fixed+40))
-	for len(rest) > 0 {
-		size, n := binary.Uvarint(rest)
-		if n <= 0 || size > uint64(len(rest)-n) || uint64(len(rest)-n)-size < fixed {
+	begin := len(memoryHead)
+	text := string(raw[:at]) // all names and lines are parts of it
+	const usual = 40         // bytes of a name
+	files := make(map[string]string, len(text)/(lineBytes+usual))
+	for begin < at {
+		size, n := binary.Uvarint(raw[begin:at])
+		if begin += n; n <= 0 || size > uint64(at-begin) || at-begin-int(size) < lineBytes {
 			return nil, errForgotten
 		}
-		rest = rest[n:]
-		name := string(rest[:size])
-		rest = rest[size:]
-		files[name] = remembered{
-			mode: fs.FileMode(binary.LittleEndian.Uint32(rest)), facts: [factBytes]byte(rest[4:]), content: Sum(rest[4+factBytes:]),
-		}
-		rest = rest[fixed:]
+		end := begin + int(size)
+		files[text[begin:end]] = text[end : end+lineBytes]
+		begin = end + lineBytes
 	}
 	return files, nil
 }
@@ -83,49 +76,53 @@ func (m *memory) fill(e *Entry) bool {
 		return false
 	}
 	was, ok := m.files[e.Name]
-	if !ok || was.mode != e.Mode || was.facts != [factBytes]byte(e.facts.append(nil)) {
+	var is [lineBytes]byte
+	if !ok || was[:lineBytes-len(e.Content)] != string(e.appendSeen(is[:0])) {
 		return false
 	}
-	e.Content, e.facts.settled = was.content, true
+	copy(e.Content[:], was[lineBytes-len(e.Content):])
+	e.facts.settled, e.filled = true, true
 	return true
+}
+
+// appendSeen says what has to be as it was.
+func (e *Entry) appendSeen(to []byte) []byte {
+	return e.facts.append(binary.LittleEndian.AppendUint32(to, uint32(e.Mode)))
 }
 
 // keep writes what was read, unless it is what was remembered already. It is a help
 // and no more, so nothing is said where it cannot be written.
-func (m *memory) keep(name string, entries []Entry) {
+func (m *memory) keep(name string, entries []*Entry) {
 	if name == "" {
 		return
 	}
-	var files []Entry
-	same := true
+	keeps, filled := 0, 0
 	for _, e := range entries {
-		if !e.facts.settled || e.Attributes != (Sum{}) || len(files) == mostFiles {
-			continue
+		if e.worthKeeping() {
+			keeps++
 		}
-		files = append(files, e)
-		was, ok := m.files[e.Name]
-		same = same && ok && was == e.remembered()
+		if e.filled {
+			filled++
+		}
 	}
-	if same && len(files) == len(m.files) {
+	if filled == min(keeps, mostFiles) && filled == len(m.files) {
 		now := time.Now()
 		_ = os.Chtimes(name, now, now) // it is in use
 		return
 	}
-	_ = write(name, files)
+	_ = write(name, entries)
 }
 
-func (e Entry) remembered() remembered {
-	return remembered{mode: e.Mode, facts: [factBytes]byte(e.facts.append(nil)), content: e.Content}
-}
+func (e *Entry) worthKeeping() bool { return e.facts.settled && e.Attributes == Sum{} }
 
 // write writes a file of memory whole or not at all.
-func write(name string, files []Entry) error {
-	raw := []byte(memoryHead)
-	for _, e := range files {
-		raw = appendText(raw, e.Name)
-		raw = binary.LittleEndian.AppendUint32(raw, uint32(e.Mode))
-		raw = e.facts.append(raw)
-		raw = append(raw, e.Content[:]...)
+func write(name string, entries []*Entry) error {
+	raw, files := []byte(memoryHead), 0
+	for _, e := range entries {
+		if e.worthKeeping() && files < mostFiles {
+			raw = append(e.appendSeen(appendText(raw, e.Name)), e.Content[:]...)
+			files++
+		}
 	}
 	sum := sha256.Sum256(raw)
 	raw = append(raw, sum[:]...)

@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,12 +55,14 @@ type Entry struct {
 	Device uint64
 
 	facts facts
+	// filled says that the content was remembered.
+	filled bool
 }
 
 // Listing is what a walk has found.
 type Listing struct {
 	// Entries in the order of a walk: a folder comes before what is in it.
-	Entries []Entry
+	Entries []*Entry
 	// Digest of all of it.
 	Digest Sum
 	// Stamp changes whenever a file is written to, even if it is the same afterwards. It
@@ -82,7 +84,7 @@ func (t Tree) List(ctx context.Context) (Listing, error) {
 	if t.Folder != "" {
 		w.known.keep(t.Memory, entries)
 	}
-	return Listing{Entries: entries, Digest: sumOf(entries, Entry.addContent), Stamp: sumOf(entries, Entry.addFacts)}, nil
+	return Listing{Entries: entries, Digest: sumOf(entries, (*Entry).appendContent), Stamp: sumOf(entries, (*Entry).appendFacts)}, nil
 }
 
 // walk is one walk of a tree.
@@ -95,7 +97,7 @@ type walk struct {
 }
 
 // folder lists a folder and all below it; match is how the ignore file takes it.
-func (w *walk) folder(name string, match patternmatcher.MatchInfo) ([]Entry, error) {
+func (w *walk) folder(name string, match patternmatcher.MatchInfo) ([]*Entry, error) {
 	if w.ctx.Err() != nil {
 		return nil, context.Cause(w.ctx)
 	}
@@ -118,11 +120,15 @@ func (w *walk) folder(name string, match patternmatcher.MatchInfo) ([]Entry, err
 		}
 	}
 	beside.Wait()
-	var all []Entry
+	count := 0
 	for _, p := range parts {
 		if p.err != nil {
 			return nil, p.err
 		}
+		count += len(p.entries)
+	}
+	all := make([]*Entry, 0, count)
+	for _, p := range parts {
 		all = append(all, p.entries...)
 	}
 	return all, nil
@@ -130,7 +136,7 @@ func (w *walk) folder(name string, match patternmatcher.MatchInfo) ([]Entry, err
 
 // part is some of a folder.
 type part struct {
-	entries []Entry
+	entries []*Entry
 	err     error
 }
 
@@ -145,8 +151,8 @@ func together(names []fs.DirEntry) int {
 	return max(n, 1)
 }
 
-func (w *walk) entries(folder string, names []fs.DirEntry, match patternmatcher.MatchInfo) ([]Entry, error) {
-	var all []Entry
+func (w *walk) entries(folder string, names []fs.DirEntry, match patternmatcher.MatchInfo) ([]*Entry, error) {
+	all := make([]*Entry, 0, len(names))
 	for _, found := range names {
 		more, err := w.entry(folder, found, match)
 		if err != nil {
@@ -168,7 +174,7 @@ func (w *walk) path(name string) string { return filepath.Join(w.Folder, filepat
 
 // entry gives one entry of a folder, with what is below it. A folder that is left out
 // counts where something in it does.
-func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.MatchInfo) ([]Entry, error) {
+func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.MatchInfo) ([]*Entry, error) {
 	name := path.Join(folder, found.Name())
 	var out bool
 	var match patternmatcher.MatchInfo
@@ -185,18 +191,18 @@ func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.Matc
 	if err != nil || w.LeftOut != nil && w.LeftOut(name, info) {
 		return nil, err
 	}
-	e := Entry{Name: name, Mode: info.Mode(), facts: factsOf(info)}
+	e := &Entry{Name: name, Mode: info.Mode(), facts: factsOf(info)}
 	if e.Mode&fs.ModeDevice != 0 {
 		e.Device = e.facts.device
 	}
-	if err := w.look(&e, info); err != nil || !info.IsDir() {
-		return []Entry{e}, err
+	if err := w.look(e, info); err != nil || !info.IsDir() {
+		return []*Entry{e}, err
 	}
 	below, err := w.folder(name, match)
 	if err != nil || out && len(below) == 0 {
 		return nil, err
 	}
-	return append([]Entry{e}, below...), nil
+	return slices.Insert(below, 0, e), nil
 }
 
 // look fills in what an entry holds.
@@ -248,11 +254,10 @@ func (w *walk) open(name string) (fs.File, error) {
 }
 
 // oneFile finds names that are one file: all but the first are links to that.
-func oneFile(entries []Entry) {
+func oneFile(entries []*Entry) {
 	type inode struct{ device, number uint64 }
 	first := map[inode]string{}
-	for i := range entries {
-		e := &entries[i]
+	for _, e := range entries {
 		if !e.Mode.IsRegular() || e.facts.links < 2 {
 			continue
 		}
@@ -265,33 +270,38 @@ func oneFile(entries []Entry) {
 	}
 }
 
-// sumOf adds up all entries.
-func sumOf(entries []Entry, add func(Entry, hash.Hash)) Sum {
+// sumOf adds up what is said of each entry.
+func sumOf(entries []*Entry, say func(*Entry, []byte) []byte) Sum {
+	const much = 32 << 10
 	sum := sha256.New()
+	lines := make([]byte, 0, much+much/8)
 	for _, e := range entries {
-		add(e, sum)
+		if lines = say(e, lines); len(lines) > much {
+			sum.Write(lines)
+			lines = lines[:0]
+		}
 	}
+	sum.Write(lines)
 	return Sum(sum.Sum(nil))
 }
 
-// addContent adds what counts, each text with its length before it.
-func (e Entry) addContent(sum hash.Hash) {
-	line := make([]byte, 0, 256)
-	line = appendText(line, e.Name)
-	line = binary.LittleEndian.AppendUint32(line, uint32(e.Mode))
-	line = append(line, e.Content[:]...)
-	line = appendText(line, e.Target)
-	line = append(line, e.Attributes[:]...)
-	line = binary.LittleEndian.AppendUint64(line, e.Device)
-	sum.Write(line)
+// appendContent says what counts, each text with its length before it.
+func (e *Entry) appendContent(to []byte) []byte {
+	to = appendText(to, e.Name)
+	to = binary.LittleEndian.AppendUint32(to, uint32(e.Mode))
+	to = append(to, e.Content[:]...)
+	to = appendText(to, e.Target)
+	to = append(to, e.Attributes[:]...)
+	return binary.LittleEndian.AppendUint64(to, e.Device)
 }
 
-// addFacts adds what the system says of a file.
-func (e Entry) addFacts(sum hash.Hash) {
-	if e.Mode.IsDir() { // whatever is left out can come and go in it
-		return
+// appendFacts says what the system says of a file. A folder is written to whenever
+// something that is left out comes or goes in it.
+func (e *Entry) appendFacts(to []byte) []byte {
+	if e.Mode.IsDir() {
+		return to
 	}
-	sum.Write(e.facts.append(appendText(make([]byte, 0, 256), e.Name)))
+	return e.facts.append(appendText(to, e.Name))
 }
 
 func appendText(to []byte, text string) []byte {
