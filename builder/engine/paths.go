@@ -193,7 +193,7 @@ func (l layout) checkOwn() error {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		own := slices.Contains([]string{"run", "store", "registry", "verdicts", "journal", "files", "results", "times", "nodes.json", "tmp", "lost+found"}, name)
+		own := slices.Contains([]string{"run", "store", "registry", "verdicts", "journal", "files", "results", "times", "nodes.json", "nodes.json.new", "tmp", "lost+found"}, name)
 		if !own && !strings.HasPrefix(name, "buildkit-") {
 			return fmt.Errorf("it is no state folder of archbuild, and holds %s", strconv.Quote(name))
 		}

@@ -3,7 +3,6 @@ package nodes
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -57,6 +56,8 @@ const (
 	maxRemarked  = 500
 	maxMemory    = 4 << 20
 	refreshAfter = 24 * time.Hour
+	// retryAfter is for nodes on which the program did not run.
+	retryAfter = 10 * time.Minute
 )
 
 // memory is the file nodes.json.
@@ -100,7 +101,7 @@ func remember(dir string, list []Seen) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("remembering nodes: %w", err)
 	}
-	unlock, err := lock(filepath.Join(dir, memoryFile+".lock"))
+	unlock, err := lock(dir)
 	if err != nil {
 		return fmt.Errorf("remembering nodes: %w", err)
 	}
@@ -140,9 +141,10 @@ func load(dir string) (m memory) {
 	return m
 }
 
-// lock waits for the other processes that remember something.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+// lock waits for the other processes that remember something. The folder itself is
+// the lock: a file would be replaced, and one more would have to be explained.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -153,21 +155,13 @@ func lock(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// replace writes a file so that readers see the old one or the new one.
+// replace writes a file so that readers see the old one or the new one. One process
+// at a time does.
 func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+memoryFile+"-*")
-	if err != nil {
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return os.Rename(path+".new", path)
 }
 
 // Learn tells what a build has to know of a connected node. What was seen within
@@ -175,8 +169,12 @@ func replace(path string, data []byte) error {
 // remembered in the folder. Cores are 0 where they are not known.
 func Learn(ctx context.Context, dir string, now time.Time, s Spec, node *builder.Node) Seen {
 	old, known := Recall(dir, s.Address)
-	same := known && old.BuildKit == node.Version && now.Sub(old.When) < refreshAfter && !now.Before(old.When) && sameSet(old.Listed, node.Platforms)
-	if same && old.Cores > 0 && slices.Equal(old.Declared, s.Platforms) {
+	fresh := refreshAfter
+	if old.Cores == 0 {
+		fresh = retryAfter
+	}
+	same := known && old.BuildKit == node.Version && now.Sub(old.When) < fresh && !now.Before(old.When) && sameSet(old.Listed, node.Platforms)
+	if same && slices.Equal(old.Declared, s.Platforms) {
 		return old
 	}
 	seen := Seen{Address: s.Address, Listed: node.Platforms, Declared: s.Platforms, BuildKit: node.Version, When: now.UTC(), Cores: old.Cores}
