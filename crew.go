@@ -149,6 +149,8 @@ type batch struct {
 	sources  builder.Sources
 	mu       sync.Mutex
 	sessions map[int]*builder.Session
+	// sent is what each node was sent, in the end.
+	sent []SentTo
 }
 
 // build builds the jobs of all batches. The error is one that kept it from beginning; what
@@ -175,7 +177,7 @@ func (c *crew) build(ctx context.Context, list []*batch) error {
 			return err
 		}
 		defer done()
-		defer b.leave()
+		defer b.leave(c.list)
 		titles = append(titles, b.service.name)
 	}
 	defer c.grouped("building " + strings.Join(titles, ", "))()
@@ -228,13 +230,16 @@ func (b *batch) prepare(ctx context.Context) (done func(), err error) {
 	return done, nil
 }
 
-// leave ends the sessions.
-func (b *batch) leave() {
+// leave ends the sessions, and adds up what they have sent.
+func (b *batch) leave(nodes []place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, s := range b.sessions {
-		wg.Go(func() { s.Close() })
+	for i, at := range nodes {
+		if s := b.sessions[i]; s != nil {
+			wg.Go(func() { s.Close() })
+			b.sent = append(b.sent, SentTo{Node: at.name, Sent: s.Sent()})
+		}
 	}
 	wg.Wait()
 }

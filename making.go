@@ -88,7 +88,7 @@ func (r run) begin(ctx context.Context, c *crew, s service, p plan.Plan) (*makin
 
 // take notes what a build has given.
 func (m *making) take(b *batch) {
-	m.plan, m.built = b.plan, b.built
+	m.plan, m.built, m.image.Sent = b.plan, b.built, b.sent
 	for i := range m.built {
 		m.image.Platforms[i].done(b.plan.Jobs[i], m.built[i], b.outcomes[i])
 	}

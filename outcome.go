@@ -30,6 +30,8 @@ type Image struct {
 	Platforms []Built `json:"platforms"`
 	// Cache says how many of all steps a cache answered.
 	Cache *Hits `json:"cache,omitempty"`
+	// Sent is what each node got of the context.
+	Sent []SentTo `json:"sent,omitempty"`
 	// Without are platforms that were optional and failed: the index does not hold them.
 	Without []platform.Platform `json:"without,omitempty"`
 	Outputs []manifest.Written  `json:"outputs,omitempty"`
@@ -67,6 +69,12 @@ type Built struct {
 	Findings []verify.Finding `json:"findings,omitempty"`
 
 	ran map[digest.Digest]bool // the steps, and whether a cache answered
+}
+
+// SentTo is what a node got of the context and of named contexts, in bytes.
+type SentTo struct {
+	Node string `json:"node"`
+	builder.Sent
 }
 
 // The states of a platform.

@@ -218,6 +218,13 @@ func (i Image) writeText(w io.Writer) error {
 	if i.Cache != nil {
 		fmt.Fprintln(w, i.Cache)
 	}
+	for _, sent := range i.Sent {
+		plural := "s"
+		if sent.Files == 1 {
+			plural = ""
+		}
+		fmt.Fprintf(w, "sent to %s: %s of %d file%s, and %s about all files\n", ui.Line(sent.Node), ui.Size(sent.Contents), sent.Files, plural, ui.Size(sent.Metadata))
+	}
 	if len(i.Records) > 0 {
 		return i.writeRecords(w)
 	}

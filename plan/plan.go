@@ -88,8 +88,8 @@ type Plan struct {
 	Template string `json:"template"`
 	// Context is where the files come from when that is no folder of this machine.
 	// The facade fills it in.
-	Context       *Context          `json:"context,omitempty"`
-	PlatformsFrom string            `json:"platformsFrom"`
+	Context       *Context `json:"context,omitempty"`
+	PlatformsFrom string   `json:"platformsFrom"`
 	// Node and BuildPlatform are those of the first job; each job has its own.
 	Node          string            `json:"node"`
 	BuildPlatform platform.Platform `json:"buildPlatform"`
