@@ -219,6 +219,9 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintln(w, i.Cache)
 	}
 	for _, sent := range i.Sent {
+		if sent.Metadata == 0 {
+			continue
+		}
 		plural := "s"
 		if sent.Files == 1 {
 			plural = ""
@@ -234,7 +237,7 @@ func (i Image) writeText(w io.Writer) error {
 	}
 	without := ""
 	if len(i.Without) > 0 {
-		without = fmt.Sprintf(" WITHOUT %v", i.Without)
+		without = " WITHOUT " + joinPlatforms(i.Without)
 	}
 	fmt.Fprintf(w, "index %s%s\n", i.Digest, without)
 	for _, out := range i.Outputs {

@@ -202,14 +202,8 @@ func (d *Dispatcher) next() {
 			d.strand(t)
 		}
 	}
-	for starts := d.sched.Next(); len(starts) > 0; starts = d.sched.Next() {
-		for _, start := range starts {
-			if t := d.tasks[start.Job]; t != nil {
-				d.begin(t, start.Node)
-			} else { // it was withdrawn
-				d.sched.Fail(start.Job)
-			}
-		}
+	for _, start := range d.sched.Next() {
+		d.begin(d.tasks[start.Job], start.Node)
 	}
 }
 
@@ -321,6 +315,7 @@ func (d *Dispatcher) end(t *task, err error) {
 	}
 	t.ended, t.outcome.Err = true, err
 	delete(d.tasks, t.id)
+	d.sched.Withdraw(t.id) // where it still waits
 	defer t.open.Done()
 	if err == nil || t.Optional || t.failed {
 		return
