@@ -31,7 +31,7 @@ type EngineDisk struct {
 
 // FolderUsage is what one of archbuild's own folders takes, in bytes.
 type FolderUsage struct {
-	// Name says what it holds: results, registry, verdicts.
+	// Name says what it holds: results, registry, verdicts, resume, files.
 	Name  string `json:"name"`
 	Path  string `json:"path"`
 	Size  int64  `json:"size"`
@@ -53,6 +53,8 @@ func (o Options) cacheFolders() []FolderUsage {
 		{Name: "results", Path: filepath.Join(state, "store")},
 		{Name: "registry", Path: o.answersDir()},
 		{Name: "verdicts", Path: filepath.Join(state, "verdicts")},
+		{Name: "resume", Path: filepath.Join(state, resultsName)},
+		{Name: "files", Path: filepath.Join(state, filesName)},
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 // resuming is what a run finds out to resume platforms. Nil resumes none and records none.
 type resuming struct {
 	contents contents
-	keys     keys
+	seen     seenInputs
 }
 
 // recorded gives the result that a job had when it was built last, if every input is what
@@ -56,7 +56,7 @@ func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job)
 	if err != nil {
 		return builder.Result{}, r.cannotResume(job, err.Error())
 	}
-	r.resuming.keys.put(s, recipe, seen)
+	r.resuming.seen.put(s, job, seen)
 	note, ok := notes.read(seen.digest)
 	if !ok || note.Platform != job.Platform {
 		return builder.Result{}, false
@@ -75,8 +75,8 @@ func (r run) cannotResume(job plan.Job, why string) bool {
 	return false
 }
 
-// record notes what a job was built to, as soon as it is: an interrupted run loses
-// nothing that had ended. It is noted if it stands its verification, and if no input has
+// record notes what a job was built to, as soon as it is: an interrupted run loses nothing
+// that had ended. It is noted if it stands its verification, and if no input has
 // changed since recorded has looked at it.
 func (r run) record(ctx context.Context, s service, p plan.Plan, job plan.Job, built builder.Result, node string) {
 	if r.resuming == nil || built.Err != nil || built.Resumed || ctx.Err() != nil {
@@ -87,7 +87,7 @@ func (r run) record(ctx context.Context, s service, p plan.Plan, job plan.Job, b
 	if err != nil {
 		return
 	}
-	was, ok := r.resuming.keys.get(s, recipe)
+	was, ok := r.resuming.seen.get(s, job)
 	if !ok || r.sound(ctx, s, job, built) != nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -176,24 +177,31 @@ func mayBeRemote(source string) bool {
 	})
 }
 
-// keys are what was found of jobs before they were built, by service and recipe.
-type keys struct {
+// seenInputs are the contents that jobs had before they were built. A job that moves to
+// another node has another recipe there, and sees the same files.
+type seenInputs struct {
 	mu   sync.Mutex
-	seen map[string]inputDigest
+	seen map[seenJob]inputDigest
 }
 
-func (k *keys) put(s service, recipe digest.Digest, seen inputDigest) {
+type seenJob struct {
+	// template tells services apart.
+	template *template.Template
+	platform platform.Platform
+}
+
+func (k *seenInputs) put(s service, job plan.Job, seen inputDigest) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.seen == nil {
-		k.seen = map[string]inputDigest{}
+		k.seen = map[seenJob]inputDigest{}
 	}
-	k.seen[s.context.Folder+"\x00"+string(recipe)] = seen
+	k.seen[seenJob{s.template, job.Platform}] = seen
 }
 
-func (k *keys) get(s service, recipe digest.Digest) (inputDigest, bool) {
+func (k *seenInputs) get(s service, job plan.Job) (inputDigest, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	seen, ok := k.seen[s.context.Folder+"\x00"+string(recipe)]
+	seen, ok := k.seen[seenJob{s.template, job.Platform}]
 	return seen, ok
 }

@@ -23,9 +23,15 @@ type store struct {
 	results, files folder
 }
 
+// Names in the state folder.
+const (
+	resultsName = "results"
+	filesName   = "files"
+)
+
 func (o Options) contentStore() store {
 	below := func(name string) string { return filepath.Join(o.stateDir(), name) }
-	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below("results")), files: folder(below("files"))}
+	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below(resultsName)), files: folder(below(filesName))}
 }
 
 // Bounds of the store between runs. Within a run it holds whatever is needed.
