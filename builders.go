@@ -29,8 +29,7 @@ func (o Options) specs() ([]nodes.Spec, error) {
 		spec, err := nodes.ParseAddress(o.Getenv(hostVariable))
 		return []nodes.Spec{spec}, err
 	case name != "":
-		b, err := o.buildx().Read(from, name)
-		return b.Nodes, err
+		return o.buildx().Read(from, name)
 	}
 	if file := nodes.UserFile(o.Getenv); file != "" {
 		if list, err := nodes.Load(file); err != nil || len(list) > 0 {

@@ -22,17 +22,6 @@ import (
 	"github.com/archbuild/archbuild/platform"
 )
 
-// NodeList is what `archbuild node ls` looks at.
-type NodeList struct {
-	// Nodes as --node gives them; none means the user's own file and BUILDKIT_HOST,
-	// else the private engine.
-	Nodes []string
-	// Builder is one of buildx's, beside them.
-	Builder string
-	// Limit is how long a node may take to answer; 0 means ten seconds.
-	Limit time.Duration
-}
-
 // nodeLimit is how long a node may take to answer all questions.
 const nodeLimit = 10 * time.Second
 
@@ -51,14 +40,17 @@ func (e *NodesError) Hint() string {
 	return "the cause stands in the list; docs/nodes.md shows how nodes are started and reached"
 }
 
-// ListNodes looks at all nodes at once. The facts are complete also with a
-// *NodesError, which says that one of them or more does not answer.
-func ListNodes(ctx context.Context, opts Options, list NodeList) ([]nodes.Facts, error) {
-	specs, err := opts.nodeSpecs(list)
+// ListNodes looks at all nodes that a build would use, at once. The facts are complete
+// also with a *NodesError, which says that one of them or more does not answer.
+func ListNodes(ctx context.Context, opts Options) ([]nodes.Facts, error) {
+	specs, err := opts.specs()
 	if err != nil {
 		return nil, err
 	}
-	facts := nodes.LookAtAll(ctx, specs, cmp.Or(list.Limit, nodeLimit), opts.lookAt)
+	for i := range specs {
+		specs[i].From = cmp.Or(specs[i].From, "no other is named")
+	}
+	facts := nodes.LookAtAll(ctx, specs, nodeLimit, opts.lookAt)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -78,56 +70,6 @@ func ListNodes(ctx context.Context, opts Options, list NodeList) ([]nodes.Facts,
 		return facts, silent
 	}
 	return facts, nil
-}
-
-// nodeSpecs are the nodes that were asked for.
-func (o Options) nodeSpecs(list NodeList) ([]nodes.Spec, error) {
-	var specs []nodes.Spec
-	for _, text := range list.Nodes {
-		spec, err := nodes.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, spec)
-	}
-	if list.Builder != "" {
-		builder, err := o.buildx().Read("--builder", list.Builder)
-		if err != nil {
-			return nil, err
-		}
-		if len(builder.Unusable) > 0 {
-			return nil, builder.Unusable[0]
-		}
-		specs = append(specs, builder.Nodes...)
-	}
-	if len(specs) > 0 {
-		return nodes.Unique(specs)
-	}
-	return o.usualNodes()
-}
-
-// usualNodes are those of a build without flags.
-func (o Options) usualNodes() ([]nodes.Spec, error) {
-	specs, err := nodes.Load(nodes.UserFile(o.Getenv))
-	if err != nil {
-		return nil, err
-	}
-	if host := o.Getenv("BUILDKIT_HOST"); host != "" && !slices.ContainsFunc(specs, func(s nodes.Spec) bool { return s.Address == host }) {
-		spec, err := nodes.ParseAddress(host)
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, spec)
-	}
-	if len(specs) == 0 {
-		spec, err := nodes.ParseAddress(nodes.EngineAddress)
-		if err != nil {
-			return nil, err
-		}
-		spec.From = "no other is named"
-		specs = append(specs, spec)
-	}
-	return nodes.Unique(specs)
 }
 
 // lookAt is nodes.Look; the private engine is not started for it.

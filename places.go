@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
@@ -105,11 +104,10 @@ func (o Options) placeOf(ctx context.Context, host detect.HostFacts, spec nodes.
 		at.weight, at.slots = spec.Weight, spec.Slots(runtime.NumCPU())
 		return at.declared(spec.Platforms), err
 	}
-	node, err := builder.DialTLS(ctx, spec.Address, spec.TLS)
+	node, err := nodes.Open(ctx, spec)
 	if err != nil {
 		return place{}, o.ofBuilder(spec.Name, &SilentNodeError{nodes.Silent(spec, err), err})
 	}
-	node.Name = spec.Name
 	at := nodePlace(spec.Name, node)
 	at.address, at.weight, at.slots = spec.Address, spec.Weight, spec.Slots(0)
 	native := spec.Platforms

@@ -28,14 +28,6 @@ type Buildx struct {
 // BuilderVariable names a builder in the environment.
 const BuilderVariable = "BUILDX_BUILDER"
 
-// Builder is a builder of buildx's.
-type Builder struct {
-	Name  string
-	Nodes []Spec
-	// Unusable are nodes that cannot be reached from here, each a *BuilderError.
-	Unusable []error
-}
-
 // instance is a builder as its file has it.
 type instance struct {
 	Name   string
@@ -93,34 +85,35 @@ func (b Buildx) Names() []string {
 func (b Buildx) folder() string { return filepath.Join(b.Dir, "instances") }
 
 // Read gives the nodes of a builder; from is what has named it, --builder or
-// BUILDX_BUILDER. There is at least one; the error is a *BuilderError.
-func (b Buildx) Read(from, name string) (Builder, error) {
+// BUILDX_BUILDER. At least one of them can be tried; the others carry an Err. The
+// error is a *BuilderError.
+func (b Buildx) Read(from, name string) ([]Spec, error) {
 	found, err := b.instance(from, name)
 	if err == nil {
 		err = found.refuse(from, name)
 	}
 	if err != nil {
-		return Builder{}, err
+		return nil, err
 	}
-	builder := Builder{Name: name}
+	var list []Spec
+	unusable := 0
 	for _, n := range found.Nodes {
 		spec, err := b.spec(found.Driver, n)
 		if err != nil {
-			builder.Unusable = append(builder.Unusable, &BuilderError{from, name, fmt.Errorf("node %s: %w", quoted(n.Name), err), b.otherwise(n, err)})
-			continue
+			unusable++
+			spec.Err = &BuilderError{from, name, fmt.Errorf("node %s: %w", quoted(n.Name), err), b.otherwise(n, err)}
 		}
 		spec.From = from + " " + name
-		builder.Nodes = append(builder.Nodes, spec)
+		list = append(list, spec)
 	}
-	if len(builder.Nodes) == 0 {
-		return Builder{}, builder.Unusable[0]
+	if unusable == len(list) {
+		return nil, list[0].Err
 	}
-	unique, err := Unique(builder.Nodes)
+	unique, err := Unique(list)
 	if err != nil {
-		return Builder{}, &BuilderError{from, name, err, remake}
+		return nil, &BuilderError{from, name, err, remake}
 	}
-	builder.Nodes = unique
-	return builder, nil
+	return unique, nil
 }
 
 // remake is what helps when a builder's file is broken.
@@ -189,21 +182,22 @@ func (i instance) refuse(from, name string) error {
 // client's.
 var errOtherDocker = errors.New("its containers run in a docker that DOCKER_HOST does not name")
 
-// spec is a node of a builder as any other node.
+// spec is a node of a builder as any other node; with an error it has a name.
 func (b Buildx) spec(driver string, node instanceNode) (Spec, error) {
+	none := Spec{Name: legible(node.Name), Address: node.Endpoint, Weight: 1}
 	address := node.Endpoint
 	if driver == "docker-container" {
 		var err error
 		if address, err = b.container(node); err != nil {
-			return Spec{}, err
+			return none, err
 		}
 	}
 	spec, err := ParseAddress(address)
 	if err != nil {
-		return Spec{}, err
+		return none, err
 	}
-	if name := legible(node.Name); node.Name != "" {
-		spec.Name = name
+	if node.Name != "" {
+		spec.Name = none.Name
 	}
 	for _, p := range node.Platforms {
 		if own := platform.FromOCI(p); !slices.Contains(spec.Platforms, own) {

@@ -46,12 +46,19 @@ func TestAllNodesOfABuilderAreRead(t *testing.T) {
 			TLS: builder.TLS{ServerName: "arm.example", CA: "/etc/b/ca.pem", Certificate: "/etc/b/cert.pem", Key: "/etc/b/key.pem"},
 		},
 	}
-	if diff := cmp.Diff(want, got.Nodes); diff != "" {
+	if diff := cmp.Diff(want, got[:2]); diff != "" {
 		t.Error(diff)
 	}
+	if got[0].Err != nil || got[1].Err != nil || len(got) != 3 {
+		t.Fatal(got)
+	}
 	bad := new(nodes.BuilderError)
-	if len(got.Unusable) != 1 || !errors.As(got.Unusable[0], &bad) || !strings.Contains(bad.Error(), "node far away: node npipe:////./pipe/x: unknown scheme npipe") || bad.Hint() == "" {
-		t.Error(got.Unusable)
+	if !errors.As(got[2].Err, &bad) || !strings.Contains(bad.Error(), "node far away: node npipe:////./pipe/x: unknown scheme npipe") || bad.Hint() == "" {
+		t.Error(got[2].Err)
+	}
+	f := nodes.Look(t.Context(), got[2])
+	if f.Name != "far-away" || f.Reachable || !strings.Contains(f.Error, "unknown scheme npipe") || f.Hint != bad.Hint() {
+		t.Errorf("%+v", f)
 	}
 }
 
@@ -65,7 +72,7 @@ func TestContainersAreReachedThroughTheirDocker(t *testing.T) {
 	} {
 		dir := instances(t, map[string]string{"b": `{"Driver":"docker-container","Nodes":[{"Name":"b0","Endpoint":"` + row.endpoint + `"}]}`})
 		got, err := nodes.Buildx{Dir: dir, DockerHost: row.host}.Read("--builder", "b")
-		if err != nil || got.Nodes[0].Address != row.want || got.Nodes[0].Name != "b0" {
+		if err != nil || got[0].Address != row.want || got[0].Name != "b0" {
 			t.Errorf("%s: %+v, %v", row.endpoint, got, err)
 		}
 	}

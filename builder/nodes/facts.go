@@ -50,9 +50,12 @@ type Facts struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Open connects to a node that is not the private engine. The error is a
-// *builder.NodeError.
+// Open connects to a node that is not the private engine. The error is the Spec's
+// own, or a *builder.NodeError.
 func Open(ctx context.Context, s Spec) (*builder.Node, error) {
+	if s.Err != nil {
+		return nil, s.Err
+	}
 	node, err := builder.DialTLS(ctx, s.Address, s.TLS)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ type Spec struct {
 	// From is where the node was named, as messages say it: "--node",
 	// "BUILDKIT_HOST", "/home/me/.config/archbuild/config.yaml:3", "--builder farm".
 	From string
+	// Err is why the node cannot be reached from here, where that is known without
+	// trying: a builder of buildx's can hold such nodes.
+	Err error
 }
 
 // keys of a node, in the order in which String writes them.

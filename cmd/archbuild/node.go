@@ -21,15 +21,15 @@ func newNode(system archbuild.System) *cobra.Command {
 
 func newNodeList(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
-	var list archbuild.NodeList
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ls", Short: "Ask all nodes what they are: platforms, cores, running builds, disk",
 		Long: `Ask all nodes what they are, at once, and wait for each at most ten seconds.
 
-Without --node and --builder these are the nodes of the user's own file,
-$XDG_CONFIG_HOME/archbuild/config.yaml (else below ~/.config), and $BUILDKIT_HOST;
-without any, archbuild's own engine, which is not started for it.
+The nodes are those that a build uses: --node or --builder, else $BUILDKIT_HOST,
+else $BUILDX_BUILDER, else those of the user's own file,
+$XDG_CONFIG_HOME/archbuild/config.yaml (else below ~/.config). Without any it is
+archbuild's own engine, which is not started for it.
 
 A node runs a program of a kilobyte, in an empty container, that counts its cores.
 
@@ -39,7 +39,7 @@ Exit status: 0 all of them answer, 1 one or more do not, 2 wrong usage.`,
   archbuild node ls --builder farm`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			facts, err := archbuild.ListNodes(c.Context(), opts, list)
+			facts, err := archbuild.ListNodes(c.Context(), opts)
 			switch {
 			case facts == nil:
 			case asJSON:
@@ -52,8 +52,8 @@ Exit status: 0 all of them answer, 1 one or more do not, 2 wrong usage.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&list.Nodes, "node", nil, "a node, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N][,cacert=FILE,cert=FILE,key=FILE] (repeatable)")
-	f.StringVar(&list.Builder, "builder", "", "the nodes of one of buildx's builders, by `NAME`")
+	f.StringArrayVar(&opts.Nodes, "node", nil, "a node, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N][,cacert=FILE,cert=FILE,key=FILE] (repeatable; default $BUILDKIT_HOST)")
+	f.StringVar(&opts.Builder, "builder", "", "the nodes of one of buildx's builders, by `NAME` (default $BUILDX_BUILDER)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document, sizes in bytes")
 	stateFlags(f, &opts.Engine)
 	return c
