@@ -255,3 +255,27 @@ func freeze(t *testing.T, pid int) {
 	}
 	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
 }
+
+func TestAFileThatChangesWhileItIsSentDoesNoHarm(t *testing.T) {
+	dir := folder(t, map[string]string{"a": "1234"})
+	from := builder.Sources{
+		Context: builder.Context{Folder: dir}, Shared: new(builder.Shared), Store: t.TempDir(),
+		Dockerfiles: map[string][]byte{"Dockerfile": []byte("FROM scratch\nCOPY . /\n")},
+	}
+	first, _ := server(t)
+	second, _ := server(t)
+	digests := map[string]bool{built(t, start(t, first, from), "Dockerfile"): true}
+	for _, content := range []string{"123456", "12"} {
+		if err := os.WriteFile(filepath.Join(dir, "a"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, second, from)
+		digests[built(t, s, "Dockerfile")] = true
+		if sent := s.Sent().Contents; sent != int64(len(content)) {
+			t.Errorf("%d bytes of %q are sent", sent, content)
+		}
+	}
+	if len(digests) != 3 {
+		t.Errorf("three contents made the images %v", digests)
+	}
+}
