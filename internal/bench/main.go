@@ -4,7 +4,8 @@
 //
 // The BuildKit is archbuild's own engine: the peers connect to its socket.
 //
-// With the word cross it measures what building stages on the build platform gains: see crossBench.
+// With the word cross it measures what building stages on the build platform gains: see crossBench. With the word nodes it
+// measures builds on two servers: see nodesBench.
 //
 // What registries are asked for is measured by the benchmarks of this package:
 // putting an index together, against buildx and crane, and copying 10 GB.
@@ -30,9 +31,12 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
-	if flag.Arg(0) == "cross" {
+	switch flag.Arg(0) {
+	case "cross":
 		err = crossMain(ctx, flag.Args()[1:])
-	} else {
+	case "nodes":
+		err = nodesMain(ctx, flag.Args()[1:])
+	default:
 		err = bench(ctx, *runs, *archbuild, *buildx, *buildctl)
 	}
 	stop()

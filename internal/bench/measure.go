@@ -73,14 +73,19 @@ func (c *command) median() time.Duration {
 	return c.walls[len(c.walls)/2]
 }
 
-// ratio prints how the medians compare, beside what is promised.
-func ratio(a, b *command, promised float64) {
-	r := float64(a.median()) / float64(b.median())
+// to is how the medians compare.
+func (c *command) to(other *command) float64 {
+	return float64(c.median()) / float64(other.median())
+}
+
+// ratio prints how the medians compare, beside what is promised, and says whether that is kept.
+func ratio(a, b *command, promised float64) bool {
 	verdict := "kept"
-	if r > promised {
+	if a.to(b) > promised {
 		verdict = "NOT kept"
 	}
-	fmt.Printf("  %s / %s = %.2f (promised ≤ %.1f: %s)\n", a.name, b.name, r, promised, verdict)
+	fmt.Printf("  %s / %s = %.2f (promised ≤ %.1f: %s)\n", a.name, b.name, a.to(b), promised, verdict)
+	return a.to(b) <= promised
 }
 
 // stepsTime is the processor time that all RUN steps of the engine have taken so far, those that have ended too; 0 where the
