@@ -21,6 +21,8 @@ type command struct {
 	args  []string
 	env   []string
 	walls []time.Duration
+	// work is the processor time of all counted runs together, without that of servers.
+	work time.Duration
 	// peak resident memory of any run, in kB.
 	peak int64
 }
@@ -33,7 +35,7 @@ func interleave(ctx context.Context, n int, commands []*command) error {
 		if err := c.run(ctx); err != nil {
 			return err
 		}
-		c.walls = nil
+		c.walls, c.work = nil, 0
 	}
 	for range n {
 		for _, c := range commands {
@@ -44,8 +46,8 @@ func interleave(ctx context.Context, n int, commands []*command) error {
 	}
 	for _, c := range commands {
 		slices.Sort(c.walls)
-		fmt.Printf("  %-12s min %4d ms  median %4d ms  max %4d ms  memory %3d MB\n", c.name,
-			c.walls[0].Milliseconds(), c.median().Milliseconds(), c.walls[len(c.walls)-1].Milliseconds(), c.peak/1024)
+		fmt.Printf("  %-12s min %4d ms  median %4d ms  max %4d ms  processor %4d ms  memory %3d MB\n", c.name,
+			c.walls[0].Milliseconds(), c.median().Milliseconds(), c.walls[len(c.walls)-1].Milliseconds(), c.work.Milliseconds()/int64(n), c.peak/1024)
 	}
 	return nil
 }
@@ -62,6 +64,7 @@ func (c *command) run(ctx context.Context) error {
 		fmt.Fprint(os.Stderr, said.String())
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
+	c.work += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		c.peak = max(c.peak, usage.Maxrss)
 	}

@@ -43,6 +43,8 @@ var nodesPlatforms = []string{"linux/amd64", "linux/arm64"}
 func nodesMain(ctx context.Context, args []string) (err error) {
 	b := nodesBench{}
 	flags := flag.NewFlagSet("bench nodes", flag.ContinueOnError)
+	archbuild := flags.String("archbuild", "bin/archbuild", "the archbuild to measure")
+	buildx := flags.String("buildx", "bin/buildx", "docker buildx v0.37.2")
 	flags.IntVar(&b.runs, "n", 9, "counted runs of each command")
 	flags.IntVar(&b.files, "files", 20000, "files in the context")
 	flags.IntVar(&b.megabytes, "megabytes", 200, "their size together")
@@ -54,24 +56,24 @@ func nodesMain(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close(hub)) }()
-	if err := b.open(ctx, hub); err != nil {
+	if err := b.open(ctx, hub, *archbuild, *buildx); err != nil {
 		return err
 	}
 	return errors.Join(b.unchanged(ctx), b.changed(ctx))
 }
 
 // open starts the nodes, tells buildx of them and writes the context.
-func (b *nodesBench) open(ctx context.Context, hub *fixtures.Hub) error {
+func (b *nodesBench) open(ctx context.Context, hub *fixtures.Hub, archbuild, buildx string) error {
 	dir, err := os.MkdirTemp("", "archbuild-bench-")
 	if err != nil {
 		return err
 	}
 	w := &world{dir: dir, hub: hub, env: append(os.Environ(), "XDG_CONFIG_HOME="+hub.ConfigHome, "ARCHBUILD_STATE="+filepath.Join(dir, "state"), "BUILDX_CONFIG="+filepath.Join(dir, "buildx"))}
 	b.world = w
-	if w.archbuild, err = filepath.Abs("bin/archbuild"); err != nil {
+	if w.archbuild, err = filepath.Abs(archbuild); err != nil {
 		return err
 	}
-	if w.buildx, err = filepath.Abs("bin/buildx"); err != nil {
+	if w.buildx, err = filepath.Abs(buildx); err != nil {
 		return err
 	}
 	for _, platform := range nodesPlatforms {
@@ -188,17 +190,19 @@ type sent struct{ Contents, Files, Metadata int64 }
 
 // sentTo reads the JSON of a build.
 func sentTo(document []byte) (map[string]sent, error) {
-	var images []struct {
-		Nodes []struct {
-			Name string
-			Sent sent
+	var outcome struct {
+		Images []struct {
+			Nodes []struct {
+				Name string
+				Sent sent
+			}
 		}
 	}
-	if err := json.Unmarshal(document, &images); err != nil {
+	if err := json.Unmarshal(document, &outcome); err != nil {
 		return nil, fmt.Errorf("reading what archbuild --json says: %w", err)
 	}
 	to := map[string]sent{}
-	for _, image := range images {
+	for _, image := range outcome.Images {
 		for _, node := range image.Nodes {
 			to[node.Name] = node.Sent
 		}
