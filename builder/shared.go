@@ -43,10 +43,16 @@ type known struct {
 	file fileID
 	err  error
 
-	listed sync.Once
-	// files of a folder are sorted by name. They can be some where listErr is set.
-	files   []known
-	listErr error
+	// below is what is in a folder; nil for other files.
+	below *listing
+}
+
+// listing is what a folder holds.
+type listing struct {
+	once sync.Once
+	// files are sorted by name. They can be some where err is set.
+	files []known
+	err   error
 }
 
 // fileID is the same for all names of a file; the zero value is a file with one name.
@@ -70,21 +76,25 @@ func (s *Shared) folder(path string) (*sharedFolder, error) {
 	if s.folders == nil {
 		s.folders = map[string]*sharedFolder{}
 	}
-	s.folders[path] = &sharedFolder{FS: plain, root: root}
+	s.folders[path] = &sharedFolder{FS: plain, root: root, top: known{below: new(listing)}}
 	return s.folders[path], nil
 }
 
 // list gives what is in a folder, at path below the root.
 func (f *sharedFolder) list(path string, folder *known) ([]known, error) {
-	folder.listed.Do(func() {
+	in := folder.below
+	in.once.Do(func() {
 		var entries []fs.DirEntry
-		entries, folder.listErr = os.ReadDir(filepath.Join(f.root, path))
-		folder.files = make([]known, len(entries))
+		entries, in.err = os.ReadDir(filepath.Join(f.root, path))
+		in.files = make([]known, len(entries))
 		for i, entry := range entries {
-			folder.files[i].entry = entry
+			in.files[i].entry = entry
+			if entry.IsDir() {
+				in.files[i].below = new(listing)
+			}
 		}
 	})
-	return folder.files, folder.listErr
+	return in.files, in.err
 }
 
 // find gives the file at path; nil where the way to it is not all folders.
@@ -94,7 +104,7 @@ func (f *sharedFolder) find(path string) *known {
 	}
 	dir, name := filepath.Split(path)
 	above := f.find(filepath.Clean(dir))
-	if above == nil || above != &f.top && !above.entry.IsDir() {
+	if above == nil || above.below == nil {
 		return nil
 	}
 	files, _ := f.list(dir, above)

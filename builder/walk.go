@@ -100,7 +100,11 @@ func (w *walk) visit(path string, file *known) error {
 		}
 	}
 	for i := range files {
-		err := w.visit(filepath.Join(path, files[i].entry.Name()), &files[i])
+		name := files[i].entry.Name()
+		if path != "." {
+			name = path + string(filepath.Separator) + name
+		}
+		err := w.visit(name, &files[i])
 		if errors.Is(err, fs.SkipDir) {
 			return nil
 		}
@@ -137,40 +141,50 @@ type visited struct {
 	walk *walk
 	path string
 	file *known
-	// stat is known when it was asked for.
-	stat *fstypes.Stat
 	// gone says that the file was there when its folder was read, and then not.
 	gone bool
 }
 
 func (v *visited) Name() string      { return v.file.entry.Name() }
-func (v *visited) IsDir() bool       { return v.file.entry.IsDir() }
+func (v *visited) IsDir() bool       { return v.file.below != nil }
 func (v *visited) Type() fs.FileMode { return v.file.entry.Type() }
 
 // Info is asked for when the file is to be sent. Of several names of a file, those after the
-// first are links to that.
+// first are links to that. What it gives is the caller's own, but for the attributes.
 func (v *visited) Info() (fs.FileInfo, error) {
-	if v.stat == nil {
-		stat, file, err := v.walk.from.tell(v.path, v.file)
-		if err != nil {
-			v.gone = isGone(err)
-			return nil, err
-		}
-		v.stat = stat.CloneVT()
-		v.stat.Path, v.stat.Uid, v.stat.Gid = v.path, 0, 0
-		v.link(file)
+	stat, file, err := v.walk.from.tell(v.path, v.file)
+	if err != nil {
+		v.gone = isGone(err)
+		return nil, err
 	}
-	return &fsutil.StatInfo{Stat: v.stat.CloneVT()}, nil
+	told := &info{stat: fstypes.Stat{
+		Path: v.path, Mode: stat.Mode, Size: stat.Size, ModTime: stat.ModTime, Linkname: stat.Linkname,
+		Devmajor: stat.Devmajor, Devminor: stat.Devminor, Xattrs: stat.Xattrs,
+	}}
+	if first := v.first(file); first != "" {
+		told.stat.Linkname = first
+	}
+	told.Stat = &told.stat
+	return &told.StatInfo, nil
 }
 
-func (v *visited) link(file fileID) {
+// info is what fsutil wants, in one piece: there are many of them.
+type info struct {
+	fsutil.StatInfo
+	stat fstypes.Stat
+}
+
+// first is the name of the file that this walk has come upon before; empty if it has not.
+func (v *visited) first(file fileID) string {
 	if file == (fileID{}) || v.Type()&fs.ModeSymlink != 0 {
-		return
+		return ""
 	}
 	first, again := v.walk.names[file]
-	if again {
-		v.stat.Linkname = first
-		return
+	if !again {
+		v.walk.names[file] = v.path
 	}
-	v.walk.names[file] = v.path
+	if first == v.path {
+		return ""
+	}
+	return first
 }
