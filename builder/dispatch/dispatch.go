@@ -63,6 +63,15 @@ func (e *NoNodeError) Error() string {
 // Unwrap gives what the last node said.
 func (e *NoNodeError) Unwrap() error { return e.Err }
 
+// Hint is the cause's, if it has one.
+func (e *NoNodeError) Hint() string {
+	var h interface{ Hint() string }
+	if errors.As(e.Err, &h) {
+		return h.Hint()
+	}
+	return "start the nodes again, and then the build: what had ended is kept"
+}
+
 // Policy is what happens to other jobs of the same call when one fails. The zero
 // value starts no more of them and lets end what runs.
 type Policy struct {
@@ -390,8 +399,11 @@ func (d *Dispatcher) noNode(t *task, err error) error {
 			}
 		}
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = errors.New("none was given")
+	case len(d.nodes) == 1: // there never was a choice
+		return err
 	}
 	return &NoNodeError{Job: t.Name, Err: err}
 }

@@ -14,7 +14,7 @@ func nodeFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringArrayVar(&opts.Nodes, "node", nil, "a BuildKit to build on in place of the private engine, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N]; engine is the private one (repeatable; default $BUILDKIT_HOST, then the user's config.yaml)")
 	f.StringVar(&opts.Builder, "builder", "", "the nodes of one of buildx's builders instead, by `NAME` (default $BUILDX_BUILDER)")
 	f.IntVar(&opts.Jobs, "jobs", 0, "`NUMBER` of platforms that a node builds at once (default by its processors)")
-	f.StringVar(&opts.Emulation, "emulation", "", "whether platforms are emulated, a `MODE`: allow (unless a node is native, or was), fallback (also when that node is lost), never (default allow)")
+	f.StringVar(&opts.Emulation, "emulation", "", "whether platforms are emulated, a `MODE`: allow, fallback, never (default allow: not in the place of a native node that is lost, which is fallback)")
 }
 
 // failureFlags say what a failure stops.
