@@ -73,7 +73,7 @@ func TestErrorsInTheUsersFileSayWhere(t *testing.T) {
 		{"a key of archbuild.yaml", "platforms: [arm64]", `:1:1: unknown key "platforms"`, "known keys: nodes"},
 		{"one node in place of a list", "nodes: tcp://a:1", ":1:8: expected a list", "begin each node with a hyphen"},
 		{"a mapping in place of a list", "nodes: {address: engine}", ": expected a list", "begin each node with a hyphen"},
-		{"a misspelt key of a node", "nodes:\n- addres: tcp://a:1", `:2:3: unknown key "addres"`, "did you mean address?"},
+		{"a misspelt key of a node", "nodes:\n- wieght: 2", `:2:3: unknown key "wieght"`, "did you mean weight?"},
 		{"the key of --node", "nodes:\n- address: tcp://a:1\n  platform: arm64", `:3:3: unknown key "platform"`, "did you mean platforms?"},
 		{"no address", "nodes:\n- name: x", ":2:3: a node without an address", "add address"},
 		{"a bad address", "nodes:\n- address: tcp://a", ":2:12: node tcp://a: the port is missing", "tcp://a:1234"},

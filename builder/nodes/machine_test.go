@@ -97,7 +97,7 @@ func TestProgramsTellWhatTheMachineIs(t *testing.T) {
 		}
 		size, _ := strconv.ParseInt(said[2], 16, 64)
 		blocks, _ := strconv.ParseInt(said[3], 16, 64)
-		if size != int64(root.Bsize) || size*blocks <= 0 || uint64(blocks) > root.Blocks {
+		if size != root.Bsize || size*blocks <= 0 || uint64(blocks) > root.Blocks {
 			t.Errorf("%s sees %d blocks of %d bytes", arch, blocks, size)
 		}
 		// An emulator must not pass for the machine.
