@@ -248,12 +248,16 @@ func (b *batch) leave(nodes []place) {
 func (b *batch) session(ctx context.Context, node *builder.Node, i int) (*builder.Session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.sessions[i]; s != nil {
-		return s, nil
+	before := b.sessions[i]
+	if before != nil && !before.Ended() {
+		return before, nil
 	}
 	s, err := builder.Start(ctx, node, b.sources)
 	if err == nil {
 		b.sessions[i] = s
+	}
+	if err == nil && before != nil { // Its connection broke; jobs that were moved have files in it no longer.
+		before.Close()
 	}
 	return s, err
 }
@@ -270,7 +274,13 @@ func (c *crew) buildOne(ctx context.Context, b *batch, display *builder.Display)
 		}
 		jobs = append(jobs, dispatch.Job{
 			Name: name, Options: c.ways[key], Optional: b.mayFail(job.Platform),
-			Others: func(ctx context.Context) ([]schedule.Option, error) { return c.find(ctx, key, true) },
+			Others: func(ctx context.Context) ([]schedule.Option, error) {
+				options, err := c.find(ctx, key, true)
+				if err == nil && len(options) > 0 && options[0].Way == schedule.Emulated {
+					c.teller.say("warning: " + name + " is emulated from now on: no node is left that does better")
+				}
+				return options, err
+			},
 			Do: func(ctx context.Context, node int) (func(), error) {
 				return c.do(ctx, b, i, name, node, display)
 			},

@@ -29,10 +29,15 @@ type LostError struct {
 	Platform platform.Platform
 	// Memory is what the node may take, in bytes; 0 is no known limit.
 	Memory int64
-	Err    error
+	// Back says that only the connection broke: the node answers again.
+	Back bool
+	Err  error
 }
 
 func (e *LostError) Error() string {
+	if e.Platform == (platform.Platform{}) { // It was found out between jobs.
+		return fmt.Sprintf("node %s has gone: %v", e.Node, e.Err)
+	}
 	if e.Memory > 0 {
 		return fmt.Sprintf("building %s: node %s has gone; it may take %s of memory: %v", e.Platform, e.Node, engine.IEC(e.Memory), e.Err)
 	}
@@ -42,8 +47,8 @@ func (e *LostError) Error() string {
 // Unwrap gives what the connection said.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// NodeLost says that the node can do no other job either.
-func (e *LostError) NodeLost() bool { return true }
+// NodeLost says whether the node can do no other job either.
+func (e *LostError) NodeLost() bool { return !e.Back }
 
 // Hint says that little is lost.
 func (e *LostError) Hint() string {
@@ -102,7 +107,7 @@ func (s *Session) failure(ctx context.Context, job plan.Job, opts Options, err e
 	}
 	switch grpcerrors.Code(err) {
 	case codes.Unavailable, codes.Canceled: // nobody on this side has cancelled it
-		return &LostError{Node: s.node.Name, Platform: job.Platform, Memory: s.node.Memory, Err: err}
+		return &LostError{Node: s.node.Name, Platform: job.Platform, Memory: s.node.Memory, Back: s.back(ctx), Err: err}
 	}
 	failed := explain(job, opts.Template, err, watch, s.node.Memory)
 	switch {
@@ -112,6 +117,28 @@ func (s *Session) failure(ctx context.Context, job plan.Job, opts Options, err e
 		return &CrashError{s.node.Name, failed}
 	}
 	return failed
+}
+
+// back says whether the node answers over a new connection, which may be refused once while it
+// is made. The session does not come back: when its loss is known, another one is to be started.
+func (s *Session) back(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	for range 2 {
+		if s.node.Ping(ctx) == nil {
+			select {
+			case <-s.ended:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(1200 * time.Millisecond): // what gRPC waits before it dials again, and some more
+		}
+	}
+	return false
 }
 
 // full says whether the node's disk is. What a node says of itself counts. What a step

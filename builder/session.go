@@ -67,6 +67,8 @@ type Session struct {
 	session *session.Session
 	stop    context.CancelFunc
 	done    chan error
+	// ended is closed when the node is no longer connected.
+	ended chan struct{}
 	// named are Sources.Contexts and Layouts as the frontend wants them.
 	named       map[string]string
 	dockerfiles *dockerfiles
@@ -106,10 +108,13 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	started := &Session{
-		node: node, session: s, stop: stop, done: make(chan error, 1),
+		node: node, session: s, stop: stop, done: make(chan error, 1), ended: make(chan struct{}),
 		named: named, dockerfiles: offered, sent: sent, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
 	}
-	go func() { started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient())) }()
+	go func() {
+		defer close(started.ended)
+		started.done <- s.Run(run, grpchijack.Dialer(node.Client.ControlClient()))
+	}()
 	return started, nil
 }
 
@@ -117,6 +122,16 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 // that Build is called with later find it; those that run keep what they have, also where
 // the name is the same.
 func (s *Session) Add(name string, content []byte) { s.dockerfiles.add(name, content) }
+
+// Ended says whether the connection of the session has broken: no more jobs can be done in it.
+func (s *Session) Ended() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
 
 // Close ends the session. The node reads nothing after it returns. A node that does not
 // answer is not waited for.

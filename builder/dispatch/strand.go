@@ -1,0 +1,66 @@
+package dispatch
+
+import (
+	"errors"
+
+	"github.com/archbuild/archbuild/builder/schedule"
+)
+
+// strand is for a task that no node of its options can do: there may be others.
+func (d *Dispatcher) strand(t *task) {
+	if t.ended {
+		return
+	}
+	if left := d.left(t); len(left) > 0 {
+		d.add(t, left)
+		return
+	}
+	if t.Others == nil || t.asked {
+		d.end(t, d.noNode(t, t.last))
+		return
+	}
+	t.asked = true
+	go func() {
+		options, err := t.Others(t.ctx)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if t.ended {
+			return
+		}
+		if err != nil {
+			d.end(t, d.noNode(t, err))
+			return
+		}
+		t.Options = options
+		d.add(t, options)
+		d.next()
+	}()
+}
+
+// left are nodes that work but have failed the task before. Another one was to try first, and is lost by now.
+func (d *Dispatcher) left(t *task) []schedule.Option {
+	var left []schedule.Option
+	for _, o := range t.Options {
+		if d.lost[o.Node] == nil {
+			left = append(left, o)
+		}
+	}
+	return left
+}
+
+func (d *Dispatcher) noNode(t *task, err error) error {
+	if err == nil {
+		for _, o := range t.Options {
+			if d.lost[o.Node] != nil {
+				err = d.lost[o.Node]
+			}
+		}
+	}
+	switch {
+	case err == nil:
+		err = errors.New("none was given")
+	case len(d.nodes) == 1: // there never was a choice
+		return err
+	}
+	return &NoNodeError{Job: t.Name, Err: err}
+}
