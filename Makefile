@@ -7,6 +7,7 @@ FUZZTIME  ?= 30s
 SOAKCOUNT ?= 5
 SOAKRUNS  ?= 500
 RACES     ?= 100
+NODERUNS  ?= 100
 TESTFLAGS ?=
 BENCHFLAGS ?=
 PREFIX    ?= /usr/local
@@ -101,10 +102,12 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  $(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
 	done
 
-soak: build fixtures bin/registry ## 500 assemblies on registries' bad days, 100 races of two pipelines; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+soak: build fixtures bin/registry bin/buildkitd ## 500 assemblies on registries' bad days, 100 races of two pipelines, 100 builds on nodes that fail; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
 	ARCHBUILD_SOAK=$(SOAKRUNS) $(GO) test -timeout 0 -count=1 -run '^TestSoak' -v $(TESTFLAGS) ./manifest > bin/soak.log; status=$$?; \
 	  grep -v -e '^ *---.*/' -e '^=== ' bin/soak.log; exit $$status
 	ARCHBUILD_RACES=$(RACES) $(GO) test -timeout 0 -count=1 -run '^TestRacingPipelines' $(TESTFLAGS) .
+	ARCHBUILD_NODE_RUNS=$(NODERUNS) $(GO) test -timeout 0 -count=1 -run '^TestSoak' -v $(TESTFLAGS) ./e2e/nodes > bin/nodes.log; status=$$?; \
+	  grep -v -e '^ *---.*/' -e '^=== ' bin/nodes.log; exit $$status
 	$(GO) test -timeout 0 -count=$(SOAKCOUNT) $(TESTFLAGS) ./builder/engine ./cmd/archbuild
 
 fixtures: go ## what tests and demo need: runc, qemu, base images and a registry

@@ -114,7 +114,7 @@ func packages(t *testing.T) map[string][]string {
 		}
 		if entry.IsDir() {
 			name := entry.Name()
-			skip := name != "." && strings.HasPrefix(name, ".") || slices.Contains([]string{"testdata", "examples", "tools", "fixtures", "registrytest", "hubtest", "bench", "bin", "archbuild-out"}, name)
+			skip := name != "." && strings.HasPrefix(name, ".") || slices.Contains([]string{"testdata", "examples", "tools", "fixtures", "registrytest", "hubtest", "bench", "e2e", "bin", "archbuild-out"}, name)
 			if skip {
 				return fs.SkipDir
 			}
