@@ -17,6 +17,8 @@ import (
 	"github.com/archbuild/archbuild/internal/fixtures"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 )
 
 func platforms(words ...string) []platform.Platform {
@@ -113,6 +115,15 @@ func TestANodeTellsWhatItIs(t *testing.T) {
 			t.Errorf("%s is native for %s", own, p)
 		}
 	}
+	// A build that has begun and not ended is seen, and the looking itself is none.
+	if f := nodes.Look(limited(t), s); f.Running == nil || *f.Running != 0 {
+		t.Errorf("running %v", f.Running)
+	}
+	building(t, s, func() {
+		if f := nodes.Look(limited(t), s); f.Running == nil || *f.Running != 1 {
+			t.Errorf("running %v", f.Running)
+		}
+	})
 	// Looking again leaves nothing more than looking once.
 	again := nodes.Look(limited(t), s)
 	if again.CacheSize == nil {
@@ -120,6 +131,23 @@ func TestANodeTellsWhatItIs(t *testing.T) {
 	}
 	if third := nodes.Look(limited(t), s); third.CacheSize == nil || *third.CacheSize > *again.CacheSize {
 		t.Errorf("the cache grows from %d to %v bytes", *again.CacheSize, third.CacheSize)
+	}
+}
+
+// building calls do while a build runs on a node.
+func building(t *testing.T, s nodes.Spec, do func()) {
+	t.Helper()
+	connected, err := nodes.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connected.Client.Close()
+	_, err = connected.Client.Build(limited(t), client.SolveOpt{}, "", func(context.Context, gateway.Client) (*gateway.Result, error) {
+		do()
+		return gateway.NewResult(), nil
+	}, nil)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -244,6 +272,16 @@ func TestWhatWasSeenIsRemembered(t *testing.T) {
 	}
 	if _, known := nodes.Recall(dir, "tcp://a:1"); known {
 		t.Error("the memory grows without end")
+	}
+	// Nor does a server that says too much.
+	many = []nodes.Facts{{Address: "tcp://d:1", Reachable: true, Listed: make([]platform.Platform, 101)}, {Address: "tcp://e:1", Reachable: true, BuildKit: strings.Repeat("v", 65)}}
+	if err := nodes.Remember(dir, now.Add(2*time.Hour), many...); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range many {
+		if _, known := nodes.Recall(dir, f.Address); known {
+			t.Errorf("%s is remembered", f.Address)
+		}
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("%d files", len(entries))

@@ -108,6 +108,9 @@ func remember(dir string, list []Seen) error {
 	defer unlock()
 	m := load(dir)
 	for _, s := range list {
+		if !s.small() {
+			continue
+		}
 		m.Nodes = slices.DeleteFunc(m.Nodes, func(old Seen) bool { return old.Address == s.Address })
 		m.Nodes = append(m.Nodes, s)
 	}
@@ -126,6 +129,18 @@ func remember(dir string, list []Seen) error {
 		return fmt.Errorf("remembering nodes: %w", err)
 	}
 	return nil
+}
+
+// small says whether a node's words about itself are worth remembering: a server can
+// say anything, and must not push the others out.
+func (s Seen) small() bool {
+	const mostPlatforms, longest = 100, 64
+	for _, list := range []Platforms{s.Native, s.Listed, s.Declared} {
+		if len(list) > mostPlatforms || slices.ContainsFunc(list, func(p platform.Platform) bool { return len(p.String()) > longest }) {
+			return false
+		}
+	}
+	return len(s.BuildKit) <= longest
 }
 
 // load reads the memory; what cannot be read is empty.

@@ -268,3 +268,23 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLoadUser: whatever the file holds, a node that is read has its place in it, and
+// what is refused says where.
+func FuzzLoadUser(f *testing.F) {
+	f.Add([]byte("nodes:\n- engine\n- {address: tcp://a:1, platforms: [arm64], weight: 2}\n"))
+	f.Add([]byte("nodes: [&a {name: x}, *a]\n"))
+	f.Add([]byte("nodes:\n  - name: |\n      x\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		nodes, err := config.LoadUser("c.yaml", data)
+		if bad := new(config.Error); err != nil && !errors.As(err, &bad) {
+			t.Errorf("an error without a place: %v", err)
+		}
+		lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + 1
+		for _, n := range nodes {
+			if n.Line < 1 || n.Line > lines || n.Column < 1 {
+				t.Errorf("%+v is not in the file", n.Value)
+			}
+		}
+	})
+}
