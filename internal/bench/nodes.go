@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/fixtures"
 )
 
@@ -129,6 +131,8 @@ func (b *nodesBench) command(name string, more ...string) *command {
 // unchanged is the everyday run.
 func (b *nodesBench) unchanged(ctx context.Context) error {
 	node, resumed := b.command("archbuild", "--no-resume"), b.command("resumed")
+	// What --no-resume builds takes the place of what is recorded, so the other has a state folder of its own.
+	resumed.env = append(slices.Clone(b.world.env), "ARCHBUILD_STATE="+filepath.Join(b.world.dir, "resumed"))
 	buildx := &command{name: "buildx", env: b.world.env, args: []string{
 		b.world.buildx, "build", "--builder", "nodes", "--provenance=false", b.dir, "--platform", strings.Join(nodesPlatforms, ","),
 		"-t", b.world.hub.Addr + "/bench/buildx", "--push", "--progress", "quiet",
@@ -185,26 +189,16 @@ func (b *nodesBench) changed(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// sent is what archbuild says that a node got.
-type sent struct{ Contents, Files, Metadata int64 }
-
-// sentTo reads the JSON of a build.
-func sentTo(document []byte) (map[string]sent, error) {
-	var outcome struct {
-		Images []struct {
-			Nodes []struct {
-				Name string
-				Sent sent
-			}
-		}
-	}
+// sentTo reads of the JSON of a build what each node got.
+func sentTo(document []byte) (map[string]builder.Sent, error) {
+	var outcome archbuild.Outcome
 	if err := json.Unmarshal(document, &outcome); err != nil {
 		return nil, fmt.Errorf("reading what archbuild --json says: %w", err)
 	}
-	to := map[string]sent{}
+	to := map[string]builder.Sent{}
 	for _, image := range outcome.Images {
-		for _, node := range image.Nodes {
-			to[node.Name] = node.Sent
+		for _, sent := range image.Sent {
+			to[sent.Node] = sent.Sent
 		}
 	}
 	return to, nil
