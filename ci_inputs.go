@@ -150,7 +150,7 @@ func (s service) below(path string) (string, bool) {
 
 // recipe is the digest of what is one platform's own: its Dockerfile with every base
 // pinned and every stage where it was decided to run, its arguments, its target.
-func (r run) recipe(s service, p plan.Plan, job plan.Job) (digest.Digest, error) {
+func (r run) recipe(s service, job plan.Job) (digest.Digest, error) {
 	from := s.of(job.Platform)
 	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, job), replacements(job, true))
 	if err != nil {

@@ -251,7 +251,7 @@ func (m matrix) changed(ctx context.Context, s service, made ci.Service, target 
 	if err != nil {
 		return "", err
 	}
-	recipe, err := m.recipe(s, p, p.Jobs[0])
+	recipe, err := m.recipe(s, p.Jobs[0])
 	if err == nil && recipe != last.Recipe {
 		return "another base or another way to build it", nil
 	}

@@ -126,7 +126,7 @@ func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
 		if !slices.Contains(record.Set, job.Platform) {
 			record.Set = nil // The command line asks for more than the file does.
 		}
-		if record.Recipe, err = r.recipe(s, p, job); err != nil {
+		if record.Recipe, err = r.recipe(s, job); err != nil {
 			return nil, err
 		}
 		l.recipes = append(l.recipes, record)

@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,7 +159,7 @@ type batch struct {
 func (c *crew) build(ctx context.Context, list []*batch) error {
 	var busy []*batch
 	for _, b := range list {
-		if b.resume(ctx); len(b.todo) > 0 {
+		if c.resume(ctx, b); len(b.todo) > 0 {
 			busy = append(busy, b)
 		}
 	}
@@ -197,16 +198,43 @@ func (c *crew) build(ctx context.Context, list []*batch) error {
 }
 
 // resume takes what is recorded; the rest is to be built.
-func (b *batch) resume(ctx context.Context) {
+func (c *crew) resume(ctx context.Context, b *batch) {
 	b.built = make([]builder.Result, len(b.plan.Jobs))
 	b.outcomes = make([]dispatch.Outcome, len(b.plan.Jobs))
 	for i, job := range b.plan.Jobs {
 		var found bool
 		b.outcomes[i].Node = -1
-		if b.built[i], found = b.recorded(ctx, b.service, b.plan, job); !found {
+		if b.built[i], b.plan.Jobs[i], found = c.recorded(ctx, b, job); !found {
 			b.todo = append(b.todo, i)
 		}
 	}
+}
+
+// recorded gives the recorded result of a job, and the job as it was built then: as it is
+// planned, or as another node would do it that is as good. Which of them took it was a
+// matter of who had room.
+func (c *crew) recorded(ctx context.Context, b *batch, job plan.Job) (builder.Result, plan.Job, bool) {
+	result, found := b.recorded(ctx, b.service, b.plan, job)
+	if found || b.neverResumed(b.service, job) != "" {
+		return result, job, found
+	}
+	key := jobKey{b.index, job.Platform}
+	kinds := []string{c.list[c.chosen[key]].kind}
+	for _, way := range c.ways[key] {
+		kind := c.list[way.Node].kind
+		if slices.Contains(kinds, kind) {
+			continue
+		}
+		kinds = append(kinds, kind)
+		moved, err := c.move(ctx, key, job, way.Node)
+		if err != nil {
+			continue
+		}
+		if result, found := b.recorded(ctx, b.service, b.plan, moved); found {
+			return result, moved, true
+		}
+	}
+	return result, job, false
 }
 
 // prepare makes ready what all nodes read of a batch. The caller calls done.

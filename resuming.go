@@ -21,9 +21,7 @@ import (
 
 // The words of Options.Resume.
 const (
-	// resumeAuto takes what is recorded and says nothing where that cannot be.
-	resumeAuto = ""
-	// resumeAsked says why it cannot be.
+	// resumeAsked says why something cannot be taken; without a word nothing is said.
 	resumeAsked = "true"
 	// resumeNever builds everything.
 	resumeNever = "false"
@@ -47,7 +45,7 @@ func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job)
 		return builder.Result{}, r.cannotResume(job, err.Error())
 	}
 	notes := r.resultNotes(recipe)
-	if why := r.neverResumed(s, p, job); why != "" {
+	if why := r.neverResumed(s, job); why != "" {
 		// What is built now takes the place of what was recorded.
 		notes.forget()
 		return builder.Result{}, r.cannotResume(job, why)

@@ -1,11 +1,13 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -74,7 +76,7 @@ func hasOnbuild(job plan.Job) bool {
 }
 
 // neverResumed is why a job is built whatever is recorded; empty when there is no reason.
-func (r run) neverResumed(s service, p plan.Plan, job plan.Job) string {
+func (r run) neverResumed(s service, job plan.Job) string {
 	switch {
 	case r.Resume == resumeNever:
 		return "--no-resume"
@@ -87,17 +89,20 @@ func (r run) neverResumed(s service, p plan.Plan, job plan.Job) string {
 	case len(r.cacheTo) > 0:
 		return "--cache-to has the cache written"
 	}
-	return cmpOr(r.looseContext(s), r.looseImage(job), looseAdd(s.of(job.Platform).template, job))
+	t := s.of(job.Platform).template
+	return cmp.Or(r.looseContext(s), r.looseImage(job), looseTime(t, job), looseAdd(t, job))
 }
 
-// cmpOr is the first text that is not empty.
-func cmpOr(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
+// looseTime finds a SOURCE_DATE_EPOCH that stands for what somebody else says of the time.
+func looseTime(t *template.Template, job plan.Job) string {
+	epoch, said := job.Args[sourceDateEpoch]
+	if !said {
+		epoch, _ = t.Global(template.Env{Target: job.Platform, Build: job.BuildPlatform, Args: job.Args}, sourceDateEpoch)
 	}
-	return ""
+	if _, err := strconv.ParseInt(epoch, 10, 64); epoch == "" || err == nil {
+		return ""
+	}
+	return "SOURCE_DATE_EPOCH=" + epoch + " is a time that may be another one now"
 }
 
 // looseContext names a context that may be another one at the same address.

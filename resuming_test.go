@@ -50,6 +50,8 @@ func TestWhatMayHaveChangedElsewhereIsNotResumed(t *testing.T) {
 		{what: "a named context that is a commit", run: run{namedContexts: namedContexts{remote: map[string]string{"a": "https://example.com/a.git#" + commit}}}},
 		{what: "a named context that is an image", run: run{namedContexts: namedContexts{remote: map[string]string{"a": "docker-image://debian:12"}}}},
 		{what: "a context of which the node cannot tell the commit", context: buildContext{Context: builder.Context{Fetched: &builder.Fetched{Remote: builder.Remote{Address: "https://example.com/a.git"}, Git: true}}}, want: "the node cannot tell which commit https://example.com/a.git is"},
+		{what: "a time", job: plan.Job{Args: map[string]string{"SOURCE_DATE_EPOCH": "1000000000"}}},
+		{what: "the time of the context", job: plan.Job{Args: map[string]string{"SOURCE_DATE_EPOCH": "context"}}, want: "SOURCE_DATE_EPOCH=context is a time"},
 		{what: "a flag for caches", run: run{cacheTo: []builder.Cache{{Type: builder.CacheInline}}}, want: "--cache-to"},
 		{what: "a flag for bases", run: run{Options: Options{Pull: true}}, want: "--pull"},
 	} {
@@ -59,7 +61,7 @@ func TestWhatMayHaveChangedElsewhereIsNotResumed(t *testing.T) {
 		}
 		row.job.Stages = []plan.Stage{{Index: 0}}
 		s := service{source: source{template: parsed}, context: row.context}
-		got := row.run.neverResumed(s, plan.Plan{}, row.job)
+		got := row.run.neverResumed(s, row.job)
 		if row.want == "" && got != "" || !strings.HasPrefix(got, row.want) {
 			t.Errorf("%s: not resumed because %q, want %q", row.what, got, row.want)
 		}

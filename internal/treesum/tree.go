@@ -195,7 +195,7 @@ func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.Matc
 	if e.Mode&fs.ModeDevice != 0 {
 		e.Device = e.facts.device
 	}
-	if err := w.look(e, info); err != nil || !info.IsDir() {
+	if err := w.look(e); err != nil || !info.IsDir() {
 		return []*Entry{e}, err
 	}
 	below, err := w.folder(name, match)
@@ -206,14 +206,14 @@ func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.Matc
 }
 
 // look fills in what an entry holds.
-func (w *walk) look(e *Entry, info fs.FileInfo) error {
+func (w *walk) look(e *Entry) error {
 	if w.known.fill(e) {
 		return nil
 	}
 	var err error
 	switch {
 	case e.Mode.IsRegular():
-		e.Content, err = w.content(e, info)
+		e.Content, err = w.content(e)
 	case e.Mode&fs.ModeSymlink != 0 && w.Folder != "":
 		e.Target, err = os.Readlink(w.path(e.Name))
 	case e.Mode&fs.ModeSymlink != 0:
@@ -226,7 +226,7 @@ func (w *walk) look(e *Entry, info fs.FileInfo) error {
 }
 
 // content reads a file. One that changed meanwhile is not remembered.
-func (w *walk) content(e *Entry, info fs.FileInfo) (Sum, error) {
+func (w *walk) content(e *Entry) (Sum, error) {
 	began := time.Now()
 	file, err := w.open(e.Name)
 	if err != nil {
