@@ -18,9 +18,9 @@ type store struct {
 	// answers are those of registries, which are pruned at the same time. Each can
 	// be missing at any moment: it is asked for again.
 	answers folder
-	// results are notes of what jobs were built to, and files are memories of what the
-	// files of contexts hold. Both can be missing as well.
-	results, files folder
+	// results are notes of what jobs were built to, files are memories of what the files
+	// of contexts hold, times of how long jobs took. All can be missing as well.
+	results, files, times folder
 }
 
 // Names in the state folder.
@@ -31,7 +31,7 @@ const (
 
 func (o Options) contentStore() store {
 	below := func(name string) string { return filepath.Join(o.stateDir(), name) }
-	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below(resultsName)), files: folder(below(filesName))}
+	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below(resultsName)), files: folder(below(filesName)), times: folder(o.history().dir)}
 }
 
 // Bounds of the store between runs. Within a run it holds whatever is needed.
@@ -41,6 +41,9 @@ const (
 
 	resultsBytes = 64 << 20
 	filesBytes   = 256 << 20
+
+	timesBytes = 4 << 20
+	timesAge   = 90 * 24 * time.Hour
 
 	answersBytes = 256 << 20
 	answersAge   = 30 * 24 * time.Hour
@@ -88,6 +91,7 @@ func (s store) prune(now time.Time) {
 	s.blobs().trim(now, bounds{age: storeAge}, bounds{most: storeBytes})
 	s.results.trim(now, bounds{age: storeAge}, bounds{most: resultsBytes})
 	s.files.trim(now, bounds{age: storeAge}, bounds{most: filesBytes})
+	s.times.trim(now, bounds{age: timesAge}, bounds{most: timesBytes})
 	s.answers.trim(now, bounds{age: answersAge}, bounds{most: answersBytes})
 }
 
