@@ -170,7 +170,8 @@ func nodeState(f nodes.Facts) string {
 	return "answers"
 }
 
-// nodePlatforms names those that no other of the list covers: amd64 (+3).
+// nodePlatforms names one platform of each architecture, and how many others of it
+// there are: amd64 (+3).
 func nodePlatforms(list []platform.Platform) string {
 	var words []string
 	for i, p := range list {
@@ -178,13 +179,14 @@ func nodePlatforms(list []platform.Platform) string {
 		if slices.IndexFunc(list, same) < i {
 			continue
 		}
-		word, others := strings.TrimPrefix(p.String(), "linux/"), -1
-		for _, o := range list {
-			if same(o) {
-				others++
-			}
+		variants := slices.DeleteFunc(slices.Clone(list), func(o platform.Platform) bool { return !same(o) })
+		slices.SortFunc(variants, platform.Platform.Compare)
+		shown := variants[0]
+		if shown.Variant != "" { // of arm the newest, of amd64 the one without a level
+			shown = variants[len(variants)-1]
 		}
-		if others > 0 {
+		word := strings.TrimPrefix(shown.String(), "linux/")
+		if others := len(variants) - 1; others > 0 {
 			word += fmt.Sprintf(" (+%d)", others)
 		}
 		words = append(words, word)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/archbuild/archbuild/internal/nearest"
 )
 
 // The alphabets of the parts of an address.
@@ -63,6 +65,8 @@ func checkAddress(address string) error {
 		return fail("the address is missing", "write ADDRESS,KEY=VALUE: the address comes first, such as "+schemes[0].example)
 	case strings.ContainsFunc(address, func(r rune) bool { return r < ' ' || r >= 0x7f }):
 		return fail("the address holds a character that is no plain ASCII", "type it anew: it was copied with something invisible in it, or a letter is another alphabet's")
+	case !ok && nearest.Word(address, []string{EngineAddress}) != "":
+		return fail("no address: it has no scheme", "did you mean engine?")
 	case !ok:
 		return fail("no address: it has no scheme", "write engine, or one of "+strings.Join(schemeNames(), "://…, ")+"://…")
 	case at < 0:

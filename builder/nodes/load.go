@@ -66,7 +66,7 @@ func Load(path string) ([]Spec, error) {
 		spec.From = fmt.Sprintf("%s:%d", path, entry.Line)
 		specs = append(specs, spec)
 		if _, err := Unique(specs); err != nil {
-			errs = append(errs, config.Wrong(path, entry.Value, err))
+			errs = append(errs, config.Wrong(path, entry.Value, inFile(err)))
 			specs = specs[:len(specs)-1]
 		}
 	}
@@ -144,11 +144,20 @@ func fromEntry(path string, entry config.Node) (Spec, error) {
 	})
 }
 
-// inFile turns advice for a shell into advice for a file.
+// entryError is what is wrong with an entry. Unlike an *Error it is no wrong usage of
+// a command: the file is wrong.
+type entryError struct{ text, help string }
+
+func (e *entryError) Error() string { return e.text }
+
+// Hint is the one thing to do next.
+func (e *entryError) Hint() string { return e.help }
+
+// inFile turns advice for a command line into advice for a file.
 func inFile(err error) error {
-	bad := new(Error)
-	if errors.As(err, &bad) && strings.HasPrefix(bad.Help, tildeHint) {
-		return &Error{bad.Address, bad.What, "write the whole path, or one that starts at the folder of the file"}
+	help := hintOf(err)
+	if strings.HasPrefix(help, tildeHint) {
+		help = "write the whole path, or one that starts at the folder of the file"
 	}
-	return err
+	return &entryError{err.Error(), help}
 }

@@ -96,6 +96,9 @@ func TestErrorsInTheUsersFileSayWhere(t *testing.T) {
 		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), path+":") || !strings.Contains(err.Error(), row.want) || !strings.Contains(bad.Hint(), row.hint) {
 			t.Errorf("%s: %v, hint %q", row.problem, err, bad.Hint())
 		}
+		if usage := new(nodes.Error); errors.As(err, &usage) {
+			t.Errorf("%s passes for wrong usage of a command", row.problem)
+		}
 	}
 }
 

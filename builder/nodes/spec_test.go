@@ -86,6 +86,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"nothing", "", "the address is missing", "unix:///run/buildkit/buildkitd.sock"},
 		{"keys without an address", "platform=linux/arm64", "it has no scheme", "engine, or one of unix://"},
 		{"a word", "nonsense", "node nonsense: no address: it has no scheme", "tcp://"},
+		{"a misspelt engine", "engin", "no address", "did you mean engine?"},
 		{"a path", "/run/buildkit/buildkitd.sock", "it has no scheme", "unix://"},
 		{"a misspelt scheme", "dockercontainer://x", "unknown scheme dockercontainer", "did you mean docker-container?"},
 		{"a scheme of docker's", "npipe:////./pipe/x", "unknown scheme npipe", "known: unix, tcp"},
