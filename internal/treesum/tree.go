@@ -94,6 +94,17 @@ type walk struct {
 	known *memory
 	// free holds a token for each folder that is walked beside the first one.
 	free chan struct{}
+	// buffers to read files with.
+	buffers sync.Pool
+}
+
+func (w *walk) buffer() *[]byte {
+	if buffer, ok := w.buffers.Get().(*[]byte); ok {
+		return buffer
+	}
+	const enough = 64 << 10
+	buffer := make([]byte, enough)
+	return &buffer
 }
 
 // folder lists a folder and all below it; match is how the ignore file takes it.
@@ -234,7 +245,9 @@ func (w *walk) content(e *Entry) (Sum, error) {
 	}
 	defer file.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
+	buffer := w.buffer()
+	defer w.buffers.Put(buffer)
+	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{file}, *buffer); err != nil { // a file's own way makes a buffer each time
 		return Sum{}, err
 	}
 	after, err := file.Stat()
