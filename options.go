@@ -143,6 +143,8 @@ type System struct {
 	Version string
 	// Executable re-executes archbuild as the engine; empty means this program.
 	Executable []string
+	// OnNodes is told how many nodes there are when they have answered; it may be nil.
+	OnNodes func(nodes int)
 }
 
 // Getenv looks up the environment that was passed in; the last entry wins.

@@ -90,6 +90,9 @@ func (o Options) reach(ctx context.Context, host detect.HostFacts, specs []nodes
 		found.close()
 		return places{}, errors.Join(append(failed, context.Cause(ctx))...)
 	}
+	if o.OnNodes != nil {
+		o.OnNodes(len(found.list))
+	}
 	for _, gone := range found.away {
 		fmt.Fprintf(o.engineLog(), "archbuild: warning: %s; its work goes elsewhere\n", ui.Line(gone.err.Error()))
 	}

@@ -26,6 +26,7 @@ const (
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	system := archbuild.System{
 		Environ: os.Environ(), Stdin: interruptible{ctx, stdin}, Stdout: stdout, Stderr: stderr, Version: versionString(),
+		OnNodes: memoryForNodes,
 	}
 	system, flush := system.OnGitHub()
 	defer flush()
