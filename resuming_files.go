@@ -56,7 +56,7 @@ func (r run) contentsOf(ctx context.Context, s service, p plan.Plan, job plan.Jo
 func (r run) listed(ctx context.Context, folder string, ignore []byte, without []string, notBefore time.Time) (treesum.Listing, error) {
 	if ignore == nil {
 		var err error
-		if ignore, err = os.ReadFile(filepath.Join(folder, ".dockerignore")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if ignore, err = ignoreFile(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return treesum.Listing{}, err
 		}
 	}
@@ -73,6 +73,17 @@ func (r run) listed(ctx context.Context, folder string, ignore []byte, without [
 	}
 	key := fmt.Sprintf("%q %q %q", folder, ignore, without)
 	return r.resuming.contents.list(ctx, key, tree, notBefore)
+}
+
+// ignoreFile reads the ignore file of a folder. A link that leads out of the folder is an
+// error: a node is sent the link alone, and takes everything.
+func ignoreFile(folder string) ([]byte, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.ReadFile(".dockerignore")
 }
 
 // ignored reads an ignore file; nil is none.

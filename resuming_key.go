@@ -17,7 +17,6 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -133,53 +132,6 @@ func (r run) looseImage(job plan.Job) string {
 		}
 	}
 	return ""
-}
-
-// looseAdd finds an ADD in a stage that the job needs, or in an ONBUILD of a base, whose
-// source is elsewhere and may have changed there.
-func looseAdd(t *template.Template, job plan.Job) string {
-	for _, stage := range job.Stages {
-		for _, step := range t.Steps(stage.Index) {
-			switch c := step.Command.(type) {
-			case *instructions.AddCommand:
-				for _, source := range c.SourcePaths {
-					if c.Checksum == "" && mayBeRemote(source) {
-						return fmt.Sprintf("ADD in line %d has no checksum", step.Line)
-					}
-				}
-			case *instructions.OnbuildCommand:
-				if addsRemote(c.Expression) {
-					return fmt.Sprintf("ONBUILD ADD in line %d may fetch anything", step.Line)
-				}
-			}
-		}
-	}
-	for _, base := range job.Bases {
-		if slices.ContainsFunc(base.Triggers, addsRemote) {
-			return "an ONBUILD ADD of " + base.To + " may fetch anything"
-		}
-	}
-	return ""
-}
-
-// addsRemote says whether an instruction may add what is on no machine that is known here.
-func addsRemote(instruction string) bool {
-	words := strings.Fields(instruction)
-	return len(words) > 0 && strings.EqualFold(words[0], "ADD") && slices.ContainsFunc(words[1:], func(word string) bool {
-		return mayBeRemote(strings.Trim(word, `[]",`))
-	})
-}
-
-// mayBeRemote says whether a source of ADD is an address, or can become one by what a
-// variable holds. A commit in full stays what it is.
-func mayBeRemote(source string) bool {
-	before, _, variable := strings.Cut(source, "$")
-	if !variable {
-		return builder.IsRemote(source) && !builder.Remote{Address: source}.Pinned()
-	}
-	return before == "" || strings.ContainsAny(before, "@:") || slices.ContainsFunc([]string{"http://", "https://", "git://", "ssh://", "github.com/"}, func(scheme string) bool {
-		return strings.HasPrefix(scheme, strings.ToLower(before)) || strings.HasPrefix(strings.ToLower(before), scheme)
-	})
 }
 
 // seenInputs are the contents that jobs had before they were built. A job that moves to
