@@ -27,6 +27,9 @@ func (i Image) markdown() string {
 	default:
 		fmt.Fprintf(&out, "- index %s\n", github.Code(i.Digest))
 	}
+	if i.Cache != nil {
+		fmt.Fprintf(&out, "- %s\n", i.Cache)
+	}
 	var rows [][]string
 	for _, b := range i.Platforms {
 		row := []string{github.Cell(b.Platform.String()), b.State, "-", howText(b.How), stepsCell(b), fmt.Sprintf("%.1f", b.Seconds), "-", "-"}
