@@ -6,7 +6,7 @@ import "fmt"
 // --cache-from.
 type Hits struct {
 	// Steps of all platforms, FROM left out. One that several platforms have in
-	// common, such as those of a stage on the build platform, counts once.
+	// common on a node, such as those of a stage on the build platform, counts once.
 	Steps int `json:"steps"`
 	// Cached are those that no platform had to run.
 	Cached int `json:"cached"`
@@ -28,7 +28,7 @@ func (i Image) hits() *Hits {
 	for _, b := range i.Platforms {
 		sum += len(b.ran)
 		for d, cached := range b.ran {
-			step := d.String()
+			step := b.Node + " " + d.String()
 			before, seen := all[step]
 			all[step] = cached && (before || !seen)
 		}

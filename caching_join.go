@@ -95,7 +95,10 @@ func (r run) finishRegistryCache(ctx context.Context, c builder.Cache, built []b
 	platforms := platform.All()
 	wrote := false
 	for _, result := range built {
-		wrote = wrote || result.Err == nil
+		if result.Err != nil {
+			continue
+		}
+		wrote = true
 		if !slices.Contains(platforms, result.Platform) {
 			platforms = append(platforms, result.Platform)
 		}

@@ -108,10 +108,12 @@ func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.C
 	if r.Offline {
 		return caches
 	}
-	platforms := []platform.Platform{p.BuildPlatform}
+	var platforms []platform.Platform
 	for _, job := range p.Jobs {
-		if !slices.Contains(platforms, job.Platform) {
-			platforms = append(platforms, job.Platform)
+		for _, of := range []platform.Platform{job.Platform, job.BuildPlatform} {
+			if of.OS != "" && !slices.Contains(platforms, of) {
+				platforms = append(platforms, of)
+			}
 		}
 	}
 	var refs []string
@@ -145,7 +147,8 @@ func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platfo
 	ref := c.Attrs["ref"]
 	if err := r.cacheTags.failure(ref); err != nil {
 		insecure, _ := strconv.ParseBool(c.Attrs["registry.insecure"]) // of which our client knows nothing
-		if p.Node != engineName || insecure || r.registry.HasMirrors(hostOf(ref)) {
+		elsewhere := slices.ContainsFunc(p.Jobs, func(job plan.Job) bool { return job.Node != engineName })
+		if elsewhere || insecure || r.registry.HasMirrors(hostOf(ref)) {
 			return []builder.Cache{c}
 		}
 		r.cacheWarning(fmt.Sprintf("the cache %s is not read: %s", ref, cacheReason(err)))

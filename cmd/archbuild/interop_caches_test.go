@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,6 +109,54 @@ func TestBuildxReadsThePartsOfACache(t *testing.T) {
 	state, _ := engine()
 	if n := x.cached("archbuild", "theirs", both, "--state", state, "-o", "type=cacheonly", "--cache-from", cache); n < 2 { // buildx keeps what one of the platforms wrote last
 		t.Errorf("archbuild finds %d steps of buildx's", n)
+	}
+}
+
+// TestNodesWriteOneCacheTogether: each platform is built on a node of its own, and all that they write is
+// found by one that has nothing, in a folder here as in a registry.
+func TestNodesWriteOneCacheTogether(t *testing.T) {
+	requireMachine(t)
+	hub := fixtures.ForTest(t)
+	x := newTools(t)
+	seen := watch(t, x.dir)
+	x.env = append(x.env, "XDG_CONFIG_HOME="+hub.ConfigHome, "XDG_RUNTIME_DIR=")
+	base := hub.Addr + "/nodes/base:1"
+	x.folder("base", map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n", "amd64": "a", "arm64": "b"})
+	x.folder("app", map[string]string{
+		"Dockerfile": "FROM --platform=$BUILDPLATFORM " + base + " AS common\nCOPY one /\nFROM " + base + "\nCOPY --from=common /one /\nCOPY two /\n", "one": "1", "two": "2",
+	})
+	const both = "--platform=linux/amd64,linux/arm64"
+	var nodes []string
+	for i, p := range []string{"linux/amd64", "linux/arm64"} {
+		state := filepath.Join(x.dir, fmt.Sprint("node", i))
+		t.Cleanup(func() { endEngine(t, state, seen) })
+		x.run("archbuild", "base", both, "-q", "--state", state, "-t", base, "--push")
+		nodes = append(nodes, "--node", "unix://"+filepath.Join(state, "run", "engine.sock")+",name=n"+fmt.Sprint(i)+",platform="+p)
+	}
+	client := filepath.Join(x.dir, "client")
+	x.run("archbuild", append([]string{"app", both, "-q", "--state", client, "-o", "type=cacheonly", "--cache", "./kept", "--cache", hub.Addr + "/nodes/cache:main"}, nodes...)...)
+	for i, cache := range []string{"./kept", hub.Addr + "/nodes/cache:main", hub.Addr + "/nodes/cache:main-linux-arm64"} {
+		state := filepath.Join(x.dir, fmt.Sprint("reader", i))
+		t.Cleanup(func() { endEngine(t, state, seen) })
+		read, want := cache, 5 // the stage on the build platform is one step for both
+		if i == 0 {
+			read = "type=local,src=kept"
+		}
+		args := []string{"app", both, "--state", state, "-o", "type=cacheonly", "--cache-from", read}
+		if i == 2 {
+			args[1], want = "--platform=linux/arm64", 3
+		}
+		var outcome struct {
+			Images []struct {
+				Cache struct{ Steps, Cached int }
+			}
+		}
+		if err := json.Unmarshal([]byte(x.run("archbuild", append(args, "-q", "--json")...)), &outcome); err != nil {
+			t.Fatal(err)
+		}
+		if got := outcome.Images[0].Cache; got.Steps != want || got.Cached != want {
+			t.Errorf("%s: %d of %d steps, not all %d", cache, got.Cached, got.Steps, want)
+		}
 	}
 }
 
