@@ -14,13 +14,14 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 )
 
 // A cache that several platforms write has a part for each, under a tag of its own
 // (REF-linux-arm64), and one of all of them, REF. Who builds one platform, as a leg of a
-// matrix does, replaces its own part alone. A build reads its platform's part, the whole,
-// and the parts of others, for the stages on the build platform that they have in common.
+// matrix does, replaces its own part alone. A job reads the whole if that has what is in
+// its platform's part, else that part and the build platform's, whose stages it has in common.
 
 // cacheTags are what a run knows of caches in registries. It is asked for once.
 type cacheTags struct {
@@ -108,14 +109,7 @@ func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.C
 	if r.Offline {
 		return caches
 	}
-	var platforms []platform.Platform
-	for _, job := range p.Jobs {
-		for _, of := range []platform.Platform{job.Platform, job.BuildPlatform} {
-			if of.OS != "" && !slices.Contains(platforms, of) {
-				platforms = append(platforms, of)
-			}
-		}
-	}
+	platforms := cachePlatforms(p)
 	var refs []string
 	for _, c := range caches {
 		if c.Type == builder.CacheRegistry {
@@ -132,8 +126,9 @@ func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.C
 			there = append(there, c)
 			continue
 		}
-		for _, part := range r.thereOf(s, p, c, platforms) {
-			if !slices.ContainsFunc(there, func(has builder.Cache) bool { return maps.Equal(has.Attrs, part.Attrs) }) {
+		for _, part := range r.thereOf(ctx, s, p, c) {
+			same := func(has builder.Cache) bool { return has.For == part.For && maps.Equal(has.Attrs, part.Attrs) }
+			if !slices.ContainsFunc(there, same) {
 				there = append(there, part)
 			}
 		}
@@ -141,9 +136,22 @@ func (r run) readCaches(ctx context.Context, s service, p plan.Plan) []builder.C
 	return there
 }
 
-// thereOf are a cache in a registry and its parts, as far as they are there. What this
-// machine cannot find out, a node elsewhere may, or a mirror; the private engine is on this machine.
-func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platform.Platform) []builder.Cache {
+// cachePlatforms are those that stages of a plan run for: its own and those of its nodes.
+func cachePlatforms(p plan.Plan) []platform.Platform {
+	var platforms []platform.Platform
+	for _, job := range p.Jobs {
+		for _, of := range []platform.Platform{job.Platform, job.BuildPlatform} {
+			if of.OS != "" && !slices.Contains(platforms, of) {
+				platforms = append(platforms, of)
+			}
+		}
+	}
+	return platforms
+}
+
+// thereOf is what each job reads of a cache in a registry. What this machine cannot find out,
+// a node elsewhere may, or a mirror; the private engine is on this machine.
+func (r run) thereOf(ctx context.Context, s service, p plan.Plan, c builder.Cache) []builder.Cache {
 	ref := c.Attrs["ref"]
 	if err := r.cacheTags.failure(ref); err != nil {
 		insecure, _ := strconv.ParseBool(c.Attrs["registry.insecure"]) // of which our client knows nothing
@@ -155,13 +163,9 @@ func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platfo
 		return nil
 	}
 	var there []builder.Cache
-	if found, _ := r.cacheTags.answer(ref); found != "" {
-		there = append(there, c)
-	}
-	for _, of := range platforms {
-		part := builder.PlatformRef(ref, of)
-		if found, _ := r.cacheTags.answer(part); found != "" && part != "" {
-			there = append(there, builder.Cache{Type: c.Type, Attrs: withRef(c.Attrs, part), Of: of})
+	for _, job := range p.Jobs {
+		for _, name := range r.forJob(ctx, ref, job, cachePlatforms(p)) {
+			there = append(there, builder.Cache{Type: c.Type, Attrs: withRef(c.Attrs, name), For: job.Platform})
 		}
 	}
 	written := func(to builder.Cache) bool { return to.Type == c.Type && to.Attrs["ref"] == ref }
@@ -169,6 +173,59 @@ func (r run) thereOf(s service, p plan.Plan, c builder.Cache, platforms []platfo
 		r.cacheWarning(fmt.Sprintf("the cache %s is not read: there is none of this name", ref))
 	}
 	return there
+}
+
+// forJob are the names under which a job reads a cache in a registry: one, if there is one
+// that has it all. Of two that hold the same step BuildKit takes the one that answers first, and
+// then does not find what only the other one has (solver.cacheManager.getIDFromDeps).
+func (r run) forJob(ctx context.Context, ref string, job plan.Job, platforms []platform.Platform) []string {
+	whole, _ := r.cacheTags.answer(ref)
+	part := func(p platform.Platform) (name string, found digest.Digest) {
+		name = builder.PlatformRef(ref, p)
+		found, _ = r.cacheTags.answer(name)
+		return name, found
+	}
+	joined, ours := r.joinedParts(ctx, ref, whole)
+	has := func(found digest.Digest) bool { return found == "" || slices.Contains(joined, found) }
+	ownName, own := part(job.Platform)
+	buildName, build := part(job.BuildPlatform)
+	var names []string
+	switch {
+	case whole != "" && has(own) && has(build):
+		return []string{ref}
+	case own != "":
+		names = append(names, ownName)
+		if whole != "" && !ours { // buildx has written it since
+			names = append(names, ref)
+		}
+	case whole != "":
+		names = append(names, ref)
+	default:
+		for _, p := range platforms {
+			if name, found := part(p); found != "" && p != job.BuildPlatform {
+				names = append(names, name)
+			}
+		}
+	}
+	if build != "" && job.BuildPlatform != job.Platform {
+		names = append(names, buildName)
+	}
+	return names
+}
+
+// joinedParts are the parts that a cache was made of, itself if it is one, and whether
+// archbuild has made it.
+func (r run) joinedParts(ctx context.Context, ref string, whole digest.Digest) (joined []digest.Digest, ours bool) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil || whole == "" {
+		return nil, false
+	}
+	_, data, err := r.registry.Get(ctx, reference.TrimNamed(named).String()+"@"+whole.String())
+	if err != nil {
+		return nil, false
+	}
+	joined = builder.PartsOfCache(data)
+	return append(joined, whole), len(joined) > 0
 }
 
 // cacheReason is why a registry did not answer, in one line.

@@ -74,10 +74,15 @@ type Result struct {
 // context ends, a node that does not answer is waited for some seconds more, unless the
 // node's client is closed.
 func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display *Display, name string) Result {
-	began := time.Now()
 	watch := display.job(name, job.Platform)
 	var response *client.SolveResponse
 	opt, err := s.solveOpt(job, opts)
+	if err == nil && opts.Caches.taken(job) {
+		var leave func()
+		leave, err = s.turns.take(ctx, watch)
+		defer leave()
+	}
+	began := time.Now()
 	if err == nil {
 		response, err = s.node.Client.Solve(ctx, nil, opt, watch.channel())
 	} else {

@@ -34,9 +34,8 @@ type Cache struct {
 	// Attrs are BuildKit's: ref of a registry's, src and dest (absolute folders) of
 	// a local one, mode, compression, …
 	Attrs map[string]string
-	// Of is the platform that a cache to read is the part of; the zero value is all.
-	// A job reads its own platform's before the others.
-	Of platform.Platform
+	// For is the platform whose job reads a cache; the zero value is all jobs.
+	For platform.Platform
 	// Apart says of a cache to write that each platform has its own part, under the
 	// tag that PlatformTag gives it.
 	Apart bool
@@ -87,7 +86,7 @@ func NewCaches(from, to []Cache, platforms []platform.Platform, scratch string) 
 			for _, p := range platforms {
 				attrs := maps.Clone(cache.Attrs)
 				attrs["scope"] = scope(cache, p)
-				c.from = append(c.from, Cache{Type: cache.Type, Attrs: attrs, Of: p})
+				c.from = append(c.from, Cache{Type: cache.Type, Attrs: attrs, For: p})
 			}
 		}
 	}
@@ -208,18 +207,18 @@ func (c *Caches) addTo(opt *client.SolveOpt, p platform.Platform) {
 	}
 }
 
-// inOrder are the caches to read for a platform: its own, those of all, then the others.
+// inOrder are the caches that the job of a platform reads: its own, then those of all.
 func (c *Caches) inOrder(p platform.Platform) []Cache {
-	rank := func(cache Cache) int {
-		switch cache.Of {
+	var own, all []Cache
+	for _, cache := range c.from {
+		switch cache.For {
 		case p:
-			return 0
+			own = append(own, cache)
 		case platform.Platform{}:
-			return 1
+			all = append(all, cache)
 		}
-		return 2
 	}
-	return slices.SortedStableFunc(slices.Values(c.from), func(a, b Cache) int { return rank(a) - rank(b) })
+	return append(own, all...)
 }
 
 // PlatformTag is the tag of one platform's part of a cache: latest-linux-arm64.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/moby/buildkit/cache/remotecache"
@@ -97,11 +98,32 @@ func MergeCaches(ctx context.Context, parts []CacheDocuments) (CacheDocuments, e
 	if err != nil {
 		return CacheDocuments{}, fmt.Errorf("merging caches: %w", err)
 	}
-	return writeCache(ctx, form, config, layers)
+	var digests []string
+	for _, part := range parts {
+		digests = append(digests, digest.FromBytes(part.Manifest).String())
+	}
+	return writeCache(ctx, form, config, layers, strings.Join(digests, ","))
+}
+
+// partsAnnotation lists, in the manifest of a cache, the manifests that it was made of.
+const partsAnnotation = "io.github.archbuild.cache.parts"
+
+// PartsOfCache are the manifests that MergeCaches made a cache of; none if something
+// else has written it.
+func PartsOfCache(manifest []byte) []digest.Digest {
+	var m struct{ Annotations map[string]string }
+	if err := json.Unmarshal(manifest, &m); err != nil || m.Annotations[partsAnnotation] == "" {
+		return nil
+	}
+	var parts []digest.Digest
+	for _, text := range strings.Split(m.Annotations[partsAnnotation], ",") {
+		parts = append(parts, digest.Digest(text))
+	}
+	return parts
 }
 
 // writeCache writes both documents.
-func writeCache(ctx context.Context, form cacheManifest, config *cachetypes.CacheConfig, layers cachev1.DescriptorProvider) (CacheDocuments, error) {
+func writeCache(ctx context.Context, form cacheManifest, config *cachetypes.CacheConfig, layers cachev1.DescriptorProvider, parts string) (CacheDocuments, error) {
 	image := len(form.Manifests) == 0
 	oci := form.MediaType != images.MediaTypeDockerSchema2ManifestList
 	cache, err := remotecache.NewExportableCache(oci, image)
@@ -124,6 +146,8 @@ func writeCache(ctx context.Context, form cacheManifest, config *cachetypes.Cach
 		return CacheDocuments{}, fmt.Errorf("merging caches: %w: %d bytes say what is in it, and BuildKit reads %d", ErrCacheTooLong, len(encoded), maxCacheConfig)
 	}
 	cache.SetConfig(ocispecs.Descriptor{MediaType: CacheConfigType, Digest: digest.FromBytes(encoded), Size: int64(len(encoded))})
+	made := map[string]string{partsAnnotation: parts}
+	cache.ExportedManifest.Annotations, cache.ExportedIndex.Annotations = made, made
 	manifest, err := cache.MarshalJSON()
 	if err != nil {
 		return CacheDocuments{}, fmt.Errorf("merging caches: %w", err)

@@ -90,6 +90,8 @@ type watcher struct {
 	caching bool
 	tail    map[digest.Digest][]byte
 	warns   []client.VertexWarning
+	// runs is called once, when a step runs.
+	runs func()
 }
 
 type step struct{ completed, cached bool }
@@ -129,6 +131,7 @@ func (w *watcher) note(status *client.SolveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, v := range status.Vertexes {
+		w.noteRunning(v)
 		if isStep(v.Name) {
 			seen := w.steps[v.Digest]
 			w.steps[v.Digest] = step{seen.completed || v.Completed != nil, seen.cached || v.Cached}

@@ -73,6 +73,7 @@ type Session struct {
 	named       map[string]string
 	dockerfiles *dockerfiles
 	sent        *counter
+	turns       turns
 	// fetched is the context that the node has already; nil when it is offered here.
 	fetched *Fetched
 	// ignored is its ignore file, and hidden what its builds do not see besides.
@@ -109,7 +110,7 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	started := &Session{
 		node: node, session: s, stop: stop, done: make(chan error, 1), ended: make(chan struct{}),
-		named: named, dockerfiles: offered, sent: sent, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+		turns: newTurns(), named: named, dockerfiles: offered, sent: sent, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
 	}
 	go func() {
 		defer close(started.ended)
