@@ -107,7 +107,9 @@ func (o Options) placeOf(ctx context.Context, host detect.HostFacts, spec nodes.
 		at.weight, at.slots = spec.Weight, spec.Slots(runtime.NumCPU())
 		return at.declared(spec.Platforms), err
 	}
-	node, err := nodes.Open(ctx, spec)
+	opening, opened := context.WithTimeoutCause(ctx, o.nodeTimeout(), fmt.Errorf("no answer within %s", o.nodeTimeout()))
+	defer opened()
+	node, err := nodes.Open(opening, spec)
 	if err != nil {
 		return place{}, o.ofBuilder(spec.Name, &SilentNodeError{nodes.Silent(spec, err), err})
 	}

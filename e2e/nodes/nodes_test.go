@@ -168,7 +168,12 @@ func (f *farm) frozenAtStart(t *testing.T) {
 	if amd, arm := r.of(t, "linux/amd64"), r.of(t, "linux/arm64"); amd.Node != "amd-b" || arm.Node != "arm-b" {
 		t.Errorf("amd64 on %s, arm64 on %s", amd.Node, arm.Node)
 	}
-	if r.took > 12*time.Second {
+	for _, name := range []string{"amd-a", "arm-a"} {
+		if !strings.Contains(r.stderr, name) {
+			t.Errorf("it does not say that %s is away:\n%s", name, r.stderr)
+		}
+	}
+	if r.took > 6*time.Second {
 		t.Errorf("it took %s", r.took)
 	}
 }

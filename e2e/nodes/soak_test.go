@@ -48,21 +48,30 @@ func soakKinds() []string {
 func TestSoak(t *testing.T) {
 	f := newFarm(t)
 	runs, total := soakRuns(t), soakTally{happened: map[string]int{}, met: map[string]int{}}
-	began := time.Now()
-	for seed := range runs {
+	began, kinds := time.Now(), soakKinds()
+	run := func(seed int, meets, other string) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			f.try(t, func(f *farm, t *testing.T) { newSoakRun(f, t, uint64(seed), &total).all() })
+			f.try(t, func(f *farm, t *testing.T) { newSoakRun(f, t, uint64(seed), &total, meets, other).all() })
 		})
+	}
+	for seed := range runs {
+		run(seed, kinds[2*seed%len(kinds)], kinds[(2*seed+1)%len(kinds)])
+	}
+	// A run can be over before all that was planned has happened. What never did gets another one.
+	for i, kind := range kinds {
+		if total.happened[kind] == 0 && runs >= 5 {
+			run(runs+i, kind, kind)
+		}
 	}
 	t.Logf("%d runs in %s: %d complete, %d ended with an error", total.runs, time.Since(began).Round(time.Second), total.runs-total.failed, total.failed)
 	t.Log("fault                     happened  met a step")
-	for _, kind := range soakKinds() {
+	for _, kind := range kinds {
 		t.Logf("%-25s %8d  %10d", kind, total.happened[kind], total.met[kind])
 		if total.happened[kind] == 0 && runs >= 5 {
 			t.Errorf("%q never happened", kind)
 		}
 	}
-	if runs >= 5 && (total.failed == 0 || total.failed == total.runs) {
+	if runs >= 20 && (total.failed == 0 || total.failed == total.runs) {
 		t.Errorf("%d of %d runs failed: that shows nothing", total.failed, total.runs)
 	}
 }
@@ -96,12 +105,15 @@ type soakRun struct {
 	over     bool
 	striking sync.WaitGroup
 	log      []string
-	lost     map[string]bool // nodes that something has happened to
-	wrong    bool            // a step was told to fail
+	lost     map[string]bool // nodes that are not to be counted on
+	struck   map[string]bool // nodes that something has happened to
+	wrong    []string        // nodes on which a step was told to fail
+	spares   bool            // one node is left for each platform, if possible
 }
 
-func newSoakRun(f *farm, t *testing.T, seed uint64, total *soakTally) *soakRun {
-	r := &soakRun{T: t, f: f, total: total, random: rand.New(rand.NewPCG(seed, 8)), before: map[string]string{}, lost: map[string]bool{}}
+// newSoakRun is a run in which one kind of fault meets a step, and another happens somewhere.
+func newSoakRun(f *farm, t *testing.T, seed uint64, total *soakTally, meets, other string) *soakRun {
+	r := &soakRun{T: t, f: f, total: total, random: rand.New(rand.NewPCG(seed, 8)), before: map[string]string{}, lost: map[string]bool{}, struck: map[string]bool{}}
 	r.w = work{
 		name: fmt.Sprintf("soak%d", seed), paths: 1 + r.random.IntN(2), steps: 1 + r.random.IntN(3), platforms: both,
 		flags: []string{"--node-timeout", "2s", "--jobs", strconv.Itoa(1 + r.random.IntN(2))},
@@ -109,12 +121,11 @@ func newSoakRun(f *farm, t *testing.T, seed uint64, total *soakTally) *soakRun {
 	if r.random.IntN(3) == 0 {
 		r.w.flags = append(r.w.flags, "--keep-going")
 	}
-	kinds := soakKinds()
-	for i := range 2 {
-		r.plan(kinds[(2*int(seed)+i)%len(kinds)], i == 0)
-	}
+	r.spares = r.random.IntN(3) > 0
+	r.plan(meets, true)
+	r.plan(other, false)
 	for range r.random.IntN(2) {
-		r.plan(kinds[2+r.random.IntN(len(faults)-1)], false) // No second error, and no crash: that needs other nodes.
+		r.plan(faults[r.random.IntN(len(faults)-1)].name, false) // No second error, and no crash: that needs other nodes.
 	}
 	if r.random.IntN(2) == 0 {
 		for i := range r.w.paths {
@@ -186,20 +197,20 @@ func (r *soakRun) tell(s scene) order {
 	for i, p := range r.planned {
 		x := faultOf(p.kind)
 		crashes := x.emulated && s.Arch == "arm64"
-		if p.kind == "" || p.kind == deadAtStart || !crashes && (x.emulated || begun < p.scene) {
+		if o.word != "" || p.kind == "" || p.kind == deadAtStart || !crashes && (x.emulated || begun < p.scene) {
 			continue
 		}
 		r.planned[i].kind = ""
 		switch {
 		case p.kind == wrongStep:
-			r.wrong, o.word = true, "exit 1"
+			r.wrong, o.word = append(r.wrong, s.Node), "exit 1"
 			r.note(p.kind, s.Node)
 		case x.word == "write":
 			o.word = x.word
 			if err := x.strike(r.f.node(r, s.Node)); err != nil {
 				r.Errorf("%s: %v", p.kind, err)
 			}
-			r.lost[s.Node] = true
+			r.lost[s.Node], r.struck[s.Node] = true, true
 			r.note(p.kind, s.Node)
 		case x.word == "crash":
 			o.word = x.word
@@ -220,16 +231,38 @@ func (r *soakRun) tell(s scene) order {
 func (r *soakRun) happens(kind string, n *fixtures.Node, strike func(*fixtures.Node) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	n = r.spare(n)
 	if r.over || !n.Alive() { // What is dead cannot die again.
 		return
 	}
 	if err := strike(n); err != nil && n.Alive() {
 		r.Errorf("%s: %v", kind, err)
 	}
+	r.struck[n.Name] = true
 	if !faultOf(kind).comesBack || kind == deadAtStart {
 		r.lost[n.Name] = true
 	}
 	r.note(kind, n.Name)
+}
+
+// spare gives another node in place of one that is the last of its platform, where there is such a node.
+func (r *soakRun) spare(n *fixtures.Node) *fixtures.Node {
+	if !r.spares || !r.last(n) {
+		return n
+	}
+	for _, other := range r.f.nodes {
+		if !r.lost[other.Name] && !r.last(other) {
+			return other
+		}
+	}
+	return n
+}
+
+// last says whether the other node of the same platform is lost.
+func (r *soakRun) last(n *fixtures.Node) bool {
+	return slices.ContainsFunc(r.f.nodes, func(other *fixtures.Node) bool {
+		return other != n && own(other.Name) == own(n.Name) && r.lost[other.Name]
+	})
 }
 
 // note counts. It is called with the lock held.
@@ -248,7 +281,7 @@ func (r *soakRun) judge(got result) {
 	switch {
 	case got.code != 0 && got.code != 1:
 		r.Errorf("exit status %d", got.code)
-	case got.code == 0 && r.wrong:
+	case got.code == 0 && slices.ContainsFunc(r.wrong, func(node string) bool { return !r.struck[node] }): // else nobody heard of it
 		r.Error("a step has failed, and the run has not")
 	case got.code == 1 && !r.excused(got):
 		r.Error("it failed without need")
@@ -271,7 +304,7 @@ func (r *soakRun) judgeImage(got result, name string, image image) {
 		if b.State != "failed" {
 			continue
 		}
-		if b.Error == "" || b.Node == "" && len(r.lost) < len(r.f.nodes) || !strings.Contains(got.stderr, b.Platform) {
+		if b.Error == "" || b.Node == "" && b.Tries > 0 || !strings.Contains(got.stderr, b.Platform) {
 			r.Errorf("%s of %s failed, and that is all it says: %+v", b.Platform, name, b)
 		}
 	}
@@ -290,7 +323,7 @@ func (r *soakRun) judgeImage(got result, name string, image image) {
 
 // excused says whether a run may fail: a step was told to, a job has met more faults than it is tried, or a platform has no node left.
 func (r *soakRun) excused(got result) bool {
-	if r.wrong {
+	if len(r.wrong) > 0 {
 		return true
 	}
 	for _, image := range got.Images {
