@@ -112,6 +112,9 @@ func (b *built) add(read blobs, d ocispecs.Descriptor) error {
 	if err := img.leaveChance(); err != nil {
 		return err
 	}
+	if img.Digest != d.Digest.String() { // so the index's depends on chance as well
+		b.Index = ""
+	}
 	b.Images[strings.TrimSuffix(of.OS+"/"+of.Architecture+"/"+of.Variant, "/")] = img
 	return nil
 }
