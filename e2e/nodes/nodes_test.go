@@ -1,6 +1,7 @@
 package nodes_test
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestNodes shows what four nodes are good for. The tests share them; each finds them whole and idle, and leaves them so.
@@ -193,6 +196,9 @@ func (f *farm) realError(t *testing.T) {
 		t.Errorf("exit status %d\n%s", r.code, r.stderr)
 	}
 	b := r.of(t, "linux/arm64")
+	if diff := cmp.Diff(r.Images[0].Platforms, metadata(t, meta)); diff != "" {
+		t.Errorf("--metadata-file says something else than --json (-json +metadata):\n%s", diff)
+	}
 	if b.State != "failed" || b.Tries != 1 || !strings.HasPrefix(b.Node, "arm-") || !strings.Contains(b.Error, "exit status 3") {
 		t.Errorf("%+v", b)
 	}
@@ -208,6 +214,22 @@ func (f *farm) realError(t *testing.T) {
 	if tag := f.tag(t, "wrong-0"); tag != good.Images[0].Digest {
 		t.Errorf("the tag was moved to %s", tag)
 	}
+}
+
+// metadata is what a file of --metadata-file says of platforms.
+func metadata(t testing.TB, file string) []built {
+	t.Helper()
+	var said struct {
+		Platforms []built `json:"archbuild.platforms"`
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &said)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return said.Platforms
 }
 
 // count is how often a step has begun for an architecture.
