@@ -70,7 +70,8 @@ type Listing struct {
 	Stamp Sum
 }
 
-// List walks the tree. All files that are not remembered are read, several at a time.
+// List walks the tree. All files that are not remembered are read, several at a time. What
+// may not be read counts by its name: nobody else gets to see what is in it either.
 func (t Tree) List(ctx context.Context) (Listing, error) {
 	w := walk{Tree: t, ctx: ctx, free: make(chan struct{}, 4*runtime.GOMAXPROCS(0))}
 	if t.Folder != "" {
@@ -113,7 +114,7 @@ func (w *walk) folder(name string, match patternmatcher.MatchInfo) ([]*Entry, er
 		return nil, context.Cause(w.ctx)
 	}
 	names, err := w.read(name)
-	if err != nil {
+	if err != nil && (name == "." || !errors.Is(err, fs.ErrPermission)) {
 		return nil, err
 	}
 	var parts []*part
@@ -224,7 +225,9 @@ func (w *walk) look(e *Entry) error {
 	var err error
 	switch {
 	case e.Mode.IsRegular():
-		e.Content, err = w.content(e)
+		if e.Content, err = w.content(e); errors.Is(err, fs.ErrPermission) {
+			err = nil
+		}
 	case e.Mode&fs.ModeSymlink != 0 && w.Folder != "":
 		e.Target, err = os.Readlink(w.path(e.Name))
 	case e.Mode&fs.ModeSymlink != 0:

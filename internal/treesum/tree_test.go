@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/moby/patternmatcher"
@@ -239,6 +240,34 @@ func TestAListingEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := (treesum.Tree{Folder: tree(t)}).List(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// locked are files of which some may not be read.
+type locked struct{ fstest.MapFS }
+
+func (l locked) Open(name string) (fs.File, error) {
+	if strings.Contains(name, "secret") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return l.MapFS.Open(name)
+}
+
+func (l locked) ReadDir(name string) ([]fs.DirEntry, error) {
+	if strings.Contains(name, "secret") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return l.MapFS.ReadDir(name)
+}
+
+func TestWhatMayNotBeReadCountsByItsName(t *testing.T) {
+	files := fstest.MapFS{"a": {Data: []byte("a")}, "secret.key": {Data: []byte("key")}, "secrets/b": {Data: []byte("b")}}
+	closed, err := treesum.Tree{FS: locked{files}}.List(t.Context())
+	try(t, err)
+	open, err := treesum.Tree{FS: files}.List(t.Context())
+	try(t, err)
+	if len(closed.Entries) != 3 || len(open.Entries) != 4 || closed.Digest == open.Digest {
+		t.Errorf("%d entries are seen of %d, and the digest is the same: %t", len(closed.Entries), len(open.Entries), closed.Digest == open.Digest)
 	}
 }
 
