@@ -118,7 +118,7 @@ func (w *world) example(t *testing.T, e example, counts *counts) {
 		more = append(more, "-o", "type=image,push=true,name="+e.pushed)
 	}
 	want, wantErr := w.tool(dir, w.buildx, theirs, slices.Concat(more, args)...)
-	got, gotErr := w.tool(dir, w.archbuild, ours, slices.Concat([]string{"build", "-o", "type=oci,dest=" + ours}, args)...)
+	got, gotErr := w.tool(dir, w.archbuild, ours, slices.Concat([]string{"build", "--no-resume", "-o", "type=oci,dest=" + ours}, args)...)
 	var difference string
 	switch {
 	case (wantErr == nil) != (gotErr == nil):

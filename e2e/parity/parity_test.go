@@ -55,7 +55,7 @@ func differ(buildx, archbuild built) string {
 func (w *world) byArchbuild(t *testing.T, c parityCase) built {
 	t.Helper()
 	out := w.outputs(t)[c.output]
-	args := slices.Concat([]string{"build", c.context, "--progress", "plain", "--platform", strings.Join(c.platforms, ",")}, c.args, c.archbuildArgs, out.archbuild)
+	args := slices.Concat([]string{"build", c.context, "--no-resume", "--progress", "plain", "--platform", strings.Join(c.platforms, ",")}, c.args, c.archbuildArgs, out.archbuild)
 	return w.build(t, c, "archbuild", w.archbuild, args, out)
 }
 

@@ -112,9 +112,9 @@ func (b crossBench) project(ctx context.Context, w *world, name string) error {
 func (b crossBench) command(w *world, way, dir, dest string) (*command, error) {
 	output := "type=oci,dest=" + dest
 	args, ok := map[string][]string{
-		"archbuild": {w.archbuild, dir, "--cross=auto", "--platform", b.platforms, "-o", output, "--progress", "quiet"},
+		"archbuild": {w.archbuild, dir, "--no-resume", "--cross=auto", "--platform", b.platforms, "-o", output, "--progress", "quiet"},
 		"buildx":    {w.buildx, "build", "--builder", "bench", "--provenance=false", dir, "--platform", b.platforms, "-o", output, "--progress", "quiet"},
-		"twin":      {w.archbuild, dir, "-f", filepath.Join(dir, "twin.Dockerfile"), "--platform", b.platforms, "-o", output, "--progress", "quiet"},
+		"twin":      {w.archbuild, dir, "--no-resume", "-f", filepath.Join(dir, "twin.Dockerfile"), "--platform", b.platforms, "-o", output, "--progress", "quiet"},
 	}[way]
 	if !ok {
 		return nil, fmt.Errorf("no way is called %q", way)

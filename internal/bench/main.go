@@ -75,7 +75,7 @@ func (w *world) cached(ctx context.Context, runs int) error {
 	out := func(name string) string { return filepath.Join(w.dir, name+".tar") }
 	const platforms = "linux/amd64,linux/arm64"
 	rows := []*command{
-		{name: "archbuild", env: w.env, args: []string{w.archbuild, dir, "--platform", platforms, "-o", "type=oci,dest=" + out("archbuild"), "--progress", "quiet"}},
+		{name: "archbuild", env: w.env, args: []string{w.archbuild, dir, "--no-resume", "--platform", platforms, "-o", "type=oci,dest=" + out("archbuild"), "--progress", "quiet"}},
 		{name: "buildx", env: w.env, args: []string{w.buildx, "build", "--builder", "bench", "--provenance=false", dir, "--platform", platforms, "-o", "type=oci,dest=" + out("buildx"), "--progress", "quiet"}},
 		{name: "buildctl", env: w.env, args: []string{w.buildctl, "--addr", w.address, "build", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
 			"--opt", "platform=" + platforms, "--output", "type=oci,dest=" + out("buildctl"), "--progress", "quiet"}},
@@ -109,7 +109,7 @@ func (w *world) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	row := &command{name: "20,000 files", env: w.env, args: []string{w.archbuild, dir, "--platform", "linux/amd64,linux/arm64", "-o", "type=oci,dest=" + filepath.Join(w.dir, "many.tar"), "--progress", "quiet"}}
+	row := &command{name: "20,000 files", env: w.env, args: []string{w.archbuild, dir, "--no-resume", "--platform", "linux/amd64,linux/arm64", "-o", "type=oci,dest=" + filepath.Join(w.dir, "many.tar"), "--progress", "quiet"}}
 	fmt.Println("client memory with a context of 20,000 files, first run and one more, to be at most 64 MB")
 	return interleave(ctx, 1, []*command{row})
 }
