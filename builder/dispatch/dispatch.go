@@ -333,7 +333,11 @@ func (d *Dispatcher) end(t *task, err error) {
 	if t.policy.KeepGoing {
 		return
 	}
-	d.withdraw(t.group, ErrNotStarted)
+	why := error(ErrNotStarted)
+	if t.ctx.Err() != nil { // It failed because all is to end, and so do they.
+		why = context.Cause(t.ctx)
+	}
+	d.withdraw(t.group, why)
 	if t.policy.FailFast {
 		t.cancel(ErrStopped)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,9 +245,9 @@ func TestTheFailureOfOneCallLeavesAnotherAlone(t *testing.T) {
 
 func TestANodeThatDoesNotAnswerIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		frozen := false
+		var frozen atomic.Bool
 		f := newField(2, 1, dispatch.Options{Retries: 1, Timeout: 3 * time.Second}, func(node int) error {
-			if node == 0 && frozen {
+			if node == 0 && frozen.Load() {
 				return errors.New("no answer")
 			}
 			return nil
@@ -257,7 +258,7 @@ func TestANodeThatDoesNotAnswerIsLost(t *testing.T) {
 		job.Do = func(ctx context.Context, node int) (func(), error) {
 			if node == 0 {
 				time.Sleep(10 * time.Second)
-				frozen = true
+				frozen.Store(true)
 				<-ctx.Done()
 				return nil, context.Cause(ctx)
 			}

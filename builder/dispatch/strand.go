@@ -31,6 +31,10 @@ func (d *Dispatcher) strand(t *task) {
 			d.end(t, d.noNode(t, err))
 			return
 		}
+		if len(options) == 0 {
+			d.end(t, d.noNode(t, t.last))
+			return
+		}
 		t.Options = options
 		d.add(t, options)
 		d.next()
