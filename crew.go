@@ -25,16 +25,37 @@ type crew struct {
 
 // connections are the nodes that something was asked of.
 type connections struct {
+	mu    sync.Mutex
+	nodes map[int]*connection
+}
+
+// connection is one of them. Its lock is held while it is made: an engine that takes long
+// to start keeps nobody from the other nodes.
+type connection struct {
 	opening sync.Mutex
-	nodes   map[int]*builder.Node
-	closers []func()
+	node    *builder.Node
+	end     func()
+}
+
+// of is the connection of a node, which may not be made yet.
+func (c *connections) of(i int) *connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nodes[i] == nil {
+		c.nodes[i] = &connection{}
+	}
+	return c.nodes[i]
 }
 
 func (c *connections) close() {
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	for _, end := range c.closers {
-		end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, made := range c.nodes {
+		made.opening.Lock()
+		if made.end != nil {
+			made.end()
+		}
+		made.opening.Unlock()
 	}
 }
 
@@ -60,7 +81,7 @@ func (t *teller) say(text string) {
 
 // crew has the nodes of a roster ready. The caller closes it.
 func (c *roster) crew() *crew {
-	made := &crew{roster: c, connections: &connections{nodes: map[int]*builder.Node{}}, teller: &teller{}}
+	made := &crew{roster: c, connections: &connections{nodes: map[int]*connection{}}, teller: &teller{}}
 	var list []dispatch.Node
 	for i, at := range c.schedulerNodes() {
 		n := dispatch.Node{Node: at}
@@ -106,18 +127,15 @@ const (
 
 // node connects to a node, once.
 func (c *crew) node(ctx context.Context, i int) (*builder.Node, error) {
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	if node := c.nodes[i]; node != nil {
-		return node, nil
+	made := c.of(i)
+	made.opening.Lock()
+	defer made.opening.Unlock()
+	if made.node != nil {
+		return made.node, nil
 	}
-	node, end, err := c.list[i].open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c.nodes[i] = node
-	c.closers = append(c.closers, end)
-	return node, nil
+	var err error
+	made.node, made.end, err = c.list[i].open(ctx)
+	return made.node, err
 }
 
 // close ends the connections.
@@ -138,7 +156,9 @@ type batch struct {
 	service
 	// index of the service in the roster.
 	index int
-	// plan as it is carried out in the end.
+	// planned is the plan as the build begins with it, plan as it is carried out in the
+	// end: its jobs change while others run.
+	planned  plan.Plan
 	plan     plan.Plan
 	built    []builder.Result
 	outcomes []dispatch.Outcome
@@ -208,6 +228,8 @@ func (c *crew) resume(ctx context.Context, b *batch) {
 			b.todo = append(b.todo, i)
 		}
 	}
+	b.planned = b.plan
+	b.planned.Jobs = slices.Clone(b.plan.Jobs)
 }
 
 // recorded gives the recorded result of a job, and the job as it was built then: as it is
@@ -304,6 +326,7 @@ func (c *crew) buildOne(ctx context.Context, b *batch, display *builder.Display)
 			Name: name, Options: c.ways[key], Optional: b.mayFail(job.Platform),
 			Others: func(ctx context.Context) ([]schedule.Option, error) {
 				options, err := c.find(ctx, key, true)
+				options = c.alive(options)
 				if err == nil && len(options) > 0 && options[0].Way == schedule.Emulated {
 					c.teller.say("warning: " + name + " is emulated from now on: no node is left that does better")
 				}
@@ -319,15 +342,24 @@ func (c *crew) buildOne(ctx context.Context, b *batch, display *builder.Display)
 		i := b.todo[k]
 		b.outcomes[i] = outcome
 		b.built[i].Platform = b.plan.Jobs[i].Platform
+		if outcome.Node >= 0 { // also where that one has said nothing
+			b.plan.Jobs[i].Node = c.list[outcome.Node].name
+		}
 		if b.built[i].Err == nil {
 			b.built[i].Err = outcome.Err
 		}
 	}
 }
 
+// alive are those options whose node is not lost.
+func (c *crew) alive(options []schedule.Option) []schedule.Option {
+	lost := c.dispatcher.Lost()
+	return slices.DeleteFunc(options, func(o schedule.Option) bool { return lost[o.Node] != nil })
+}
+
 // do builds one job on a node. What came of it holds when keep is called.
 func (c *crew) do(ctx context.Context, b *batch, i int, name string, at int, display *builder.Display) (keep func(), err error) {
-	planned := b.plan.Jobs[i]
+	planned := b.planned.Jobs[i]
 	job, err := c.move(ctx, jobKey{b.index, planned.Platform}, planned, at)
 	if err != nil {
 		return nil, err
@@ -337,22 +369,20 @@ func (c *crew) do(ctx context.Context, b *batch, i int, name string, at int, dis
 		return nil, c.notOpen(ctx, at, err)
 	}
 	session, err := b.session(ctx, node, at)
-	if err != nil {
-		return nil, c.notOpen(ctx, at, err)
+	if err != nil { // What is offered cannot be read here: no node is to blame.
+		return nil, err
 	}
 	if c.several() {
 		name += " on " + c.list[at].name
 	}
 	pinned := b.sharedKeys(plan.Plan{Jobs: []plan.Job{job}}).Jobs[0]
-	if job.BuildPlatform != planned.BuildPlatform {
-		text, err := b.dockerfileOf(b.service, job)
-		if err != nil {
-			return nil, err
-		}
-		session.Add(job.Dockerfile, text)
+	text, err := b.dockerfileOf(b.service, job)
+	if err != nil {
+		return nil, err
 	}
+	session.Add(job.Dockerfile, text) // another one only where the job was planned anew
 	result := session.Solve(ctx, pinned, b.options, display, name)
-	b.record(ctx, b.service, b.plan, job, result, c.list[at].name)
+	b.record(ctx, b.service, b.planned, job, result, c.list[at].name)
 	return func() { b.plan.Jobs[i], b.built[i] = job, result }, result.Err
 }
 

@@ -84,9 +84,10 @@ func (o Options) reach(ctx context.Context, host detect.HostFacts, specs []nodes
 			found.list = append(found.list, list[i])
 			continue
 		}
-		found.away = append(found.away, away{spec: spec, err: failed[i], native: o.lastNative(spec)})
+		found.away = append(found.away, away{spec: spec, err: failed[i], native: o.lastNative(host, spec)})
 	}
-	if len(found.list) == 0 || ctx.Err() != nil {
+	wrong := errors.As(errors.Join(failed...), new(*UsageError)) // that is no node's silence
+	if len(found.list) == 0 || wrong || ctx.Err() != nil {
 		found.close()
 		return places{}, errors.Join(append(failed, context.Cause(ctx))...)
 	}
@@ -151,8 +152,11 @@ func (p place) declared(list []platform.Platform) place {
 func (p place) native(on platform.Platform) bool { return p.runs(on).How == plan.Native }
 
 // lastNative is what a node that does not answer runs natively, as its owner says or as
-// it was seen last.
-func (o Options) lastNative(spec nodes.Spec) []platform.Platform {
+// it was seen last. The engine is this machine.
+func (o Options) lastNative(host detect.HostFacts, spec nodes.Spec) []platform.Platform {
+	if spec.Address == nodes.EngineAddress && len(spec.Platforms) == 0 {
+		return []platform.Platform{host.Platform}
+	}
 	if seen, known := nodes.Recall(o.stateDir(), spec.Address); known && len(spec.Platforms) == 0 {
 		return seen.Native
 	}

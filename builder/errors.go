@@ -126,3 +126,16 @@ func explain(job plan.Job, file string, err error, watch *watcher, memory int64)
 	}
 	return e
 }
+
+// SecretError says that a secret cannot be given to a build.
+type SecretError struct{ Err error }
+
+func (e *SecretError) Error() string { return fmt.Sprintf("reading secrets: %v", e.Err) }
+
+// Unwrap gives the cause.
+func (e *SecretError) Unwrap() error { return e.Err }
+
+// Hint names what holds files of any size.
+func (e *SecretError) Hint() string {
+	return "look at the files of --secret; what is large travels as a folder: --build-context NAME=FOLDER"
+}

@@ -231,7 +231,7 @@ func secretStore(list []Secret) (session.Attachable, error) {
 	}
 	store, err := secretsprovider.NewStore(sources)
 	if err != nil {
-		return nil, fmt.Errorf("reading secrets: %w", err)
+		return nil, &SecretError{err}
 	}
 	return secretsprovider.NewSecretProvider(store), nil
 }
