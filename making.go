@@ -20,7 +20,9 @@ import (
 type making struct {
 	run
 	service
-	crew *crew
+	// index of the service in the crew's roster.
+	index int
+	crew  *crew
 	// plan as it is carried out: a job that another node takes over is planned anew.
 	plan  plan.Plan
 	built []builder.Result
@@ -47,6 +49,7 @@ func (r run) make(ctx context.Context, c *crew, services []service, plans []plan
 		if err != nil {
 			return nil, r.ofService(services, s, err)
 		}
+		m.index = i
 		list = append(list, m)
 	}
 	var batches []*batch
@@ -126,15 +129,9 @@ func (m *making) finish(ctx context.Context) error {
 // platform. The error is that of all that failed for good; what may fail is left out
 // of the results.
 func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
-	failed := make([]error, len(m.built))
-	for i, b := range m.built {
-		failed[i] = b.Err
-	}
-	if _, err := m.retry(ctx, failed); err != nil {
+	failed, err := m.mended(ctx)
+	if err != nil {
 		return nil, err
-	}
-	for i, b := range m.built {
-		failed[i] = b.Err
 	}
 	if err := m.counted(failed); err != nil {
 		return nil, err
@@ -154,6 +151,9 @@ func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
 	m.remember(failed)
 	if err := m.counted(failed); err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil { // What may fail may be missing because of that.
+		return nil, context.Cause(ctx)
 	}
 	return m.without(results, failed)
 }
