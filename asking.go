@@ -113,6 +113,14 @@ func (e *UnreachedError) Hint() string {
 	return hintOf(e.Err)
 }
 
+// askedFor names an image and the line that wants it, whatever the platform.
+func askedFor(err error) string {
+	if base := new(BaseError); errors.As(err, &base) {
+		return base.Image + " at " + base.Origin.String()
+	}
+	return err.Error()
+}
+
 // onceForEachHost says of each registry that cannot be reached once why.
 func onceForEachHost(err error, offline bool) error {
 	var list []error
@@ -126,11 +134,8 @@ func onceForEachHost(err error, offline bool) error {
 			first[host] = &UnreachedError{Err: e, offline: offline}
 			list = append(list, first[host])
 		default:
-			place := e.Error()
-			if base := new(BaseError); errors.As(e, &base) {
-				place = base.Image + " at " + base.Origin.String()
-			}
-			if others := first[host].Others; !slices.Contains(others, place) {
+			place := askedFor(e)
+			if others := first[host].Others; place != askedFor(first[host].Err) && !slices.Contains(others, place) {
 				first[host].Others = append(others, place)
 			}
 		}

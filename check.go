@@ -38,7 +38,7 @@ func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builde
 	}
 	if refused := new(interface{ ExitStatus() int }); errors.As(err, refused) {
 		at.State = stateRefused
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, context.Canceled) { // what ^C kept from being looked at stays built
 		at.State = stateFailed
 	}
 	return result, err

@@ -194,9 +194,19 @@ func (c *roster) find(ctx context.Context, key jobKey, worse bool) ([]schedule.O
 		other = c.option(other, key, i, max(wayOf(tried.job), schedule.Cross))
 	}
 	if len(other) == 0 {
-		return nil, joinedOnce(failed)
+		return nil, joinedOnce(telling(failed))
 	}
 	return other, nil
+}
+
+// telling leaves out what nodes cannot run where another one could, if it were there or if it may emulate: its error has the
+// one thing to do.
+func telling(failed []error) []error {
+	cannot := func(err error) bool { return err == nil || errors.As(err, new(*plan.CannotRunError)) }
+	if others := slices.DeleteFunc(slices.Clone(failed), cannot); len(others) > 0 {
+		return others
+	}
+	return failed
 }
 
 // mayEmulate says why a job cannot be built in a worse way than natively.
@@ -331,6 +341,9 @@ type LostNativeError struct {
 func (e *LostNativeError) Error() string {
 	if silent := new(SilentNodeError); errors.As(e.Err, &silent) {
 		return fmt.Sprintf("%s: %v", e.Platform, silent)
+	}
+	if errors.Is(e.Err, errLostSince) {
+		return fmt.Sprintf("%s: its node %s was lost while it built, and no other runs it natively", e.Platform, e.Node)
 	}
 	return fmt.Sprintf("%s: its node %s is lost: %s", e.Platform, e.Node, firstLine(e.Err))
 }

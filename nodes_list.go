@@ -137,7 +137,7 @@ func WriteNodes(w io.Writer, list []nodes.Facts) error {
 	var rows [][]string
 	for _, f := range list {
 		rows = append(rows, []string{
-			f.Name, nodeState(f), f.BuildKit, nodePlatforms(f.Native), nodePlatforms(f.Emulated),
+			f.Name, nodeState(f), cmp.Or(f.BuildKit, "-"), nodePlatforms(f.Native), nodePlatforms(f.Emulated),
 			number(f.Cores), strconv.Itoa(f.Slots), strconv.FormatFloat(f.Weight, 'f', -1, 64), number(f.Running), size(f.DiskFree), size(f.CacheSize),
 		})
 	}

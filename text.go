@@ -219,14 +219,14 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintln(w, i.Cache)
 	}
 	for _, sent := range i.Sent {
-		if sent.Metadata == 0 {
-			continue
+		if sent.Files == 0 {
+			continue // the node had them from a build before
 		}
 		plural := "s"
 		if sent.Files == 1 {
 			plural = ""
 		}
-		fmt.Fprintf(w, "sent to %s: %s of %d file%s, and %s about all files\n", ui.Line(sent.Node), ui.Size(sent.Contents), sent.Files, plural, ui.Size(sent.Metadata))
+		fmt.Fprintf(w, "sent to %s: %d file%s, %s, and %s of names\n", ui.Line(sent.Node), sent.Files, plural, ui.Size(sent.Contents), ui.Size(sent.Metadata))
 	}
 	if len(i.Records) > 0 {
 		return i.writeRecords(w)

@@ -89,6 +89,9 @@ func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display
 		close(watch.channel())
 	}
 	watch.wait()
+	if err != nil {
+		watch.leave()
+	}
 	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
 	result.Ran = watch.ran()
 	result.Steps, result.Cached = counts(result.Ran)

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // Not every failure is the Dockerfile's. Where the node is to blame the job can be
@@ -46,6 +47,15 @@ func (e *LostError) Error() string {
 
 // Unwrap gives what the connection said.
 func (e *LostError) Unwrap() error { return e.Err }
+
+// Reason is the cause alone, for those who have named the node already.
+func (e *LostError) Reason() string {
+	var wire interface{ GRPCStatus() *status.Status }
+	if errors.As(e.Err, &wire) {
+		return wire.GRPCStatus().Message()
+	}
+	return e.Err.Error()
+}
 
 // NodeLost says whether the node can do no other job either.
 func (e *LostError) NodeLost() bool { return !e.Back }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,9 +84,11 @@ type watcher struct {
 	in             chan *client.SolveStatus
 	ended          chan struct{}
 
-	mu     sync.Mutex
-	steps  map[digest.Digest]step
-	failed digest.Digest
+	mu    sync.Mutex
+	steps map[digest.Digest]step
+	// running are the steps that have not ended, as the display knows them; leave reads them after wait.
+	running map[digest.Digest]*client.Vertex
+	failed  digest.Digest
 	// caching says that what failed is the writing of a cache.
 	caching bool
 	tail    map[digest.Digest][]byte
@@ -104,13 +107,15 @@ func (d *Display) job(name string, on platform.Platform) *watcher {
 	w := &watcher{
 		display: d, name: name, platform: on.String(),
 		in: make(chan *client.SolveStatus), ended: make(chan struct{}),
-		steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{},
+		steps: map[digest.Digest]step{}, running: map[digest.Digest]*client.Vertex{}, tail: map[digest.Digest][]byte{},
 	}
 	go func() {
 		defer close(w.ended)
 		for status := range w.in {
 			w.note(status)
-			w.display.show(w.named(status))
+			named := w.named(status)
+			w.follow(named)
+			w.display.show(named)
 		}
 	}()
 	return w
@@ -127,6 +132,32 @@ func (w *watcher) warned() []client.VertexWarning {
 	return slices.Clone(w.warns)
 }
 
+func (w *watcher) follow(status *client.SolveStatus) {
+	for _, v := range status.Vertexes {
+		switch {
+		case v.Completed != nil:
+			delete(w.running, v.Digest)
+		case v.Started != nil:
+			w.running[v.Digest] = v
+		}
+	}
+}
+
+// leave ends on the display what runs no longer, after wait: a node that is lost does not say
+// so, and its steps would be shown as running until all others have ended.
+func (w *watcher) leave() {
+	now := time.Now()
+	status := &client.SolveStatus{}
+	for _, key := range slices.Sorted(maps.Keys(w.running)) {
+		v := *w.running[key]
+		v.Completed, v.Error = &now, context.Canceled.Error()
+		status.Vertexes = append(status.Vertexes, &v)
+	}
+	if len(status.Vertexes) > 0 {
+		w.display.show(status)
+	}
+}
+
 func (w *watcher) note(status *client.SolveStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -135,6 +166,9 @@ func (w *watcher) note(status *client.SolveStatus) {
 		if isStep(v.Name) {
 			seen := w.steps[v.Digest]
 			w.steps[v.Digest] = step{seen.completed || v.Completed != nil, seen.cached || v.Cached}
+		}
+		if strings.HasPrefix(v.Name, "importing cache manifest from ") {
+			continue // a build goes on without
 		}
 		if v.Error != "" && w.failed == "" && !strings.Contains(v.Error, context.Canceled.Error()) {
 			w.failed, w.caching = v.Digest, strings.HasPrefix(v.Name, "exporting cache to ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,10 @@ type NoNodeError struct {
 }
 
 func (e *NoNodeError) Error() string {
+	text := firstLine(e.Err)
+	if strings.HasPrefix(text, e.Job+": ") {
+		return text
+	}
 	return fmt.Sprintf("%s: no node is left that can build it: %v", e.Job, e.Err)
 }
 
@@ -289,7 +294,7 @@ func (d *Dispatcher) leave(a *attempt) {
 // longer among those; nil is none.
 func (d *Dispatcher) lose(node int, err error, found *attempt, keep func()) {
 	d.lost[node] = err
-	d.opts.Say(fmt.Sprintf("node %s is lost: %v", d.nodes[node].Name, firstLine(err)))
+	d.opts.Say(fmt.Sprintf("node %s is lost: %v", d.nodes[node].Name, reason(err)))
 	var back []*task
 	for a := range d.attempts[node] {
 		d.leave(a)

@@ -18,6 +18,7 @@ var wrappings = []*regexp.Regexp{
 	regexp.MustCompile(`^transport: `),
 	regexp.MustCompile(`^Error while dialing: `),
 	regexp.MustCompile(`^error reading server preface: `),
+	regexp.MustCompile(`^command \[[^\]]*\] has exited with exit status \d+: stderr=`),
 	regexp.MustCompile(`, make sure the URL is valid, and Docker 18\.09 or later is installed on the remote host`),
 }
 

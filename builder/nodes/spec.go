@@ -70,6 +70,8 @@ func parse(text, folder string) (Spec, error) {
 		switch _, twice := given[key]; {
 		case !ok && item == "":
 			return fail("nothing stands between two commas", "write ADDRESS,KEY=VALUE,KEY=VALUE")
+		case !ok && isPlatform(item) && given["platform"] != "":
+			return fail(quoted(item)+" is no KEY=VALUE", "join platforms with a +, not with a comma: platform="+given["platform"]+"+"+item)
 		case !ok:
 			return fail(quoted(item)+" is no KEY=VALUE", "keys are "+strings.Join(keys, ", ")+"; a value with a comma can only be written in the configuration file")
 		case !slices.Contains(keys, key):
@@ -85,6 +87,11 @@ func parse(text, folder string) (Spec, error) {
 		return Spec{}, err
 	}
 	return spec, nil
+}
+
+func isPlatform(text string) bool {
+	_, err := platform.Parse(text)
+	return err == nil
 }
 
 // ParseAddress reads an address alone, as BUILDKIT_HOST has it. The error is an

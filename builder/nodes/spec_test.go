@@ -97,7 +97,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"the platform twice", "tcp://a:1,platform=arm64,platform=arm", "platform is given twice", "joined with +"},
 		{"one platform in two spellings", "tcp://a:1,platform=arm64+linux/arm64/v8", "platform linux/arm64 is given twice", "keep one"},
 		{"an unknown platform", "tcp://a:1,platform=linux/arm46", `unknown platform "linux/arm46"`, "did you mean linux/arm64?"},
-		{"platforms by commas", "tcp://a:1,platform=linux/arm64,linux/arm", "linux/arm is no KEY=VALUE", "a comma"},
+		{"platforms by commas", "tcp://a:1,platform=linux/arm64,linux/arm", "linux/arm is no KEY=VALUE", "join platforms with a +, not with a comma: platform=linux/arm64+linux/arm"},
 		{"a plus too many", "tcp://a:1,platform=arm64+", "platform: ", ""},
 		{"a comma too many", "tcp://a:1,,weight=2", "nothing stands between two commas", "ADDRESS,KEY=VALUE"},
 		{"a comma at the end", "tcp://a:1,", "nothing stands between two commas", "ADDRESS,KEY=VALUE"},

@@ -65,7 +65,7 @@ func (s *Scheduler) reason(j *job, now float64) string {
 	case better:
 		why = "better nodes are lost"
 	case len(j.choices) == 1:
-		why = "the only node for it"
+		why = "the only such node"
 	case c.from == c.node:
 		why = seconds(c.seconds) + " there last time"
 	case c.warm:

@@ -310,7 +310,7 @@ func TestForecast(t *testing.T) {
 	}
 	before := s.Forecast()
 	want := []schedule.Expected{
-		{Job: 0, Node: a, Start: 0, Seconds: 45, Known: true, Reason: "native; the only node for it"},
+		{Job: 0, Node: a, Start: 0, Seconds: 45, Known: true, Reason: "native; the only such node"},
 		{Job: 1, Node: a, Start: 82.5, Seconds: 30, Known: true, Reason: "native; 30 s there last time"},
 		{Job: 2, Node: b, Way: schedule.Emulated, Start: 0, Seconds: 150, Reason: "emulated; better nodes are lost"},
 		{Job: 3, Node: a, Start: 45, Seconds: 37.5, Reason: "native; the first to be free"},
