@@ -75,6 +75,11 @@ type Result struct {
 // node's client is closed.
 func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display *Display, name string) Result {
 	watch := display.job(name, job.Platform)
+	defer context.AfterFunc(ctx, func() {
+		if _, lost := IsNodes(context.Cause(ctx)); lost {
+			watch.leave() // a node that hangs lets Solve wait
+		}
+	})()
 	var response *client.SolveResponse
 	opt, err := s.solveOpt(job, opts)
 	if err == nil && opts.Caches.taken(job) {

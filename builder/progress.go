@@ -86,7 +86,7 @@ type watcher struct {
 
 	mu    sync.Mutex
 	steps map[digest.Digest]step
-	// running are the steps that have not ended, as the display knows them; leave reads them after wait.
+	// running are the steps that have not ended, as the display knows them.
 	running map[digest.Digest]*client.Vertex
 	failed  digest.Digest
 	// caching says that what failed is the writing of a cache.
@@ -133,6 +133,8 @@ func (w *watcher) warned() []client.VertexWarning {
 }
 
 func (w *watcher) follow(status *client.SolveStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, v := range status.Vertexes {
 		switch {
 		case v.Completed != nil:
@@ -143,9 +145,11 @@ func (w *watcher) follow(status *client.SolveStatus) {
 	}
 }
 
-// leave ends on the display what runs no longer, after wait: a node that is lost does not say
-// so, and its steps would be shown as running until all others have ended.
+// leave ends on the display what runs no longer: a node that is lost does not say so, and
+// its steps would be shown as running until all others have ended.
 func (w *watcher) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	now := time.Now()
 	status := &client.SolveStatus{}
 	for _, key := range slices.Sorted(maps.Keys(w.running)) {
@@ -153,6 +157,7 @@ func (w *watcher) leave() {
 		v.Completed, v.Error = &now, context.Canceled.Error()
 		status.Vertexes = append(status.Vertexes, &v)
 	}
+	clear(w.running)
 	if len(status.Vertexes) > 0 {
 		w.display.show(status)
 	}
