@@ -36,6 +36,24 @@ func (e *DiskFullError) Hint() string {
 	return "free some space (archbuild engine prune), or keep archbuild's files on another disk with --state FOLDER"
 }
 
+// StateError says that nothing can be kept in the state folder.
+type StateError struct {
+	Folder string
+	Err    error
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("the state folder %s cannot be used: %v", e.Folder, e.Err)
+}
+
+// Unwrap gives what the system said.
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Hint names the flag.
+func (e *StateError) Hint() string {
+	return "name a folder that you can write to: --state FOLDER, or $ARCHBUILD_STATE"
+}
+
 // explainDisk finds out whether a failure comes from a full disk. What a node
 // reports is text, so the disk itself is asked.
 func (o Options) explainDisk(err error) error {

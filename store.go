@@ -53,7 +53,7 @@ const (
 // runs hold it at once; the last one to let go prunes.
 func (s store) hold(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil { // images may be private
-		return nil, fmt.Errorf("making the content store: %w", err)
+		return nil, &StateError{Folder: filepath.Dir(s.dir), Err: err}
 	}
 	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

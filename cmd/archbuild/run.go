@@ -175,7 +175,10 @@ func usageStatus(c *cobra.Command) {
 
 // flagError names the nearest flag when one was mistyped.
 func flagError(c *cobra.Command, err error) error {
-	missing := new(pflag.NotExistError)
+	missing, invalid := new(pflag.NotExistError), new(pflag.InvalidValueError)
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration" {
+		return &archbuild.UsageError{Err: fmt.Errorf("--%s %s is no time", invalid.GetFlag().Name, invalid.GetValue()), Help: "write a number and its unit: 30s, 5m, 1h"}
+	}
 	if !errors.As(err, &missing) {
 		return usageError{err, c.CommandPath()}
 	}
