@@ -37,6 +37,8 @@ type roster struct {
 	chosen   map[jobKey]int
 	expected map[jobKey]schedule.Expected
 	history  history
+	// lost are the nodes that were lost since, and why; nil before anything is built.
+	lost func() []error
 
 	trying sync.Mutex
 	// tried are plans for a job on a kind of node.
@@ -238,10 +240,14 @@ func (c *roster) nativeNode(p platform.Platform) *lostNative {
 			return &lostNative{gone.spec.Name, gone.err}
 		}
 	}
-	for _, at := range c.list {
-		if at.native(p) {
-			return &lostNative{at.name, errLostSince}
+	for i, at := range c.list {
+		if !at.native(p) {
+			continue
 		}
+		if c.lost != nil && c.lost()[i] != nil {
+			return &lostNative{at.name, c.lost()[i]}
+		}
+		return &lostNative{at.name, errLostSince}
 	}
 	return nil
 }

@@ -103,6 +103,7 @@ func (c *roster) crew() *crew {
 			return &builder.LostError{Node: c.list[i].name, Err: &builder.HangError{After: timeout}}
 		},
 	})
+	c.lost = made.dispatcher.Lost
 	return made
 }
 
@@ -147,6 +148,7 @@ func (c *crew) anew(ctx context.Context, r run, s service) (*crew, plan.Plan, er
 	if err != nil {
 		return nil, plan.Plan{}, err
 	}
+	roster.lost = c.dispatcher.Lost
 	return &crew{roster: roster, connections: c.connections, dispatcher: c.dispatcher, teller: c.teller}, plans[0], nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -47,5 +49,20 @@ func TestAnEngineThatIsAwayIsNativeForThisMachine(t *testing.T) {
 	got := Options{Engine: Engine{State: t.TempDir()}}.lastNative(host, nodes.Spec{Name: engineName, Address: nodes.EngineAddress})
 	if len(got) != 1 || got[0] != arm {
 		t.Errorf("%v", got)
+	}
+}
+
+// A full disk is no reason to think that a moved stage should have stayed.
+func TestAFailureOfTheNodesIsNotTheMovesFault(t *testing.T) {
+	failed := &builder.Error{Line: 3}
+	m := &making{plan: plan.Plan{Jobs: []plan.Job{{Crossed: []cross.Decision{{Stage: 0, Move: true}}}}}}
+	for err, want := range map[error]bool{
+		failed: true,
+		&builder.FullError{Node: "a", Err: failed}:  false,
+		&builder.CrashError{Node: "a", Err: failed}: false,
+	} {
+		if got := m.mayBeCross(0, []error{err}); got != want {
+			t.Errorf("%T: %v", err, got)
+		}
 	}
 }

@@ -126,6 +126,9 @@ func finalStage(t *template.Template, job plan.Job) int {
 // in no line in which a job without any failed as well, or a program was found that they
 // should not have made. All other programs for the wrong machine come from elsewhere.
 func (m *making) mayBeCross(index int, errs []error) bool {
+	if nodes, _ := builder.IsNodes(errs[index]); nodes {
+		return false
+	}
 	mine := new(builder.Error)
 	if !errors.As(errs[index], &mine) {
 		return errors.As(errs[index], new(*CrossError))
