@@ -63,7 +63,9 @@ func (r run) make(ctx context.Context, c *crew, services []service, plans []plan
 		if err == nil {
 			m.take(batches[i])
 			m.remind(batches[i])
-			failed = append(failed, r.ofService(services, m.service, r.explainDisk(m.finish(ctx))))
+			finished := m.finish(ctx)
+			m.heal(ctx, finished)
+			failed = append(failed, r.ofService(services, m.service, r.explainDisk(finished)))
 		}
 		m.image.Cache = m.image.hits()
 		images = append(images, *m.image)

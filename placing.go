@@ -115,7 +115,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	}
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir,
+		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir, Edition: r.editions(s),
 	}, nil
 }
 

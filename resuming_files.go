@@ -11,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/archbuild/archbuild/internal/treesum"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/template"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/opencontainers/go-digest"
@@ -42,6 +44,9 @@ func (r run) contentsOf(ctx context.Context, s service, p plan.Plan, job plan.Jo
 			return inputDigest{}, &ReadError{What: "the context " + name, Err: err}
 		}
 		digests["named "+name], stamps["named "+name] = list.Digest.Digest(), list.Stamp.Digest()
+		if isStage(s.of(job.Platform).template, job, name) {
+			digests["times of "+name] = list.Times.Digest()
+		}
 	}
 	sum, err := jsonDigest(digests)
 	if err != nil {
@@ -49,6 +54,18 @@ func (r run) contentsOf(ctx context.Context, s service, p plan.Plan, job plan.Jo
 	}
 	stamp, err := jsonDigest(stamps)
 	return inputDigest{sum, stamp}, err
+}
+
+// isStage says whether a named context is taken as a whole, for a stage or what a stage is
+// made from. Then its files keep their times: there is no COPY whose cache knows better.
+func isStage(t *template.Template, job plan.Job, context string) bool {
+	context, _, _ = strings.Cut(context, "::")
+	same := func(name string) bool {
+		key, err := plan.ContextKey(name)
+		return err == nil && key == context
+	}
+	return slices.ContainsFunc(t.Stages, func(stage template.Stage) bool { return same(stage.Name) }) ||
+		slices.ContainsFunc(job.Stages, func(stage plan.Stage) bool { return same(stage.Base) })
 }
 
 // listed walks a folder as a node is offered it: without what the ignore file says, the
@@ -72,7 +89,7 @@ func (r run) listed(ctx context.Context, folder string, ignore []byte, without [
 		},
 	}
 	key := fmt.Sprintf("%q %q %q", folder, ignore, without)
-	return r.resuming.contents.list(ctx, key, tree, notBefore)
+	return r.resuming.contents.list(ctx, key, tree, notBefore, func() { r.store.renew(folder) })
 }
 
 // ignoreFile reads the ignore file of a folder. A link that leads out of the folder is an
@@ -128,8 +145,9 @@ type contentList struct {
 	treesum.Listing
 }
 
-// list walks a folder, unless that was done since notBefore.
-func (c *contents) list(ctx context.Context, key string, tree treesum.Tree, notBefore time.Time) (treesum.Listing, error) {
+// list walks a folder, unless that was done since notBefore. It calls hidden where there are
+// changes that sizes and times do not tell.
+func (c *contents) list(ctx context.Context, key string, tree treesum.Tree, notBefore time.Time, hidden func()) (treesum.Listing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, ok := c.lists[key]; ok && !known.began.Before(notBefore) {
@@ -139,6 +157,9 @@ func (c *contents) list(ctx context.Context, key string, tree treesum.Tree, notB
 	found, err := tree.List(ctx)
 	if err != nil {
 		return found, err
+	}
+	if found.Hidden {
+		hidden()
 	}
 	found.Entries = nil // only the sums are of use
 	if c.lists == nil {

@@ -70,6 +70,7 @@ var askedFields = map[string]struct {
 	"Sources.SSH":     {nil, "it is no part of BuildKit's cache keys either"},
 	"Sources.Hosts":   {nil, "they say who gets credentials"},
 	"Sources.Store":   {nil, "it is where results go"},
+	"Sources.Edition": {nil, "it is for nodes to tell what they have, not what there is"},
 	"Sources.Caches":  {nil, "steps have the same results with and without"},
 }
 

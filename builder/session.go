@@ -56,6 +56,9 @@ type Sources struct {
 	Store string
 	// Caches outside the node, as far as they are folders here; nil for none.
 	Caches *Caches
+	// Edition of the folders. A node compares files with what it has got of the same
+	// edition; another one is for files that changed while their sizes and times did not.
+	Edition string
 }
 
 // Secret is one --secret: a file's content or an environment variable's.
@@ -99,7 +102,11 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	}
 	// A key that stays the same from run to run lets the node update its copy
 	// of the context instead of asking for all of it again.
-	key := digest.FromString(hostname() + "\x00" + from.Context.Source()).Encoded()
+	place := hostname() + "\x00" + from.Context.Source()
+	if from.Edition != "" {
+		place += "\x00" + from.Edition
+	}
+	key := digest.FromString(place).Encoded()
 	s, err := session.NewSession(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("opening a session with %s: %w", node.Name, err)

@@ -142,6 +142,8 @@ type change struct {
 	want       string
 	// anew says that building again makes another image of the same inputs.
 	anew bool
+	// differs says that the second image has to be another one.
+	differs bool
 }
 
 func writes(name, content string) func(*resumeWorld, string) {
@@ -154,6 +156,13 @@ func flags(args ...string) []string { return args }
 var changesOfFiles = []change{
 	{what: "nothing", want: "resumed"},
 	{what: "a byte of a file", do: writes("app/file", "c0ntent"), want: "built"},
+	{what: "a byte of a file, and its time is set back", do: func(w *resumeWorld, dir string) {
+		file := filepath.Join(dir, "app/file")
+		info, err := os.Stat(file)
+		w.must(err)
+		w.put(file, "c0ntent")
+		w.must(os.Chtimes(file, info.ModTime(), info.ModTime()))
+	}, want: "built", differs: true},
 	{what: "a byte of a file far below", do: writes("app/sub/deep", "deeq"), want: "built"},
 	{what: "permissions", do: func(w *resumeWorld, dir string) { w.must(os.Chmod(filepath.Join(dir, "app/run.sh"), 0o755)) }, want: "built"},
 	{what: "permissions of a folder", do: func(w *resumeWorld, dir string) { w.must(os.Chmod(filepath.Join(dir, "app/sub"), 0o700)) }, want: "built"},
@@ -234,6 +243,11 @@ var changesElsewhere = []change{
 		w.must(os.CopyFS(w.other+"-moved", os.DirFS(w.other)))
 	}, want: "resumed"},
 	{what: "a context in place of a stage", then: flags("--build-context", "small=OTHER"), want: "built"},
+	{what: "a time in a context that stands for a stage", args: flags("--build-context", "small=OTHER", "--target", "small"), do: func(w *resumeWorld, _ string) {
+		at := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+		w.must(os.Chtimes(filepath.Join(w.other, "file"), at, at))
+	}, want: "built", anew: true, differs: true},
+	{what: "nothing, and a context stands for a stage", args: flags("--build-context", "small=OTHER", "--target", "small"), want: "resumed", anew: true},
 	{what: "proxies of the Docker config", do: func(w *resumeWorld, _ string) {
 		w.put(filepath.Join(filepath.Dir(w.state), "docker", "config.json"), `{"proxies": {"default": {"httpProxy": "http://127.0.0.1:9", "noProxy": "*"}}}`)
 	}, want: "resumed"},
@@ -261,13 +275,16 @@ func TestResuming(t *testing.T) {
 				if len(c.then) > 0 {
 					second = expand(c.then)
 				}
-				w.build(dir, first...)
+				before := w.build(dir, first...)
 				if c.do != nil {
 					c.do(w, dir)
 				}
 				again := w.build(dir, second...)
 				if got := again.states(); got != c.want {
 					t.Errorf("it was %s, want %s", got, c.want)
+				}
+				if c.differs && again.Images[0].Digest == before.Images[0].Digest {
+					t.Error("the image is the one before the change")
 				}
 				if c.anew {
 					return

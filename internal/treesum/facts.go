@@ -44,5 +44,8 @@ func (f facts) append(to []byte) []byte {
 	return to
 }
 
+// sizeAndTime is how many bytes of these a node goes by.
+const sizeAndTime = 2 * 8
+
 // factBytes is how many bytes append writes.
 const factBytes = 5 * 8

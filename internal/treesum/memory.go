@@ -18,9 +18,12 @@ type memory struct {
 
 // A file of memory begins with a word, then come the files, then the digest of all that:
 //
-//	length of the name · name · mode (4 bytes) · facts (40) · content (32)
+//	length of the name · name · mode (4 bytes) · facts (40) · content (32) · settled (1)
+//
+// Of a file that is not settled the content has to be read again. It is remembered all the
+// same, to find changes that nothing else tells.
 const (
-	memoryHead = "archbuild files 1\n"
+	memoryHead = "archbuild files 2\n"
 	// mostFiles bounds it.
 	mostFiles = 500_000
 	mostBytes = 256 << 20
@@ -47,7 +50,10 @@ func recall(name string) *memory {
 }
 
 // lineBytes is how long a line is behind the name.
-const lineBytes = 4 + factBytes + sha256.Size
+const (
+	lineBytes = seenBytes + sha256.Size + 1
+	seenBytes = 4 + factBytes
+)
 
 func decode(raw []byte) (map[string]string, error) {
 	at := len(raw) - sha256.Size
@@ -77,12 +83,24 @@ func (m *memory) fill(e *Entry) bool {
 	}
 	was, ok := m.files[e.Name]
 	var is [lineBytes]byte
-	if !ok || was[:lineBytes-len(e.Content)] != string(e.appendSeen(is[:0])) {
+	if !ok || was[lineBytes-1] != isSettled || was[:seenBytes] != string(e.appendSeen(is[:0])) {
 		return false
 	}
-	copy(e.Content[:], was[lineBytes-len(e.Content):])
+	copy(e.Content[:], was[seenBytes:])
 	e.facts.settled, e.filled = true, true
 	return true
+}
+
+// hides says whether a file that was read is another one than the one of the same mode,
+// size and time that was remembered.
+func (m *memory) hides(e *Entry) bool {
+	if m == nil {
+		return false
+	}
+	was, ok := m.files[e.Name]
+	var is [lineBytes]byte
+	const told = 4 + sizeAndTime
+	return ok && was[:told] == string(e.appendSeen(is[:0])[:told]) && was[seenBytes:lineBytes-1] != string(e.Content[:])
 }
 
 // appendSeen says what has to be as it was.
@@ -96,16 +114,18 @@ func (m *memory) keep(name string, entries []*Entry) {
 	if name == "" {
 		return
 	}
-	keeps, filled := 0, 0
+	keeps, same := 0, 0
 	for _, e := range entries {
-		if e.worthKeeping() {
-			keeps++
+		if !e.Mode.IsRegular() {
+			continue
 		}
-		if e.filled {
-			filled++
+		keeps++
+		var is [lineBytes]byte
+		if e.filled || m.files[e.Name] == string(e.appendLine(is[:0])) {
+			same++
 		}
 	}
-	if filled == min(keeps, mostFiles) && filled == len(m.files) {
+	if same == min(keeps, mostFiles) && same == len(m.files) {
 		now := time.Now()
 		_ = os.Chtimes(name, now, now) // it is in use
 		return
@@ -113,14 +133,25 @@ func (m *memory) keep(name string, entries []*Entry) {
 	_ = write(name, entries)
 }
 
-func (e *Entry) worthKeeping() bool { return e.facts.settled && e.Attributes == Sum{} }
+// isSettled marks files that need not be read again. Those with attributes do: nothing
+// is remembered of these.
+const isSettled = 1
+
+// appendLine says what is remembered of a file.
+func (e *Entry) appendLine(to []byte) []byte {
+	to = append(e.appendSeen(to), e.Content[:]...)
+	if e.facts.settled && e.Attributes == (Sum{}) {
+		return append(to, isSettled)
+	}
+	return append(to, 0)
+}
 
 // write writes a file of memory whole or not at all.
 func write(name string, entries []*Entry) error {
 	raw, files := []byte(memoryHead), 0
 	for _, e := range entries {
-		if e.worthKeeping() && files < mostFiles {
-			raw = append(e.appendSeen(appendText(raw, e.Name)), e.Content[:]...)
+		if e.Mode.IsRegular() && files < mostFiles {
+			raw = e.appendLine(appendText(raw, e.Name))
 			files++
 		}
 	}

@@ -55,8 +55,9 @@ type Entry struct {
 	Device uint64
 
 	facts facts
-	// filled says that the content was remembered.
-	filled bool
+	// filled says that the content was remembered, hidden that it is another one, and size
+	// and time of the file do not tell.
+	filled, hidden bool
 }
 
 // Listing is what a walk has found.
@@ -65,17 +66,29 @@ type Listing struct {
 	Entries []*Entry
 	// Digest of all of it.
 	Digest Sum
-	// Stamp changes whenever a file is written to, even if it is the same afterwards. It
-	// is of use between two walks of one run, to find that nothing changed in between.
+	// Stamp changes whenever a file is written to, even if it is the same afterwards, and
+	// whenever one comes to a folder or goes. It is of use between two walks of one run, to
+	// find that nothing changed in between.
 	Stamp Sum
+	// Times is the digest of the times of all entries.
+	Times Sum
+	// Hidden says that a file was changed since it was remembered, and neither its size nor
+	// its time tells of it: who goes by those, as BuildKit does, takes it for the same.
+	Hidden bool
 }
 
 // List walks the tree. All files that are not remembered are read, several at a time. What
 // may not be read counts by its name: nobody else gets to see what is in it either.
 func (t Tree) List(ctx context.Context) (Listing, error) {
 	w := walk{Tree: t, ctx: ctx, free: make(chan struct{}, 4*runtime.GOMAXPROCS(0))}
+	root := &Entry{Name: ".", Mode: fs.ModeDir}
 	if t.Folder != "" {
 		w.known = recall(t.Memory)
+		info, err := os.Stat(t.Folder)
+		if err != nil {
+			return Listing{}, err
+		}
+		root.facts = factsOf(info)
 	}
 	entries, err := w.folder(".", patternmatcher.MatchInfo{})
 	if err != nil {
@@ -85,7 +98,13 @@ func (t Tree) List(ctx context.Context) (Listing, error) {
 	if t.Folder != "" {
 		w.known.keep(t.Memory, entries)
 	}
-	return Listing{Entries: entries, Digest: sumOf(entries, (*Entry).appendContent), Stamp: sumOf(entries, (*Entry).appendFacts)}, nil
+	return Listing{
+		Entries: entries,
+		Digest:  sumOf(entries, (*Entry).appendContent),
+		Stamp:   sumOf(append([]*Entry{root}, entries...), (*Entry).appendFacts),
+		Times:   sumOf(entries, (*Entry).appendTime),
+		Hidden:  slices.ContainsFunc(entries, func(e *Entry) bool { return e.hidden }),
+	}, nil
 }
 
 // walk is one walk of a tree.
@@ -95,6 +114,8 @@ type walk struct {
 	known *memory
 	// free holds a token for each folder that is walked beside the first one.
 	free chan struct{}
+	// reliable are devices, and whether their times are believed.
+	reliable sync.Map
 	// buffers to read files with.
 	buffers sync.Pool
 }
@@ -207,6 +228,7 @@ func (w *walk) entry(folder string, found fs.DirEntry, above patternmatcher.Matc
 	if e.Mode&fs.ModeDevice != 0 {
 		e.Device = e.facts.device
 	}
+	e.facts.known = e.facts.known && w.isReliable(e)
 	if err := w.look(e); err != nil || !info.IsDir() {
 		return []*Entry{e}, err
 	}
@@ -225,7 +247,9 @@ func (w *walk) look(e *Entry) error {
 	var err error
 	switch {
 	case e.Mode.IsRegular():
-		if e.Content, err = w.content(e); errors.Is(err, fs.ErrPermission) {
+		e.Content, err = w.content(e)
+		e.hidden = err == nil && w.known.hides(e)
+		if errors.Is(err, fs.ErrPermission) {
 			err = nil
 		}
 	case e.Mode&fs.ModeSymlink != 0 && w.Folder != "":
@@ -259,6 +283,23 @@ func (w *walk) content(e *Entry) (Sum, error) {
 	}
 	e.facts.settled = w.Folder != "" && e.facts.known && factsOf(after) == e.facts && e.facts.before(began)
 	return Sum(sum.Sum(nil)), nil
+}
+
+// isReliable says whether the times of a file are believed. It is asked once for a device.
+func (w *walk) isReliable(e *Entry) bool {
+	if w.Memory == "" {
+		return true
+	}
+	known, ok := w.reliable.Load(e.facts.on)
+	if !ok {
+		at := e.Name // a folder can be another device than the one above it
+		if !e.Mode.IsDir() {
+			at = path.Dir(at)
+		}
+		known = timesReliable(w.path(at))
+		w.reliable.Store(e.facts.on, known)
+	}
+	return known == true
 }
 
 func (w *walk) open(name string) (fs.File, error) {
@@ -311,13 +352,15 @@ func (e *Entry) appendContent(to []byte) []byte {
 	return binary.LittleEndian.AppendUint64(to, e.Device)
 }
 
-// appendFacts says what the system says of a file. A folder is written to whenever
-// something that is left out comes or goes in it.
+// appendFacts says what the system says of a file. A folder changes whenever something
+// comes or goes in it, be it something that is left out: it could as well be a file that
+// was there just long enough to be taken along.
 func (e *Entry) appendFacts(to []byte) []byte {
-	if e.Mode.IsDir() {
-		return to
-	}
 	return e.facts.append(appendText(to, e.Name))
+}
+
+func (e *Entry) appendTime(to []byte) []byte {
+	return binary.LittleEndian.AppendUint64(appendText(to, e.Name), uint64(e.facts.written))
 }
 
 func appendText(to []byte, text string) []byte {

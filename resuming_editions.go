@@ -1,0 +1,43 @@
+package archbuild
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A node keeps a copy of each context, and takes a file for unchanged that has the size and
+// the time it had. A file that was changed so that neither tells of it would never reach
+// the image. Where a walk finds such a change, the folder gets another edition: to a node it
+// is then a folder that it has not seen.
+
+// renew gives a folder another edition.
+func (s store) renew(folder string) {
+	if os.MkdirAll(string(s.files), 0o700) == nil {
+		_ = writeWhole(s.edition(folder), []byte(rand.Text()))
+	}
+}
+
+func (s store) edition(folder string) string {
+	return filepath.Join(string(s.files), fmt.Sprintf("%x", sha256.Sum256([]byte("edition\x00"+folder))))
+}
+
+// editions of the folders that a session offers; empty where all are the first.
+func (r run) editions(s service) string {
+	var list []string
+	for _, folder := range append([]string{s.context.Folder}, slices.Sorted(maps.Values(r.folders))...) {
+		name := r.store.edition(folder)
+		if text, err := os.ReadFile(name); err == nil {
+			now := time.Now()
+			_ = os.Chtimes(name, now, now) // it is in use
+			list = append(list, string(text))
+		}
+	}
+	return strings.Join(list, " ")
+}
