@@ -16,17 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// check looks at every platform that was built, before an index exists. All of
-// them are looked at: the user sees everything that is wrong at once.
-func (r run) check(ctx context.Context, s service, p plan.Plan, built []builder.Result, image *Image) ([]manifest.Result, []error) {
-	results, failed := make([]manifest.Result, len(p.Jobs)), make([]error, len(p.Jobs))
-	for i, job := range p.Jobs {
-		results[i], failed[i] = r.checkJob(ctx, s, job, built[i], &image.Platforms[i])
-	}
-	return results, failed
-}
-
-// checkJob looks at one platform.
+// checkJob looks at one platform, before an index exists.
 func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builder.Result, at *Built) (manifest.Result, error) {
 	result, err := r.exported(s, job, built)
 	if err == nil && job.Moves() {

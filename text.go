@@ -215,19 +215,7 @@ func (i Image) writeText(w io.Writer) error {
 	if err := ui.Table(w, headers, rows); err != nil {
 		return err
 	}
-	if i.Cache != nil {
-		fmt.Fprintln(w, i.Cache)
-	}
-	for _, sent := range i.Sent {
-		if sent.Files == 0 {
-			continue // the node had them from a build before
-		}
-		plural := "s"
-		if sent.Files == 1 {
-			plural = ""
-		}
-		fmt.Fprintf(w, "sent to %s: %d file%s, %s, and %s of names\n", ui.Line(sent.Node), sent.Files, plural, ui.Size(sent.Contents), ui.Size(sent.Metadata))
-	}
+	i.writeTraffic(w)
 	if len(i.Records) > 0 {
 		return i.writeRecords(w)
 	}
@@ -306,4 +294,21 @@ func tagOf(name string) string {
 		return "latest"
 	}
 	return tag
+}
+
+// writeTraffic says what caches answered, and what each node was sent, where it was anything.
+func (i Image) writeTraffic(w io.Writer) {
+	if i.Cache != nil {
+		fmt.Fprintln(w, i.Cache)
+	}
+	for _, sent := range i.Sent {
+		if sent.Files == 0 {
+			continue // the node had them from a build before
+		}
+		plural := "s"
+		if sent.Files == 1 {
+			plural = ""
+		}
+		fmt.Fprintf(w, "sent to %s: %d file%s, %s, and %s of names\n", ui.Line(sent.Node), sent.Files, plural, ui.Size(sent.Contents), ui.Size(sent.Metadata))
+	}
 }

@@ -338,7 +338,7 @@ func (d *Dispatcher) end(t *task, err error) {
 	if t.policy.KeepGoing {
 		return
 	}
-	why := error(ErrNotStarted)
+	why := ErrNotStarted
 	if t.ctx.Err() != nil { // It failed because all is to end, and so do they.
 		why = context.Cause(t.ctx)
 	}
