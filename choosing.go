@@ -37,6 +37,8 @@ type roster struct {
 	chosen   map[jobKey]int
 	expected map[jobKey]schedule.Expected
 	history  history
+	// left are optional platforms that can be built nowhere, and why.
+	left map[jobKey]error
 	// lost are the nodes that were lost since, and why; nil before anything is built.
 	lost func() []error
 
@@ -61,15 +63,12 @@ type trial struct {
 func (r run) choose(ctx context.Context, services []service, all places) (*roster, []plan.Plan, error) {
 	c := &roster{
 		run: r, places: all, services: services, ways: map[jobKey][]schedule.Option{}, chosen: map[jobKey]int{},
-		expected: map[jobKey]schedule.Expected{}, tried: map[trialKey]trial{}, history: r.history(),
+		expected: map[jobKey]schedule.Expected{}, tried: map[trialKey]trial{}, history: r.history(), left: map[jobKey]error{},
 	}
+	c.services = slices.Clone(services)
 	var failed []error
 	for i, s := range services {
-		for _, target := range s.targets {
-			ways, err := c.find(ctx, jobKey{i, target.Platform}, false)
-			c.ways[jobKey{i, target.Platform}] = ways
-			failed = append(failed, err)
-		}
+		failed = append(failed, c.findAll(ctx, i, s))
 	}
 	if err := joinedOnce(failed); err != nil {
 		return nil, nil, onceForEachHost(err, !r.Offline)
@@ -77,6 +76,46 @@ func (r run) choose(ctx context.Context, services []service, all places) (*roste
 	c.forecast()
 	plans, err := c.plans(ctx)
 	return c, plans, err
+}
+
+// findAll finds where each platform of a service can be built. What is optional and can be
+// built nowhere is left out, unless that would be everything.
+func (c *roster) findAll(ctx context.Context, i int, s service) error {
+	var kept []plan.Target
+	var failed, left []error
+	for _, target := range s.targets {
+		key := jobKey{i, target.Platform}
+		ways, err := c.find(ctx, key, false)
+		if err == nil && c.mayFail(key.platform) && !c.several() { // one place alone is not tried otherwise
+			err = c.cannot(c.try(ctx, key, 0))
+		}
+		if c.mayFail(key.platform) && isNoPlace(err) {
+			c.left[key] = err
+			left = append(left, err)
+			continue
+		}
+		c.ways[key] = ways
+		kept, failed = append(kept, target), append(failed, err)
+	}
+	if len(kept) == 0 {
+		return joinedOnce(left)
+	}
+	c.services[i].targets = kept
+	return errors.Join(failed...)
+}
+
+// cannot says why a job cannot be built in the way it was tried.
+func (c *roster) cannot(tried trial) error {
+	if tried.err == nil && tried.job.How == plan.Emulated && c.Emulation == emulationNever {
+		return &EmulationError{Platform: tried.job.Platform, Node: tried.job.Node}
+	}
+	return tried.err
+}
+
+// isNoPlace says of an error that a job can be built nowhere, and not that something is
+// wrong with it.
+func isNoPlace(err error) bool {
+	return errors.As(err, new(*LostNativeError)) || errors.As(err, new(*EmulationError)) || errors.As(err, new(*plan.CannotRunError))
 }
 
 // forecast has the scheduler say where jobs will go.
@@ -120,7 +159,7 @@ func (c *roster) plans(ctx context.Context) ([]plan.Plan, error) {
 				failed = append(failed, &EmulationError{Platform: key.platform, Node: p.Jobs[k].Node})
 			}
 		}
-		p.Notes = append(p.Notes, c.awayNotes()...)
+		p.Notes = append(append(p.Notes, c.leftNotes(i)...), c.awayNotes()...)
 		plans, failed = append(plans, p), append(failed, err)
 	}
 	return plans, onceForEachHost(errors.Join(failed...), !c.Offline)
@@ -144,6 +183,18 @@ func (c *roster) choice(key jobKey) *plan.Choice {
 		}
 	}
 	return choice
+}
+
+// leftNotes tell of the optional platforms of a service that can be built nowhere.
+func (c *roster) leftNotes(service int) []string {
+	var notes []string
+	for key, err := range c.left {
+		if key.service == service {
+			notes = append(notes, fmt.Sprintf("%s is optional, and left out: %s", key.platform, firstLine(err)))
+		}
+	}
+	slices.Sort(notes)
+	return notes
 }
 
 func (c *roster) awayNotes() []string {

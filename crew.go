@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/builder/schedule"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // crew is the nodes of a run at work.
@@ -232,6 +234,16 @@ func (c *crew) resume(ctx context.Context, b *batch) {
 	}
 	b.planned = b.plan
 	b.planned.Jobs = slices.Clone(b.plan.Jobs)
+	if len(b.todo) == len(b.plan.Jobs) {
+		return
+	}
+	var list []platform.Platform
+	for i, job := range b.plan.Jobs {
+		if !slices.Contains(b.todo, i) {
+			list = append(list, job.Platform)
+		}
+	}
+	fmt.Fprintf(c.engineLog(), "archbuild: %s: nothing has changed for %s: taken from the last run\n", ui.Line(b.service.name), joinPlatforms(list))
 }
 
 // recorded gives the recorded result of a job, and the job as it was built then: as it is

@@ -51,7 +51,7 @@ func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint names the flag.
 func (e *StateError) Hint() string {
-	return "name a folder that you can write to: --state FOLDER, or $ARCHBUILD_STATE"
+	return "run archbuild as the user whose folder it is, or give another --state folder, or $ARCHBUILD_STATE"
 }
 
 // explainDisk finds out whether a failure comes from a full disk. What a node

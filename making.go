@@ -45,7 +45,7 @@ func (r run) make(ctx context.Context, c *crew, services []service, plans []plan
 	defer release()
 	var list []*making
 	for i, s := range services {
-		m, err := r.begin(ctx, c, s, plans[i])
+		m, err := r.begin(ctx, c, i, s, plans[i])
 		if err != nil {
 			return nil, r.ofService(services, s, err)
 		}
@@ -81,11 +81,16 @@ func (r run) ofService(services []service, s service, err error) error {
 	return inService(s.name, err)
 }
 
-func (r run) begin(ctx context.Context, c *crew, s service, p plan.Plan) (*making, error) {
+func (r run) begin(ctx context.Context, c *crew, i int, s service, p plan.Plan) (*making, error) {
 	image := newImage(s, p)
 	image.Tags = r.tagsOf(s)
 	m := &making{run: r, service: s, crew: c, plan: p, image: &image, again: map[int]string{}, was: p.Jobs}
 	m.plan.Jobs = slices.Clone(p.Jobs)
+	for _, target := range s.targets {
+		if err := c.left[jobKey{i, target.Platform}]; err != nil {
+			m.leaveOut(target.Platform, err)
+		}
+	}
 	var err error
 	m.leg, err = r.leg(ctx, s, p)
 	return m, err
@@ -198,14 +203,18 @@ func (m *making) without(results []manifest.Result, failed []error) ([]manifest.
 			kept = append(kept, result)
 			continue
 		}
-		p := m.plan.Jobs[i].Platform
-		m.image.Without = append(m.image.Without, p)
-		fmt.Fprintf(m.Stderr, "archbuild: warning: %s is made WITHOUT %s, which is optional and failed: %s\n", ui.Line(m.service.name), p, ui.Line(firstLine(failed[i])))
+		m.leaveOut(m.plan.Jobs[i].Platform, failed[i])
 	}
 	if len(kept) == 0 {
 		return nil, &NothingBuiltError{Name: m.service.name, Err: errors.Join(failed...)}
 	}
 	return kept, nil
+}
+
+// leaveOut tells of a platform that the image is made without.
+func (m *making) leaveOut(p platform.Platform, err error) {
+	m.image.Without = append(m.image.Without, p)
+	fmt.Fprintf(m.warn(), "archbuild: warning: %s is made WITHOUT %s, which is optional and failed: %s\n", ui.Line(m.service.name), p, ui.Line(firstLine(err)))
 }
 
 // NothingBuiltError says that all platforms of an image are optional, and failed.

@@ -3,6 +3,8 @@ package archbuild
 import (
 	"context"
 	"fmt"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/archbuild/archbuild/builder"
@@ -37,7 +39,7 @@ type resuming struct {
 // it was then and every blob is still there. The store has to be held. p is the plan that
 // the job would be built by, and record is to be called with the same.
 func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job) (builder.Result, bool) {
-	if r.resuming == nil {
+	if r.resuming == nil || !isOwn(string(r.store.results)) {
 		return builder.Result{}, false
 	}
 	recipe, err := r.jobRecipe(ctx, s, p, job)
@@ -63,6 +65,16 @@ func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job)
 		return builder.Result{}, r.cannotResume(job, "what was built is no longer in the content store")
 	}
 	return builder.Result{Platform: job.Platform, Descriptor: note.Image, Warnings: note.Warnings, Resumed: true}, true
+}
+
+// isOwn says whether a folder is this user's: what somebody else has noted proves nothing.
+func isOwn(folder string) bool {
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return os.IsNotExist(err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.IsDir() && int(owner.Uid) == os.Geteuid()
 }
 
 // cannotResume says why, where somebody has asked for it. It is always false.

@@ -68,21 +68,30 @@ func (e *LostError) Hint() string {
 	return "run the build again: every step that had ended is in the cache"
 }
 
-// FullError says that the disk of the node is full.
+// FullError says that the disk of the node is full, or was while a step ran.
 type FullError struct {
 	Node string
+	// Step says that only the step says so: when it had ended, and what it wrote was gone,
+	// the node had room again.
+	Step bool
 	Err  error
 }
 
 func (e *FullError) Error() string {
+	if e.Step {
+		return fmt.Sprintf("%v\n       the step had no space left on node %s", e.Err, e.Node)
+	}
 	return fmt.Sprintf("no space is left on node %s: %v", e.Node, e.Err)
 }
 
 // Unwrap gives the job's own error.
 func (e *FullError) Unwrap() error { return e.Err }
 
-// NodeLost says that the node can do no other job either.
-func (e *FullError) NodeLost() bool { return true }
+// NodeLost says whether the node can do no other job either.
+func (e *FullError) NodeLost() bool { return !e.Step }
+
+// OnlyElsewhere says that it is of no use to try the same node again.
+func (e *FullError) OnlyElsewhere() bool { return true }
 
 // Hint says how to get room.
 func (e *FullError) Hint() string {
@@ -120,9 +129,10 @@ func (s *Session) failure(ctx context.Context, job plan.Job, opts Options, err e
 		return &LostError{Node: s.node.Name, Platform: job.Platform, Memory: s.node.Memory, Back: s.back(ctx), Err: err}
 	}
 	failed := explain(job, opts.Template, err, watch, s.node.Memory)
+	full, step := s.full(ctx, failed)
 	switch {
-	case s.full(ctx, failed):
-		return &FullError{s.node.Name, failed}
+	case full:
+		return &FullError{s.node.Name, step, failed}
 	case crashed(job, failed):
 		return &CrashError{s.node.Name, failed}
 	}
@@ -152,19 +162,20 @@ func (s *Session) back(ctx context.Context) bool {
 }
 
 // full says whether the node's disk is. What a node says of itself counts. What a step
-// says may be about any disk, so then the node has to show that it has some room.
-func (s *Session) full(ctx context.Context, failed *Error) bool {
+// says may be about any disk, and what it wrote is gone when it has failed: so the node
+// has to show whether it has some room, and with some, only the step was short of it.
+func (s *Session) full(ctx context.Context, failed *Error) (full, step bool) {
 	words := syscall.ENOSPC.Error() // An error number does not travel; its text does.
 	if failed.ExitCode == 0 {
-		return strings.Contains(failed.Err.Error(), words)
+		return strings.Contains(failed.Err.Error(), words), false
 	}
 	if !slices.ContainsFunc(failed.Log, func(line string) bool { return strings.Contains(strings.ToLower(line), words) }) {
-		return false
+		return false, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	_, err := s.node.write(ctx, needed)
-	return err != nil && strings.Contains(err.Error(), words)
+	return true, err == nil || !strings.Contains(err.Error(), words)
 }
 
 // needed is how much a node that is not full can write, in bytes.

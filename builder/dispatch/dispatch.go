@@ -252,6 +252,7 @@ func (d *Dispatcher) over(a *attempt, keep func(), err error) {
 	nodes, lost := false, false
 	if err != nil && a.ctx.Err() == nil {
 		nodes, lost = d.opts.Blame(err)
+		nodes = nodes && (lost || !onlyElsewhere(err) || d.sched.Elsewhere(a.id))
 	}
 	if err == nil || !nodes {
 		if err == nil {
@@ -271,6 +272,12 @@ func (d *Dispatcher) over(a *attempt, keep func(), err error) {
 	d.sched.GiveBack(a.id, d.sched.Elsewhere(a.id))
 	d.again(a.task, keep)
 	d.next()
+}
+
+// onlyElsewhere says of a node's failure that the same node would fail again.
+func onlyElsewhere(err error) bool {
+	var only interface{ OnlyElsewhere() bool }
+	return errors.As(err, &only) && only.OnlyElsewhere()
 }
 
 // finish ends a task, with what its last attempt has found out.

@@ -28,7 +28,7 @@ func blame(err error) (nodes, lost bool) {
 	switch {
 	case errors.Is(err, errGone):
 		return true, true
-	case errors.Is(err, errCrash):
+	case errors.Is(err, errCrash), errors.Is(err, errShort{}):
 		return true, false
 	}
 	return false, false
@@ -159,6 +159,36 @@ func TestACrashedEmulatorIsTriedAgainWhereverThereIsOne(t *testing.T) {
 					if err != nil {
 						t.Errorf("node %d is lost: %v", i, err)
 					}
+				}
+			})
+		})
+	}
+}
+
+// errShort is a disk that was too small for a step.
+type errShort struct{}
+
+func (errShort) Error() string       { return "no space left" }
+func (errShort) OnlyElsewhere() bool { return true }
+
+func TestAStepThatHadNoSpaceIsTriedOnOtherNodesAlone(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		nodes []int
+		errs  []error
+		tries int
+		want  error
+	}{
+		{"where there is more", []int{0, 1}, []error{errShort{}}, 2, nil},
+		{"and nowhere else", []int{0}, []error{errShort{}}, 1, errShort{}},
+		{"each node once", []int{0, 1}, []error{errShort{}, errShort{}}, 2, errShort{}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newField(2, 1, dispatch.Options{Retries: 5}, nil)
+				out := f.Run(t.Context(), []dispatch.Job{f.job("a", row.nodes, row.errs...)}, dispatch.Policy{})
+				if !errors.Is(out[0].Err, row.want) || out[0].Tries != row.tries {
+					t.Errorf("%+v", out[0])
 				}
 			})
 		})

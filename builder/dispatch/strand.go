@@ -44,6 +44,9 @@ func (d *Dispatcher) strand(t *task) {
 // left are nodes that work but have failed the task before. Another one was to try first, and is lost by now.
 func (d *Dispatcher) left(t *task) []schedule.Option {
 	var left []schedule.Option
+	if t.last != nil && onlyElsewhere(t.last) {
+		return nil
+	}
 	for _, o := range t.Options {
 		if d.lost[o.Node] == nil {
 			left = append(left, o)
