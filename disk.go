@@ -3,6 +3,7 @@ package archbuild
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -51,7 +52,10 @@ func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint names the flag.
 func (e *StateError) Hint() string {
-	return "run archbuild as the user whose folder it is, or give another --state folder, or $ARCHBUILD_STATE"
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return "run archbuild as the user whose folder it is, or give another --state folder"
+	}
+	return "name a folder that you can write to: --state FOLDER, or $ARCHBUILD_STATE"
 }
 
 // explainDisk finds out whether a failure comes from a full disk. What a node
