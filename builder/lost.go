@@ -91,7 +91,7 @@ func (e *FullError) Unwrap() error { return e.Err }
 func (e *FullError) NodeLost() bool { return !e.Step }
 
 // OnlyElsewhere says that it is of no use to try the same node again.
-func (e *FullError) OnlyElsewhere() bool { return true }
+func (e *FullError) OnlyElsewhere() bool { return e.Step }
 
 // Hint says how to get room.
 func (e *FullError) Hint() string {

@@ -162,6 +162,8 @@ type task struct {
 	asked bool
 	// last is why the last node gave it back.
 	last error
+	// unfit are nodes of which it is known that they cannot do it.
+	unfit []int
 }
 
 // attempt is one node doing one job.
@@ -252,7 +254,10 @@ func (d *Dispatcher) over(a *attempt, keep func(), err error) {
 	nodes, lost := false, false
 	if err != nil && a.ctx.Err() == nil {
 		nodes, lost = d.opts.Blame(err)
-		nodes = nodes && (lost || !onlyElsewhere(err) || d.sched.Elsewhere(a.id))
+		if nodes && onlyElsewhere(err) {
+			a.unfit = append(a.unfit, a.node)
+			nodes = lost || len(d.left(a.task)) > 0
+		}
 	}
 	if err == nil || !nodes {
 		if err == nil {
@@ -269,7 +274,7 @@ func (d *Dispatcher) over(a *attempt, keep func(), err error) {
 		d.lose(a.node, err, a, keep)
 		return
 	}
-	d.sched.GiveBack(a.id, d.sched.Elsewhere(a.id))
+	d.sched.GiveBack(a.id, onlyElsewhere(err) || d.sched.Elsewhere(a.id))
 	d.again(a.task, keep)
 	d.next()
 }

@@ -182,11 +182,23 @@ func TestAStepThatHadNoSpaceIsTriedOnOtherNodesAlone(t *testing.T) {
 		{"where there is more", []int{0, 1}, []error{errShort{}}, 2, nil},
 		{"and nowhere else", []int{0}, []error{errShort{}}, 1, errShort{}},
 		{"each node once", []int{0, 1}, []error{errShort{}, errShort{}}, 2, errShort{}},
+		{"a node that failed for another reason again", []int{0, 1}, []error{errCrash, errShort{}}, 3, nil},
+		{"also when the other is lost", []int{0, 1}, []error{errCrash, errGone}, 3, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newField(2, 1, dispatch.Options{Retries: 5}, nil)
-				out := f.Run(t.Context(), []dispatch.Job{f.job("a", row.nodes, row.errs...)}, dispatch.Policy{})
+				job := f.job("a", row.nodes, row.errs...)
+				do, short := job.Do, map[int]bool{}
+				job.Do = func(ctx context.Context, node int) (func(), error) {
+					if short[node] {
+						t.Errorf("tried again on node %d, where there was no space", node)
+					}
+					keep, err := do(ctx, node)
+					short[node] = errors.Is(err, errShort{})
+					return keep, err
+				}
+				out := f.Run(t.Context(), []dispatch.Job{job}, dispatch.Policy{})
 				if !errors.Is(out[0].Err, row.want) || out[0].Tries != row.tries {
 					t.Errorf("%+v", out[0])
 				}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/archbuild/archbuild/builder/schedule"
 )
@@ -44,11 +45,8 @@ func (d *Dispatcher) strand(t *task) {
 // left are nodes that work but have failed the task before. Another one was to try first, and is lost by now.
 func (d *Dispatcher) left(t *task) []schedule.Option {
 	var left []schedule.Option
-	if t.last != nil && onlyElsewhere(t.last) {
-		return nil
-	}
 	for _, o := range t.Options {
-		if d.lost[o.Node] == nil {
+		if d.lost[o.Node] == nil && !slices.Contains(t.unfit, o.Node) {
 			left = append(left, o)
 		}
 	}
