@@ -25,6 +25,18 @@ var arrows = map[string][]string{
 	// It reads stages and commands; what is known of bases and of the context comes in as values.
 	"plan/cross": {"template"},
 	"rewrite":    {"template", "plan", "plan/cross"},
+	// What keeps a Dockerfile from serving several platforms: it knows what plan and cross decide, and reads commands.
+	"lint": {"template", "plan", "plan/cross", "lint/arch", "lint/script", "lint/contents"},
+	// How architectures are called in names of files and in URLs, and by which projects.
+	"lint/arch": {},
+	// What a RUN does: commands, words and where they stand.
+	"lint/script": {"template", "lint/arch"},
+	// What of a context a COPY takes in, and the programs and links among it.
+	"lint/contents": {"internal/program"},
+	// The findings of lint as edits.
+	"port": {"template", "plan", "lint", "lint/arch", "lint/script"},
+	// What a file's first bytes say: the program of which machine it is.
+	"internal/program": {},
 	// It starts itself, detached, which the process door is not for; newuidmap is a program
 	// like others. What a plain user's engine needs and registers, detect shows.
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
@@ -37,7 +49,7 @@ var arrows = map[string][]string{
 	"builder/dispatch": {"builder/schedule"},
 	// What legs of a matrix and the assembling job tell each other: plain data.
 	"ci":       {"internal/github"},
-	"verify":   {"internal/ocistore", "internal/imagetree"},
+	"verify":   {"internal/ocistore", "internal/imagetree", "internal/program"},
 	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
@@ -60,7 +72,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
 	// It names the formats of a plan.
 	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
@@ -68,7 +80,7 @@ var arrows = map[string][]string{
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule", "lint", "lint/arch", "lint/script", "lint/contents", "port"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 

@@ -1,0 +1,40 @@
+package lint
+
+import (
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// Facts are what is known of a Dockerfile and its surroundings.
+type Facts struct {
+	// Template is the Dockerfile; its File is what findings call it.
+	Template *template.Template
+	// Targets are the platforms wanted, each with its build arguments and target stage.
+	Targets []plan.Target
+	// Build is the platform of the machine that builds.
+	Build platform.Platform
+}
+
+// platforms that are wanted.
+func (f Facts) platforms() []platform.Platform {
+	list := make([]platform.Platform, 0, len(f.Targets))
+	for _, t := range f.Targets {
+		list = append(list, t.Platform)
+	}
+	return list
+}
+
+// subject is a Dockerfile while it is looked at.
+type subject struct {
+	Facts
+	found []Finding
+}
+
+// add notes a finding in the Dockerfile.
+func (s *subject) add(f Finding) {
+	if f.File == "" {
+		f.File = s.Template.File
+	}
+	s.found = append(s.found, f)
+}
