@@ -42,7 +42,7 @@ func (s System) inCI() bool {
 // AnnotateError shows an error on the page of a GitHub run, beside the line of the file that it
 // is about, if it is about one. Elsewhere it does nothing.
 func (s System) AnnotateError(err error) {
-	if s.gitHub() == nil {
+	if s.gitHub() == nil || errors.As(err, new(*LintError)) { // its findings are shown one by one
 		return
 	}
 	var at interface{ At() (string, int) }

@@ -29,6 +29,8 @@ var arrows = map[string][]string{
 	"lint": {"template", "plan", "plan/cross", "lint/arch", "lint/script", "lint/contents"},
 	// How architectures are called in names of files and in URLs, and by which projects.
 	"lint/arch": {},
+	// The pages of lint's rules, embedded.
+	"docs/lint": {},
 	// What a RUN does: commands, words and where they stand.
 	"lint/script": {"template", "lint/arch"},
 	// What of a context a COPY takes in, and the programs and links among it.
@@ -72,10 +74,10 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
-	// It names the formats of a plan.
-	"cmd/archbuild": {".", "ci", "builder/engine", "internal/ui", "internal/nearest"},
+	// It names the formats of a plan, and the severities of findings.
+	"cmd/archbuild": {".", "ci", "lint", "builder/engine", "internal/ui", "internal/nearest"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

@@ -14,6 +14,9 @@ type Rule struct {
 	check func(*subject)
 }
 
+// Invalid is the rule of a file that cannot be read; nothing else is then found in it.
+const Invalid = "dockerfile-invalid"
+
 // Rules are all there are, in the order of their documentation.
 var Rules = []Rule{
 	{ID: "base-unavailable", Severity: Error, Title: "no image for a platform serves a base"},
@@ -29,7 +32,7 @@ var Rules = []Rule{
 	{ID: "cache-shared", Severity: Warning, Title: "architectures share a cache mount"},
 	{ID: "buildplatform-leak", Severity: Error, Title: "what is made for the build platform gets into the image"},
 	{ID: "platform-unbuildable", Severity: Error, Title: "nothing can build a platform of archbuild.yaml"},
-	{ID: "dockerfile-invalid", Severity: Error, Title: "the Dockerfile cannot be read"},
+	{ID: Invalid, Severity: Error, Title: "the Dockerfile cannot be read"},
 }
 
 // ByID finds a rule.

@@ -1,0 +1,192 @@
+package archbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/lint"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// Linted is what keeps Dockerfiles from serving their platforms.
+type Linted struct {
+	// Findings by file and line; none is an empty list, never nil.
+	Findings []lint.Finding
+	// Files that were looked at, Dockerfiles of single platforms included.
+	Files int
+	// Platforms that they are to serve.
+	Platforms []platform.Platform
+	// Notes tell what could not be looked at.
+	Notes []string
+}
+
+// PortingPlatforms are those that a Dockerfile is held against when nobody says
+// for which it is meant.
+var PortingPlatforms = []platform.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64"}}
+
+// Lint looks at the Dockerfile of every PATH, which may be the file itself too, and at
+// what it takes from its context. Nothing is built. What was found is worth
+// printing even when there is an error: one PATH that cannot be read leaves the others.
+func Lint(ctx context.Context, opts Options) (Linted, error) {
+	out := Linted{Findings: []lint.Finding{}}
+	run, err := opts.check()
+	if err != nil {
+		return out, err
+	}
+	host, err := opts.host(ctx)
+	if err != nil {
+		return out, err
+	}
+	if len(run.Paths) == 0 {
+		return out, &UsageError{errors.New("no folder to look at was given"), "archbuild lint PATH, where PATH is the folder of a Dockerfile, or the file"}
+	}
+	if err := run.checkStdin(); err != nil {
+		return out, err
+	}
+	var failed []error
+	for _, path := range run.Paths {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		failed = append(failed, run.lintPath(ctx, path, host, &out))
+	}
+	out.Findings = lint.Sort(out.Findings)
+	return out, joinedOnce(failed)
+}
+
+// lintPath looks at one PATH. A Dockerfile that cannot be read is a finding as well.
+func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, out *Linted) error {
+	s, err := r.readToPort(ctx, path, host)
+	if invalid, rest := unreadable(err); err != nil {
+		out.Findings = append(out.Findings, invalid...)
+		out.Files += len(invalid)
+		return rest
+	}
+	defer s.context.close()
+	facts, notes, err := r.lintFacts(ctx, s, host)
+	if err != nil {
+		return err
+	}
+	out.Notes = append(out.Notes, notes...)
+	for _, f := range facts {
+		out.Files++
+		out.Findings = append(out.Findings, lint.Dockerfile(f)...)
+		for _, t := range f.Targets {
+			if !slices.Contains(out.Platforms, t.Platform) {
+				out.Platforms = append(out.Platforms, t.Platform)
+			}
+		}
+	}
+	return nil
+}
+
+// readToPort reads a PATH, which may be a Dockerfile itself. Where nothing names the
+// platforms, they are PortingPlatforms.
+func (r run) readToPort(ctx context.Context, path string, host detect.HostFacts) (service, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && r.File == "" && !isArchive(path) {
+		r.File, path = path, filepath.Dir(path)
+		r.Paths = []string{path}
+	}
+	s, err := r.readService(ctx, path, host)
+	if err != nil || s.platformsFrom != "this machine" {
+		return s, err
+	}
+	s.targets, s.platformsFrom = nil, "what most are ported for"
+	if err := r.target(&s, PortingPlatforms); err != nil {
+		s.context.close()
+		return s, err
+	}
+	return s, nil
+}
+
+// unreadable are the findings for what BuildKit cannot read either, and the errors that
+// are something else.
+func unreadable(err error) (invalid []lint.Finding, rest error) {
+	var others []error
+	for _, e := range independent(err) {
+		var syntax *template.SyntaxError
+		var limit *template.LimitError
+		var mismatch *template.MismatchError
+		if !errors.As(e, &syntax) && !errors.As(e, &limit) && !errors.As(e, &mismatch) {
+			others = append(others, e)
+			continue
+		}
+		var at interface{ At() (string, int) }
+		errors.As(e, &at)
+		file, line := at.At()
+		message := strings.TrimPrefix(e.Error(), fmt.Sprintf("%s:%d: ", file, line))
+		message, _, _ = strings.Cut(strings.TrimPrefix(message, file+": "), "\n")
+		invalid = append(invalid, lint.Finding{ID: lint.Invalid, Severity: lint.Error, File: file, Line: max(line, 1), Message: message, Fix: hintOf(e)})
+	}
+	return invalid, errors.Join(others...)
+}
+
+// independent are the errors of a joined one.
+func independent(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var list []error
+	for _, e := range joined.Unwrap() {
+		list = append(list, independent(e)...)
+	}
+	return list
+}
+
+// LintError says that there are findings bad enough to fail.
+type LintError struct {
+	Errors, Warnings, Infos int
+}
+
+func (e *LintError) Error() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		word string
+	}{{e.Errors, "error"}, {e.Warnings, "warning"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s%s", p.n, p.word, plural(p.n)))
+		}
+	}
+	if e.Infos > 0 {
+		parts = append(parts, fmt.Sprintf("%d for information", e.Infos))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Hint is the one thing to do next.
+func (e *LintError) Hint() string {
+	return "write what each finding says, or see what `archbuild port PATH` would change; `archbuild lint --explain ID` tells more"
+}
+
+// Fail is a *LintError when a finding is as bad as a severity or worse.
+func (l Linted) Fail(at lint.Severity) error {
+	e := &LintError{}
+	fail := false
+	for _, f := range l.Findings {
+		fail = fail || f.Severity.AtLeast(at)
+		switch f.Severity {
+		case lint.Error:
+			e.Errors++
+		case lint.Warning:
+			e.Warnings++
+		case lint.Info:
+			e.Infos++
+		}
+	}
+	if !fail {
+		return nil
+	}
+	return e
+}
