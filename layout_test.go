@@ -57,8 +57,10 @@ var arrows = map[string][]string{
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
 	"detect":           {"internal/run"},
-	"internal/run":     {},
-	"internal/ui":      {},
+	// Which kernel options there are, and what needs them; what cannot be read is tried in a process.
+	"detect/kernel": {"detect", "internal/run"},
+	"internal/run":  {},
+	"internal/ui":   {},
 	// Text for GitHub's runner: commands in a log, Markdown, outputs.
 	"internal/github": {},
 	// podman is a program.
@@ -74,10 +76,11 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect",
+	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
-	// It names the formats of a plan, and the severities of findings.
-	"cmd/archbuild": {".", "ci", "lint", "builder/engine", "internal/ui", "internal/nearest"},
+	// It names the formats of a plan, and the severities of findings; the engine and the
+	// process that tries the kernel are this same program.
+	"cmd/archbuild": {".", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

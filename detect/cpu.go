@@ -30,7 +30,7 @@ var armDigit = regexp.MustCompile(`^[0-9]+`)
 
 func readCPU(o Options) cpuFacts {
 	values := map[string]string{}
-	scanner := bufio.NewScanner(strings.NewReader(readFile(o.proc("cpuinfo"), 4<<20)))
+	scanner := bufio.NewScanner(strings.NewReader(readFile(o.ProcPath("cpuinfo"), 4<<20)))
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
 		key, value, ok := strings.Cut(scanner.Text(), ":")

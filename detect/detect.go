@@ -20,8 +20,10 @@
 //     of binfmt_misc, and every user namespace may have its own: what a plain
 //     user's engine will register there counts as registered (Options.Rootless).
 //
-// The package only looks: it registers, mounts and installs nothing. What is
-// missing is told with the command that supplies it (Missing).
+// The package looks: it mounts and installs nothing. What is missing is told with
+// the command that supplies it (Missing). Emulators are registered for whoever
+// asks for just that (Register). What the kernel has for containers is asked in
+// the room below, detect/kernel.
 package detect
 
 import (
@@ -110,18 +112,19 @@ func (o Options) root() string {
 	return o.Root
 }
 
-// real says whether Options describe the machine that runs this.
-func (o Options) real() bool { return o.root() == "/" && o.Proc == "" }
+// Real says whether Options describe the machine that runs this.
+func (o Options) Real() bool { return o.root() == "/" && o.Proc == "" }
 
-func (o Options) proc(path string) string {
+// ProcPath finds a file below procfs.
+func (o Options) ProcPath(path string) string {
 	if o.Proc != "" {
 		return filepath.Join(o.Proc, path)
 	}
 	return filepath.Join(o.root(), "proc", path)
 }
 
-// path finds a file of the tree looked at. Absolute links point into the tree.
-func (o Options) path(name string) string {
+// Path finds a file of the tree looked at. Absolute links point into the tree.
+func (o Options) Path(name string) string {
 	for range 40 {
 		full := filepath.Join(o.root(), name)
 		target, err := os.Readlink(full)
@@ -137,7 +140,7 @@ func (o Options) path(name string) string {
 }
 
 func (o Options) exists(name string) bool {
-	_, err := os.Stat(o.path(name))
+	_, err := os.Stat(o.Path(name))
 	return err == nil
 }
 

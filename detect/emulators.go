@@ -78,7 +78,7 @@ func Emulators(ctx context.Context, o Options) (Binfmt, error) {
 	}
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		path := o.path(e.Interpreter)
+		path := o.Path(e.Interpreter)
 		e.Containers, e.Reason = worksInContainers(*e, path)
 		e.Version = said[path]
 		if strings.Contains(e.Flags, "C") {
@@ -94,7 +94,7 @@ func versions(ctx context.Context, o Options, entries []Emulator) map[string]str
 	var paths []string
 	for _, e := range entries {
 		if slices.ContainsFunc(e.Platforms, func(p platform.Platform) bool { return o.asks(p.Arch) }) {
-			paths = append(paths, o.path(e.Interpreter))
+			paths = append(paths, o.Path(e.Interpreter))
 		}
 	}
 	slices.Sort(paths)
@@ -144,7 +144,7 @@ func shown(o Options, dir string) string {
 // binfmtMount finds the mount by its file status. Reading below an automount
 // of systemd mounts it, as any look would.
 func binfmtMount(o Options) string {
-	dirs := []string{o.proc("sys/fs/binfmt_misc")}
+	dirs := []string{o.ProcPath("sys/fs/binfmt_misc")}
 	for _, m := range mounts(o, "binfmt_misc") {
 		dirs = append(dirs, filepath.Join(o.root(), m))
 	}

@@ -49,7 +49,7 @@ var ErrNoPlatform = errors.New("this machine's platform is not one that archbuil
 
 // Host tells what this machine is, the userland first and then the kernel.
 func Host(ctx context.Context, o Options) (HostFacts, error) {
-	h := HostFacts{Machine: o.machine(), Release: readLine(o.proc("sys/kernel/osrelease"))}
+	h := HostFacts{Machine: o.machine(), Release: readLine(o.ProcPath("sys/kernel/osrelease"))}
 	cpu := readCPU(o)
 	h.Kernel = kernelPlatform(h.Machine)
 	h.Userland, h.Source = userland(o)
@@ -103,7 +103,7 @@ func native(ctx context.Context, o Options, h HostFacts, cpu cpuFacts) []platfor
 // runsUnaided tries a probe program, unless an emulator would answer for the
 // CPU. A tree that is not this machine's is never tried.
 func runsUnaided(ctx context.Context, o Options, p platform.Platform) bool {
-	if !o.real() {
+	if !o.Real() {
 		return false
 	}
 	binfmt := readBinfmt(o)
@@ -125,7 +125,7 @@ func armUpTo(variant string) []platform.Platform {
 
 // userland asks the package manager, then the shell.
 func userland(o Options) (platform.Platform, string) {
-	shell, shellErr := readELF(o.path("/bin/sh"))
+	shell, shellErr := readELF(o.Path("/bin/sh"))
 	if p, ok := dpkgPlatform(o); ok {
 		// Raspbian's armhf is ARMv6 where Debian's is ARMv7: its programs tell.
 		if shellErr == nil && p.Arch == "arm" && shell.platform.Arch == "arm" {
@@ -146,9 +146,9 @@ func userland(o Options) (platform.Platform, string) {
 // of its list of architectures, which exists only if there are several, or
 // the architecture of the package dpkg.
 func dpkgPlatform(o Options) (platform.Platform, bool) {
-	arch := readLine(o.path("/var/lib/dpkg/arch"))
+	arch := readLine(o.Path("/var/lib/dpkg/arch"))
 	if arch == "" {
-		arch = statusArchitecture(o.path("/var/lib/dpkg/status"))
+		arch = statusArchitecture(o.Path("/var/lib/dpkg/status"))
 	}
 	return byName(arch, func(n platform.Names) string { return n.Debian })
 }
@@ -177,7 +177,7 @@ func statusArchitecture(path string) string {
 }
 
 func apkPlatform(o Options) (platform.Platform, bool) {
-	return byName(readLine(o.path("/etc/apk/arch")), func(n platform.Names) string { return n.Alpine })
+	return byName(readLine(o.Path("/etc/apk/arch")), func(n platform.Names) string { return n.Alpine })
 }
 
 func byName(name string, column func(platform.Names) string) (platform.Platform, bool) {
@@ -192,10 +192,10 @@ func byName(name string, column func(platform.Names) string) (platform.Platform,
 // machine is the kernel's `uname -m`. The file is preferred: under setarch or
 // linux32 the system call names the personality, not the kernel.
 func (o Options) machine() string {
-	if m := readLine(o.proc("sys/kernel/arch")); m != "" {
+	if m := readLine(o.ProcPath("sys/kernel/arch")); m != "" {
 		return m
 	}
-	if o.Machine != "" || !o.real() {
+	if o.Machine != "" || !o.Real() {
 		return o.Machine
 	}
 	var name unix.Utsname

@@ -58,7 +58,7 @@ var namespaceSwitches = []namespaceSwitch{
 
 // userNamespacesReason is why a plain user may not make a user namespace.
 func userNamespacesReason(o Options) string {
-	if _, err := os.Lstat(o.proc("self/ns/user")); err != nil {
+	if _, err := os.Lstat(o.ProcPath("self/ns/user")); err != nil {
 		return "the kernel has none"
 	}
 	if s, closed := closedSwitch(o); closed {
@@ -69,7 +69,7 @@ func userNamespacesReason(o Options) string {
 
 func closedSwitch(o Options) (namespaceSwitch, bool) {
 	for _, s := range namespaceSwitches {
-		if readLine(o.proc("sys/"+strings.ReplaceAll(s.name, ".", "/"))) == s.closed {
+		if readLine(o.ProcPath("sys/"+strings.ReplaceAll(s.name, ".", "/"))) == s.closed {
 			return s, true
 		}
 	}
@@ -78,7 +78,7 @@ func closedSwitch(o Options) (namespaceSwitch, bool) {
 
 // hasFilesystem says whether the kernel knows a file system type now.
 func hasFilesystem(o Options, kind string) bool {
-	for line := range strings.Lines(readFile(o.proc("filesystems"), 64<<10)) {
+	for line := range strings.Lines(readFile(o.ProcPath("filesystems"), 64<<10)) {
 		if fields := strings.Fields(line); len(fields) > 0 && fields[len(fields)-1] == kind {
 			return true
 		}
@@ -88,9 +88,9 @@ func hasFilesystem(o Options, kind string) bool {
 
 // hasModule says whether the running kernel could load a module by that name.
 func hasModule(o Options, name string) bool {
-	dir := filepath.Join("/lib/modules", readLine(o.proc("sys/kernel/osrelease")))
+	dir := filepath.Join("/lib/modules", readLine(o.ProcPath("sys/kernel/osrelease")))
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		if strings.Contains(readFile(o.path(filepath.Join(dir, list)), 16<<20), fmt.Sprintf("/%s.ko", name)) {
+		if strings.Contains(readFile(o.Path(filepath.Join(dir, list)), 16<<20), fmt.Sprintf("/%s.ko", name)) {
 			return true
 		}
 	}
@@ -100,7 +100,7 @@ func hasModule(o Options, name string) bool {
 // mounts are the mount points of a file system type in this mount namespace.
 func mounts(o Options, kind string) []string {
 	var list []string
-	for line := range strings.Lines(readFile(o.proc("self/mountinfo"), 16<<20)) {
+	for line := range strings.Lines(readFile(o.ProcPath("self/mountinfo"), 16<<20)) {
 		before, after, _ := strings.Cut(line, " - ")
 		where, what := strings.Fields(before), strings.Fields(after)
 		if len(where) > 4 && len(what) > 0 && what[0] == kind {

@@ -54,7 +54,7 @@ func missingKernel(o Options, k KernelFacts) []Missing {
 			Hint: "use a kernel with CONFIG_OVERLAY_FS",
 		})
 	}
-	if k.Overlayfs && o.Rootless && !kernelAtLeast(readLine(o.proc("sys/kernel/osrelease")), 5, 11) {
+	if k.Overlayfs && o.Rootless && !kernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 5, 11) {
 		list = append(list, Missing{
 			What: "overlayfs for plain users", Affects: "speed: layers are copied where they could be stacked",
 			Hint: "use Linux 5.11 or later; kernels of Debian and Ubuntu may have it before",
@@ -167,7 +167,7 @@ func mend(b Binfmt, entry Emulator, found bool, r Registration) (what, command s
 func interpreter(o Options, p platform.Platform) (path string, ok bool) {
 	name := "/usr/bin/qemu-" + p.Names().QEMU
 	for _, path := range []string{name + "-static", name} {
-		if program, err := readELF(o.path(path)); err == nil && program.static {
+		if program, err := readELF(o.Path(path)); err == nil && program.static {
 			return path, true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // that look would be harmful: since Linux 6.7 it would give the namespace a
 // registry of its own, empty, in place of its parent's.
 func peekBinfmt(o Options, supported bool) (closePeek func(), dir string) {
-	if !supported || !o.real() || os.Geteuid() != 0 || inUserNamespace(o) {
+	if !supported || !o.Real() || os.Geteuid() != 0 || inUserNamespace(o) {
 		return nil, ""
 	}
 	fs, err := unix.Fsopen("binfmt_misc", unix.FSOPEN_CLOEXEC)

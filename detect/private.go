@@ -39,7 +39,7 @@ func privateEmulators(ctx context.Context, o Options, machine Binfmt) registry {
 		entry, found := serving(machine, p)
 		works := false
 		if found && entry.Enabled && machine.Enabled {
-			works, _ = worksInContainers(entry, o.path(entry.Interpreter))
+			works, _ = worksInContainers(entry, o.Path(entry.Interpreter))
 		}
 		r, can := o.ownRegistration(host, p)
 		switch {
@@ -79,7 +79,7 @@ func (o Options) ownRegistration(host HostFacts, p platform.Platform) (Registrat
 
 // mayOwnBinfmt says whether the kernel gives user namespaces registries.
 func (o Options) mayOwnBinfmt(machine Binfmt) bool {
-	return (machine.Supported || hasModule(o, "binfmt_misc")) && kernelAtLeast(readLine(o.proc("sys/kernel/osrelease")), 6, 7)
+	return (machine.Supported || hasModule(o, "binfmt_misc")) && kernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 6, 7)
 }
 
 // kernelAtLeast compares a release as uname tells it: 6.18.44-fc, 6.7-rc1.

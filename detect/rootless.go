@@ -84,13 +84,13 @@ func userName(uid int) string {
 
 // program finds a program; empty when there is none.
 func (o Options) program(name string) string {
-	if o.real() {
+	if o.Real() {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
 	for _, dir := range programDirs {
-		if path, err := exec.LookPath(o.path(filepath.Join(dir, name))); err == nil {
+		if path, err := exec.LookPath(o.Path(filepath.Join(dir, name))); err == nil {
 			return path
 		}
 	}
@@ -101,7 +101,7 @@ func (o Options) program(name string) string {
 // is NAME:FIRST:COUNT, where NAME may be the user's number, in both files.
 func (o Options) subordinate(file, name string, uid int) []IDRange {
 	list := []IDRange{}
-	for line := range strings.Lines(readFile(o.path(file), 1<<20)) {
+	for line := range strings.Lines(readFile(o.Path(file), 1<<20)) {
 		owner, r, ok := subordinateLine(line)
 		if ok && (owner == name || owner == strconv.Itoa(uid)) {
 			list = append(list, r)
@@ -132,9 +132,9 @@ func lackingNamespaces(ctx context.Context, o Options) []Missing {
 		m.Command = fmt.Sprintf("sysctl -w %s=%s", s.name, s.open)
 	}
 	switch reason := userNamespacesReason(o); {
-	case !o.real() && reason == "":
+	case !o.Real() && reason == "":
 		return nil
-	case !o.real():
+	case !o.Real():
 		m.Hint = orRoot(m.Command)
 		return []Missing{m}
 	}
@@ -174,7 +174,7 @@ func lackingMaps(o Options, f RootlessFacts) []Missing {
 			What: "newuidmap and newgidmap with the rights of root, which they have lost", Affects: plainBuilds,
 			Command: fmt.Sprintf("chmod u+s %s %s", f.NewUIDMap, f.NewGIDMap),
 		})
-	} else if o.real() && noNewPrivileges(o) {
+	} else if o.Real() && noNewPrivileges(o) {
 		list = append(list, Missing{
 			What: "newuidmap cannot get its rights: no_new_privs is set for this process", Affects: plainBuilds,
 			Hint: "start the container or the service without no-new-privileges (allowPrivilegeEscalation: true), or give --node ADDR",
@@ -193,7 +193,7 @@ func lackingMaps(o Options, f RootlessFacts) []Missing {
 func (o Options) freeIDs() int64 {
 	free := int64(100000) // where useradd begins
 	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		for line := range strings.Lines(readFile(o.path(file), 1<<20)) {
+		for line := range strings.Lines(readFile(o.Path(file), 1<<20)) {
 			if _, r, ok := subordinateLine(line); ok {
 				free = max(free, int64(r.First)+int64(r.Count))
 			}
@@ -204,7 +204,7 @@ func (o Options) freeIDs() int64 {
 
 // noNewPrivileges says whether a set-user-ID program gets no rights from this process.
 func noNewPrivileges(o Options) bool {
-	for line := range strings.Lines(readFile(o.proc("self/status"), 64<<10)) {
+	for line := range strings.Lines(readFile(o.ProcPath("self/status"), 64<<10)) {
 		if value, ok := strings.CutPrefix(line, "NoNewPrivs:"); ok {
 			return strings.TrimSpace(value) == "1"
 		}

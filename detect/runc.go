@@ -120,7 +120,7 @@ func (o Options) runcPath() (string, error) {
 	if o.Runc != "" {
 		return o.Runc, nil
 	}
-	if o.real() {
+	if o.Real() {
 		path, err := exec.LookPath("runc")
 		if err == nil {
 			return path, nil
@@ -132,7 +132,7 @@ func (o Options) runcPath() (string, error) {
 	// A tree that is not this machine's has no PATH, and the PATH of plain users
 	// leaves out the folders of root's programs.
 	for _, dir := range programDirs {
-		if path, err := exec.LookPath(o.path(filepath.Join(dir, "runc"))); err == nil {
+		if path, err := exec.LookPath(o.Path(filepath.Join(dir, "runc"))); err == nil {
 			return path, nil
 		}
 	}

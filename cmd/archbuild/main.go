@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/detect/kernel"
 	"github.com/containerd/log"
 )
 
@@ -18,6 +19,10 @@ func main() {
 	// The private BuildKit server is this same program, started by itself.
 	if engine.IsChild(os.Args) {
 		os.Exit(engine.Main(os.Args))
+	}
+	// So is the process that tries what the kernel can do.
+	if kernel.IsChild(os.Args) {
+		os.Exit(kernel.Main())
 	}
 	// Libraries log as they please; what a user should know, archbuild says.
 	if err := log.SetLevel("panic"); err != nil {

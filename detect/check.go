@@ -1,0 +1,47 @@
+package detect
+
+import "context"
+
+// Status is the verdict of a Check.
+type Status string
+
+// The verdicts, from best to worst; Unknown is none of them.
+const (
+	// OK is there and works.
+	OK Status = "ok"
+	// Degraded works less well, or only for some: Affects says for whom.
+	Degraded Status = "degraded"
+	// Lacking is not there, and builds that need it fail.
+	Lacking Status = "missing"
+	// Unknown could neither be read nor tried: Detail says why. It is no fault.
+	Unknown Status = "unknown"
+)
+
+// Check is one question that was asked of a machine, and its answer. It is
+// plain data that prints as JSON.
+type Check struct {
+	// Name of what was asked about, in a few words: overlayfs, memory cgroup.
+	// Unique within its group.
+	Name string `json:"name"`
+	// Group puts checks under one heading: cgroups, namespaces, network, …
+	Group  string `json:"group"`
+	Status Status `json:"status"`
+	// Affects says who is concerned by anything but ok: a clause without full stop.
+	Affects string `json:"affects,omitempty"`
+	// Fix is the one thing to do: a shell command to be run by root, or a kernel
+	// option as its configuration spells it (CONFIG_VXLAN=m). Empty for ok.
+	Fix string `json:"fix,omitempty"`
+	// Detail is what was found: a clause without full stop.
+	Detail string `json:"detail,omitempty"`
+	// Source is from where it is known: a file's path, or "tried".
+	Source string `json:"source,omitempty"`
+}
+
+// EmulatorChecks judges what runs the programs of each platform of f, in its
+// order: whether there is an emulator, whether it works in containers, and
+// whether its version together with the kernel's is known for crashes. It is pure.
+func EmulatorChecks(f Facts, release string) []Check { return nil }
+
+// CrashCheck looks for emulators that the kernel's log or the journal saw crash
+// (segfault, signal 11). A log that may not be read makes it Unknown.
+func CrashCheck(ctx context.Context, o Options) Check { return Check{} }
