@@ -12,6 +12,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/internal/ocistore"
+	"github.com/archbuild/archbuild/internal/program"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -139,11 +140,11 @@ func (s *subject) judge(base []entry, layers [][]entry, where *places) (Report, 
 		if n.added {
 			report.Files++
 		}
-		if n.program == nil || n.program.Format == formatScript || !s.isUsed(name, n, role) {
+		if n.program == nil || n.program.Format == program.Script || !s.isUsed(name, n, role) {
 			return
 		}
 		report.Programs++
-		if a, why := n.program.runsOn(s.want); a != runs {
+		if a, why := n.program.RunsOn(s.want); a != program.Runs {
 			report.Findings = append(report.Findings, s.finding(name, n.program, a, why, where.why(name)))
 		}
 	})
@@ -165,9 +166,9 @@ func (s *subject) isUsed(name string, n *node, role string) bool {
 	return n.exec || strings.Contains(base, ".so")
 }
 
-func (s *subject) finding(name string, p *program, a answer, why, place string) Finding {
-	f := Finding{Severity: SeverityWarning, Kind: KindProgram, Path: name, Found: p.describe(s.want), Wanted: s.want.String(), Why: place}
-	if a == cannot && place != "" {
+func (s *subject) finding(name string, p *program.Program, a program.Answer, why, place string) Finding {
+	f := Finding{Severity: SeverityWarning, Kind: KindProgram, Path: name, Found: p.Describe(s.want), Wanted: s.want.String(), Why: place}
+	if a == program.Cannot && place != "" {
 		f.Severity = SeverityError
 	}
 	switch {

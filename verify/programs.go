@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/archbuild/archbuild/internal/program"
 )
 
 // Program is a file of an image that holds code for some machine.
@@ -62,11 +64,11 @@ func programs(ctx context.Context, img v1.Image, o Options) ([]Program, error) {
 	}
 	list := []Program{}
 	root.each(func(name string, n *node) {
-		if n.program == nil || n.program.Format == formatScript {
+		if n.program == nil || n.program.Format == program.Script {
 			return
 		}
-		a, _ := n.program.runsOn(s.want)
-		list = append(list, Program{Path: name, Found: n.program.describe(s.want), Foreign: a == cannot})
+		a, _ := n.program.RunsOn(s.want)
+		list = append(list, Program{Path: name, Found: n.program.Describe(s.want), Foreign: a == program.Cannot})
 	})
 	return list, nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/archbuild/archbuild/internal/program"
 )
 
 // Limits of one image. The largest images in use have about a million files.
@@ -33,9 +35,9 @@ type entry struct {
 	Path string    `json:"p"`
 	Kind entryKind `json:"k"`
 	// Link is where a link leads.
-	Link    string   `json:"l,omitempty"`
-	Exec    bool     `json:"x,omitempty"`
-	Program *program `json:"g,omitempty"`
+	Link    string           `json:"l,omitempty"`
+	Exec    bool             `json:"x,omitempty"`
+	Program *program.Program `json:"g,omitempty"`
 }
 
 type entryKind byte
@@ -137,7 +139,7 @@ func (s *scanner) tar(r *counted) ([]entry, error) {
 	var list []entry
 	tr := tar.NewReader(r)
 	// Counted a second time: the holes of a sparse file are no bytes of the layer.
-	content, buffer := &counted{tr, s}, make([]byte, peSize)
+	content, buffer := &counted{tr, s}, make([]byte, program.BufferSize)
 	for {
 		header, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -154,7 +156,7 @@ func (s *scanner) tar(r *counted) ([]entry, error) {
 			continue
 		}
 		if e.Kind == kindFile {
-			e.Program, err = inspect(content, buffer, path.Base(e.Path), header.Size, s.wantARM)
+			e.Program, err = program.Read(content, buffer, path.Base(e.Path), header.Size, s.wantARM)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", printable(e.Path), err)
 			}

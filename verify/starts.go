@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/archbuild/archbuild/internal/program"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -161,7 +162,7 @@ func (p *places) start(t *tree, name, why string, depth int) {
 		if old, ok := p.roles[w.at]; !ok || why < old {
 			p.roles[w.at] = why
 		}
-		if g := w.node.program; g != nil && g.Format == formatScript && depth < 4 {
+		if g := w.node.program; g != nil && g.Format == program.Script && depth < 4 {
 			for _, interpreter := range started(g.Interpreter) {
 				p.start(t, interpreter, "the interpreter of "+w.at, depth+1)
 			}
@@ -213,7 +214,7 @@ func (p *places) why(name string) string {
 		return "in a folder of PATH"
 	case slices.Contains(p.library, dir):
 		return "in a library folder"
-	case slices.Contains(p.library, path.Dir(dir)) && ownTriplet(path.Base(dir), p.want.Arch):
+	case slices.Contains(p.library, path.Dir(dir)) && program.OwnTriplet(path.Base(dir), p.want.Arch):
 		return "in a library folder"
 	}
 	return ""

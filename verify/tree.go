@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/archbuild/archbuild/internal/program"
 )
 
 // maxLinks is how many symbolic links a path may lead through, as in Linux.
@@ -30,7 +32,7 @@ type node struct {
 	exec     bool
 	// added is set for what does not come from the base.
 	added   bool
-	program *program
+	program *program.Program
 }
 
 func newTree(windows bool) *tree {

@@ -1,4 +1,4 @@
-package verify
+package program
 
 import (
 	"fmt"
@@ -60,13 +60,15 @@ var machOMachines = map[uint32]machine{
 	18: {"ppc", "PowerPC"}, 0x01000012: {"ppc64", "PowerPC64"},
 }
 
-// answer is whether a platform runs a program.
-type answer int
+// Answer is whether a platform runs a program.
+type Answer int
 
+// The answers.
 const (
-	runs answer = iota
-	unsure
-	cannot
+	Runs Answer = iota
+	// Unsure is what some machines of the platform run, or what cannot be told.
+	Unsure
+	Cannot
 )
 
 // sometimes lists what some kernels and processors of an architecture run
@@ -80,68 +82,69 @@ var sometimes = map[string][]string{
 	"windows/arm64":  {"amd64", "386", "arm"},
 }
 
-// runsOn tells whether the platform runs the program; why is said when the
-// answer is not plain from Found and Wanted.
-func (p *program) runsOn(want platform.Platform) (a answer, why string) {
+// RunsOn tells whether the platform runs the program; why is said when the
+// answer is not plain from the two.
+func (p *Program) RunsOn(want platform.Platform) (a Answer, why string) {
 	if p.Format != native(want.OS) {
-		return cannot, ""
+		return Cannot, ""
 	}
-	if p.Format == formatELF && p.OS != "" && p.OS != want.OS {
-		return unsure, "marked as a program of another system"
+	if p.Format == ELF && p.OS != "" && p.OS != want.OS {
+		return Unsure, "marked as a program of another system"
 	}
 	key := want.OS + "/" + want.Arch
 	switch {
-	case p.Arch == "arm" && want.Arch == "arm" && p.Format == formatELF:
+	case p.Arch == "arm" && want.Arch == "arm" && p.Format == ELF:
 		return p.runsOnARM(want)
 	case p.Arch == want.Arch, p.Arch == "universal":
-		return runs, ""
+		return Runs, ""
 	case p.Arch == "386" && want.Arch == "amd64":
-		return runs, ""
+		return Runs, ""
 	}
 	for _, arch := range sometimes[key] {
 		if p.Arch == arch {
-			return unsure, "not every machine runs it"
+			return Unsure, "not every machine runs it"
 		}
 	}
-	return cannot, ""
+	return Cannot, ""
 }
 
 // runsOnARM compares versions of the architecture. A shared library may hold
 // newer code that it uses only where the processor has it, and is then marked
 // with the newer version: that proves nothing.
-func (p *program) runsOnARM(want platform.Platform) (answer, string) {
+func (p *Program) runsOnARM(want platform.Platform) (Answer, string) {
 	version := 7
 	if _, err := fmt.Sscanf(want.Variant, "v%d", &version); err != nil {
 		version = 7
 	}
 	switch {
 	case p.HardFloat && version < 6:
-		return cannot, "hard float"
+		return Cannot, "hard float"
 	case p.ARM > version && p.Library:
-		return unsure, "a library may use newer instructions only where there are some"
+		return Unsure, "a library may use newer instructions only where there are some"
 	case p.ARM > version:
-		return cannot, ""
+		return Cannot, ""
 	}
-	return runs, ""
+	return Runs, ""
 }
 
 // native is the format of a system's programs.
-func native(system string) format {
+func native(system string) Format {
 	switch system {
 	case "windows":
-		return formatPE
+		return PE
 	case "darwin":
-		return formatMachO
+		return MachO
 	}
-	return formatELF
+	return ELF
 }
 
-// describe is Finding.Found.
-func (p *program) describe(want platform.Platform) string {
+// Describe names system, architecture, format and machine: "linux/amd64 (ELF x86-64)". A
+// format that several systems share counts as that of want.
+func (p *Program) Describe(want platform.Platform) string {
 	system := p.OS
 	if system == "" {
 		system = "linux"
-		if native(want.OS) == formatELF {
+		if native(want.OS) == ELF {
 			system = want.OS
 		}
 	}
@@ -149,7 +152,7 @@ func (p *program) describe(want platform.Platform) string {
 	if p.ARM > 0 {
 		arch = fmt.Sprintf("%s/v%d", arch, p.ARM)
 	}
-	if p.Arch == "arm" && p.Format == formatELF && p.HardFloat {
+	if p.Arch == "arm" && p.Format == ELF && p.HardFloat {
 		name += ", hard float"
 	}
 	return fmt.Sprintf("%s/%s (%s %s)", system, arch, p.Format, name)
@@ -163,8 +166,8 @@ var triplets = map[string][]string{
 	"riscv64": {"riscv64"}, "mips64le": {"mips64el"}, "loong64": {"loongarch64"},
 }
 
-// ownTriplet reports whether a folder name is that of the architecture's own libraries.
-func ownTriplet(name, arch string) bool {
+// OwnTriplet reports whether a folder name is that of the architecture's own libraries.
+func OwnTriplet(name, arch string) bool {
 	cpu, _, ok := strings.Cut(name, "-linux-")
 	if !ok {
 		return false

@@ -1,4 +1,4 @@
-package verify
+package program
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ var armVersions = map[uint64]int{
 // build attributes, or in what the Go linker notes, which writes no attributes.
 // A file without them, or with damaged ones, leaves p as it is. A
 // microcontroller's file is no program: nil.
-func readARM(p *program, head []byte, rest io.Reader) (*program, error) {
+func readARM(p *Program, head []byte, rest io.Reader) (*Program, error) {
 	f := &forward{r: io.MultiReader(bytes.NewReader(head), rest)}
 	le := binary.LittleEndian
 	at, count := int64(le.Uint32(head[32:])), int64(le.Uint16(head[48:]))
@@ -141,7 +141,7 @@ func goARM(window []byte) int {
 	return 0
 }
 
-func applyARM(p *program, section []byte) *program {
+func applyARM(p *Program, section []byte) *Program {
 	tags := armTags(section)
 	if arch, ok := tags[6]; ok {
 		version, known := armVersions[arch]

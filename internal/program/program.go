@@ -1,4 +1,14 @@
-package verify
+// Package program says what a file's first bytes tell: whether it is a program, in which
+// format, and for which machine.
+//
+// Three formats hold machine code: ELF (Linux and most others), PE (Windows) and Mach-O
+// (Apple's systems). Each begins with a magic number and says soon after it for which
+// processor it was made, so that a few hundred bytes of a file are enough. Only 32-bit
+// ARM hides what matters there, the version of the architecture, farther behind.
+//
+// What is loaded by programs and not run as one (object files, BPF, firmware, .NET
+// assemblies, Java classes) is no program here.
+package program
 
 import (
 	"bytes"
@@ -7,19 +17,20 @@ import (
 	"strings"
 )
 
-// format is how a file says that it is a program.
-type format string
+// Format is how a file says that it is a program.
+type Format string
 
+// The formats. A Script names the program that reads it, and is for every machine.
 const (
-	formatELF    format = "ELF"
-	formatPE     format = "PE"
-	formatMachO  format = "Mach-O"
-	formatScript format = "script"
+	ELF    Format = "ELF"
+	PE     Format = "PE"
+	MachO  Format = "Mach-O"
+	Script Format = "script"
 )
 
-// program is what the first bytes of a file say about it.
-type program struct {
-	Format format `json:"f"`
+// Program is what the first bytes of a file say about it.
+type Program struct {
+	Format Format `json:"f"`
 	// Arch is the architecture as OCI names it, or a name of our own for one that
 	// has none ("x32", "sparc64", "universal").
 	Arch string `json:"a,omitempty"`
@@ -30,21 +41,24 @@ type program struct {
 	// Library is set for what looks like a shared library rather than a program.
 	Library bool `json:"l,omitempty"`
 	// ARM is the lowest version of the architecture it says it needs, 0 unknown.
-	ARM       int  `json:"v,omitempty"`
+	ARM int `json:"v,omitempty"`
+	// HardFloat tells that it passes numbers in floating point registers.
 	HardFloat bool `json:"h,omitempty"`
 	// Interpreter of a script: the words after #!.
 	Interpreter []string `json:"i,omitempty"`
 }
 
-const (
-	headSize = 512
-	// peSize is how far into a file its PE header may lie; linkers put it at 64 to 512.
-	peSize = 4096
-)
+// headSize is where ELF and Mach-O have said all that is asked.
+const headSize = 512
 
-// inspect reads a file's first bytes and, for ARM, its build attributes. It
-// returns nil for what is no program. buffer is its scratch space, of peSize bytes.
-func inspect(r io.Reader, buffer []byte, name string, size int64, wantARM bool) (*program, error) {
+// BufferSize is how far into a file its PE header may lie; linkers put it at 64 to 512.
+const BufferSize = 4096
+
+// Read reads the first bytes of a file of some size, BufferSize at most. It returns nil
+// for what is no program. With wantARM it reads the build attributes of 32-bit ARM
+// programs too, for which up to 32 MB of the file may pass by. buffer is its scratch space, of BufferSize bytes; the
+// last part of the file's name tells libraries.
+func Read(r io.Reader, buffer []byte, name string, size int64, wantARM bool) (*Program, error) {
 	if size < 4 {
 		return nil, nil
 	}
@@ -56,7 +70,7 @@ func inspect(r io.Reader, buffer []byte, name string, size int64, wantARM bool) 
 	case bytes.HasPrefix(head, []byte("\x7fELF")):
 		return inspectELF(head, r, name, wantARM)
 	case bytes.HasPrefix(head, []byte("MZ")):
-		whole := buffer[:min(size, peSize)]
+		whole := buffer[:min(size, BufferSize)]
 		if _, err := io.ReadFull(r, whole[len(head):]); err != nil {
 			return nil, err
 		}
@@ -67,13 +81,13 @@ func inspect(r io.Reader, buffer []byte, name string, size int64, wantARM bool) 
 	return inspectMachO(head), nil
 }
 
-func inspectScript(head []byte) *program {
+func inspectScript(head []byte) *Program {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	words := strings.Fields(strings.ToValidUTF8(string(line), "?"))
 	if len(words) == 0 {
 		return nil
 	}
-	return &program{Format: formatScript, Interpreter: words}
+	return &Program{Format: Script, Interpreter: words}
 }
 
 // Offsets and numbers of the ELF gABI.
@@ -87,7 +101,7 @@ const (
 // 0 (System V) and 3 (GNU) are what Linux programs have.
 var elfSystems = map[byte]string{2: "netbsd", 6: "solaris", 9: "freebsd", 12: "openbsd"}
 
-func inspectELF(head []byte, rest io.Reader, name string, wantARM bool) (*program, error) {
+func inspectELF(head []byte, rest io.Reader, name string, wantARM bool) (*Program, error) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if len(head) < 52 {
 		return nil, nil
@@ -107,7 +121,7 @@ func inspectELF(head []byte, rest io.Reader, name string, wantARM bool) (*progra
 	if !ok {
 		return nil, nil // BPF, microcontrollers, accelerators: not run by the image's kernel
 	}
-	p := &program{Format: formatELF, Arch: m.arch, Machine: m.name, OS: elfSystems[head[7]], Library: isLibraryName(name)}
+	p := &Program{Format: ELF, Arch: m.arch, Machine: m.name, OS: elfSystems[head[7]], Library: isLibraryName(name)}
 	if number != elfARM || data == 2 {
 		return p, nil
 	}
@@ -125,7 +139,7 @@ func isLibraryName(name string) bool {
 }
 
 // inspectPE reads what Microsoft's "PE Format" describes.
-func inspectPE(head []byte) *program {
+func inspectPE(head []byte) *Program {
 	le := binary.LittleEndian
 	if len(head) < 64 || bytes.HasPrefix(head, []byte("MZqFpD")) {
 		return nil // the latter is an "actually portable executable": it runs on Linux
@@ -139,7 +153,7 @@ func inspectPE(head []byte) *program {
 	if subsystem := le.Uint16(optional[68:]); !ok || (subsystem >= 10 && subsystem <= 13) || isManaged(optional) {
 		return nil // EFI (boot loaders, kernels), .NET
 	}
-	return &program{Format: formatPE, OS: "windows", Arch: m.arch, Machine: m.name}
+	return &Program{Format: PE, OS: "windows", Arch: m.arch, Machine: m.name}
 }
 
 // isManaged tells .NET assemblies: they carry a CLR header, entry 14 of the
@@ -158,7 +172,7 @@ func isManaged(optional []byte) bool {
 }
 
 // inspectMachO reads what Apple's mach-o/loader.h and fat.h describe.
-func inspectMachO(head []byte) *program {
+func inspectMachO(head []byte) *Program {
 	if len(head) < 16 {
 		return nil
 	}
@@ -169,7 +183,7 @@ func inspectMachO(head []byte) *program {
 		if n := binary.BigEndian.Uint32(head[4:]); n == 0 || n >= 45 {
 			return nil
 		}
-		return &program{Format: formatMachO, OS: "darwin", Arch: "universal", Machine: "universal"}
+		return &Program{Format: MachO, OS: "darwin", Arch: "universal", Machine: "universal"}
 	case 0xfeedface, 0xfeedfacf:
 		order = binary.BigEndian
 	case 0xcefaedfe, 0xcffaedfe:
@@ -185,5 +199,5 @@ func inspectMachO(head []byte) *program {
 	if !ok {
 		return nil
 	}
-	return &program{Format: formatMachO, OS: "darwin", Arch: m.arch, Machine: m.name}
+	return &Program{Format: MachO, OS: "darwin", Arch: m.arch, Machine: m.name}
 }
