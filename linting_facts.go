@@ -23,7 +23,9 @@ func (r run) lintFacts(ctx context.Context, s service, host detect.HostFacts) ([
 		}
 		list[i].Targets = append(list[i].Targets, target)
 	}
-	looks := []func(context.Context, service, detect.HostFacts, *lint.Facts) ([]string, error){}
+	looks := []func(context.Context, service, detect.HostFacts, *lint.Facts) ([]string, error){
+		r.lintBases, r.lintConfigured,
+	}
 	for i := range list {
 		for _, look := range looks {
 			more, err := look(ctx, s, host, &list[i])

@@ -66,6 +66,8 @@ type run struct {
 	began time.Time
 	// mirrors of each registry, by buildkitd.toml.
 	mirrors map[string][]string
+	// silent are registries that did not answer, for verbs that can do without.
+	silent *silentHosts
 }
 
 // check reads the options. All wrong ones are reported at once.
@@ -76,7 +78,7 @@ func (o Options) check() (run, error) {
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	r := run{Options: o, store: o.contentStore(), cacheTags: newCacheTags(), resuming: &resuming{}, began: time.Now()}
+	r := run{Options: o, store: o.contentStore(), cacheTags: newCacheTags(), resuming: &resuming{}, began: time.Now(), silent: &silentHosts{}}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
 	var err error

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
 )
@@ -14,6 +15,17 @@ type Facts struct {
 	Targets []plan.Target
 	// Build is the platform of the machine that builds.
 	Build platform.Platform
+	// Native are the platforms that it, or another node of the user's, runs without an emulator.
+	Native []platform.Platform
+	// Slower is how many times longer a platform took than Build when both were built last.
+	Slower map[platform.Platform]float64
+	// Crossed tells which stages archbuild moves to the build platform, and why others stay.
+	// Nil, or no decision: nothing is known.
+	Crossed func(plan.Target) []cross.Decision
+	// Bases are the answers to what plan asks; offline those that rules give.
+	Bases []Base
+	// Configured are the platforms that archbuild.yaml asks for.
+	Configured []Configured
 }
 
 // platforms that are wanted.

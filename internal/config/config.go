@@ -38,14 +38,16 @@ type File struct {
 	// Default is the platform the template was written for; zero when not given.
 	Default platform.Platform
 	// Platforms to build for when the command line names none.
-	Platforms   []platform.Platform
-	Bases       []Base
-	Args        []Arg
-	Targets     []Target
-	Verify      Verify
-	Dockerfiles []Dockerfile
-	Cross       []Cross
-	CIRunners   []Runner
+	Platforms []platform.Platform
+	// PlatformLines are the lines of Platforms.
+	PlatformLines []int
+	Bases         []Base
+	Args          []Arg
+	Targets       []Target
+	Verify        Verify
+	Dockerfiles   []Dockerfile
+	Cross         []Cross
+	CIRunners     []Runner
 }
 
 // Base maps a reference (or repository) to another reference.
@@ -115,7 +117,7 @@ func Load(name string, data []byte) (File, error) {
 		case "default":
 			f.Default, _ = r.platform(r.scalar(e.value))
 		case "platforms":
-			f.Platforms = r.platforms(e.value)
+			f.Platforms, f.PlatformLines = r.platforms(e.value)
 		case "bases":
 			f.Bases = r.bases(name, e.value)
 		case "args":

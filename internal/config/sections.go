@@ -29,18 +29,17 @@ func (r *reader) platform(s text, ok bool) (platform.Platform, bool) {
 	return p, true
 }
 
-func (r *reader) platforms(node ast.Node) []platform.Platform {
-	var list []platform.Platform
+func (r *reader) platforms(node ast.Node) (list []platform.Platform, lines []int) {
 	if empty, ok := r.follow(node).(*ast.SequenceNode); ok && len(empty.Values) == 0 {
 		r.fail(place(node), "the list of platforms is empty", "name one, or leave platforms out")
 	}
 	seen := once[platform.Platform]{}
 	for _, item := range r.sequence(node) {
 		if p, ok := r.platform(item, true); ok && seen.first(r, p, item) {
-			list = append(list, p)
+			list, lines = append(list, p), append(lines, item.line)
 		}
 	}
-	return list
+	return list, lines
 }
 
 func (r *reader) bases(file string, node ast.Node) []Base {

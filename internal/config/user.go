@@ -84,7 +84,7 @@ func (r *reader) node(node ast.Node) (n Node, ok bool) {
 	n = Node{Value: at.value(), Keys: map[string]Value{}}
 	for _, e := range r.mapping(whole, nodeKeys) {
 		if e.key.text == "platforms" {
-			n.Platforms = r.platforms(e.value)
+			n.Platforms, _ = r.platforms(e.value)
 			continue
 		}
 		if word, ok := r.scalar(e.value); ok {
