@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -20,7 +21,7 @@ const MountBinfmt = "mount -t binfmt_misc binfmt_misc " + binfmtDir
 const headerSize = 20
 
 // Registration is what the kernel is told so that it hands programs of a
-// platform to an emulator. The flag is always F (the interpreter is opened
+// platform to an emulator. There is always the flag F (the interpreter is opened
 // when it is registered, so containers need not hold it) and never C (a
 // set-user-ID program of an image would run the emulator as root).
 type Registration struct {
@@ -31,6 +32,8 @@ type Registration struct {
 	Interpreter string
 	// Magic is compared with the beginning of a program where Mask has ones.
 	Magic, Mask []byte
+	// Flags are those of the entry, F among them; empty is F alone.
+	Flags string
 }
 
 // RegistrationFor is the registration that serves programs of a platform with
@@ -66,7 +69,7 @@ func Registrations() []Registration {
 // String is the line the kernel takes, as Documentation/admin-guide/binfmt-misc
 // of Linux describes it.
 func (r Registration) String() string {
-	return fmt.Sprintf(":%s:M::%s:%s:%s:F", r.Name, escaped(r.Magic), escaped(r.Mask), r.Interpreter)
+	return fmt.Sprintf(":%s:M::%s:%s:%s:%s", r.Name, escaped(r.Magic), escaped(r.Mask), r.Interpreter, cmp.Or(r.Flags, "F"))
 }
 
 // Command is the shell command that registers it, to be run as root.

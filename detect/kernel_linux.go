@@ -1,6 +1,10 @@
 package detect
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // userAndMounts are new namespaces, one of users and one of mounts.
 const userAndMounts = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
@@ -12,4 +16,12 @@ func memoryFile(name string) (int, error) {
 		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	}
 	return fd, err
+}
+
+// mountFresh mounts a file system of the kernel's own.
+func mountFresh(kind, dir string) error {
+	if err := unix.Mount(kind, dir, kind, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("on %s: %w", dir, err)
+	}
+	return nil
 }

@@ -14,3 +14,6 @@ func memoryFile(string) (int, error) {
 
 // peekBinfmt finds no registry of emulators.
 func peekBinfmt(Options, bool) (closePeek func(), dir string) { return nil, "" }
+
+// mountFresh fails: only Linux has such file systems.
+func mountFresh(string, string) error { return errors.ErrUnsupported }
