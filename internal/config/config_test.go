@@ -46,7 +46,7 @@ func TestEverySectionIsRead(t *testing.T) {
 	want := config.File{
 		Name:      "archbuild.yaml",
 		Default:   amd64,
-		Platforms: []platform.Platform{amd64, arm64, armv7},
+		Platforms: []platform.Platform{amd64, arm64, armv7}, PlatformLines: []int{3, 3, 3},
 		Bases: []config.Base{
 			{Old: "debian:12", New: "registry.example:5000/debian:12", Line: 5, Column: 14},
 			{Old: "vendor/tool", New: "vendor/tool-arm64:3", Platform: arm64, Line: 7, Column: 18},
