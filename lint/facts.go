@@ -41,6 +41,10 @@ func (f Facts) platforms() []platform.Platform {
 type subject struct {
 	Facts
 	found []Finding
+	// seen are the views, once they were asked for.
+	seen *[]view
+	// instructions of the stages, once they were asked for.
+	instructions map[int][]template.Step
 }
 
 // add notes a finding in the Dockerfile.
