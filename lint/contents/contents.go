@@ -15,9 +15,6 @@
 package contents
 
 import (
-	"context"
-	"io/fs"
-
 	"github.com/archbuild/archbuild/internal/program"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -70,10 +67,9 @@ type Link struct {
 	Path, Inside, Image, Target string
 }
 
-// Note is a file that was not looked into, or not wholly.
+// Note is a file or folder of the context that was not looked into, or not wholly.
 type Note struct {
-	// Path and Inside as in Program.
-	Path, Inside string
+	Path string
 	// Why is a clause: "it is damaged".
 	Why string
 }
@@ -85,11 +81,4 @@ type Found struct {
 	Links    []Link
 	// Notes by path; each file once.
 	Notes []Note
-}
-
-// Look finds the programs and links that copies take out of a context. ignored tells what a
-// build does not see of it (.dockerignore); of a folder: that it sees nothing in it either.
-// A file that cannot be read is a Note; the error is that of ctx.
-func Look(ctx context.Context, tree fs.FS, ignored func(path string, dir bool) bool, copies []Copy) (Found, error) {
-	return Found{Copies: copies}, ctx.Err()
 }
