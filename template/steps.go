@@ -31,8 +31,13 @@ func (t *Template) Steps(stage int) []Step {
 	if stage+1 < len(t.from) {
 		to = t.from[stage+1]
 	}
-	list := make([]Step, 0, to-t.from[stage])
-	for i := t.from[stage] + 1; i < to; i++ {
+	return t.steps(t.from[stage]+1, to)
+}
+
+// steps lists instructions by their index.
+func (t *Template) steps(from, to int) []Step {
+	list := make([]Step, 0, to-from)
+	for i := from; i < to; i++ {
 		v, err := instructions.ParseInstructionWithLinter(t.nodes[i], linter.New(&linter.Config{}))
 		cmd, ok := v.(instructions.Command)
 		if err != nil || !ok {
