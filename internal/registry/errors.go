@@ -232,6 +232,10 @@ func kindOf(err error) Kind {
 // credentials matches what must not be printed of a URL: user information and the query.
 var credentials = regexp.MustCompile(`(//)[^/@\s"]+@|\?[^\s"]*`)
 
+// helperSaid matches what a credential helper printed before it failed, which may be
+// the very thing that it keeps.
+var helperSaid = regexp.MustCompile("(?s), out: `.*`")
+
 // clean is the text of an error for people: one line, bounded, and without the
 // parts of URLs that may hold credentials (redirects to storage are signed).
 func clean(err error) string {
@@ -244,6 +248,7 @@ func clean(err error) string {
 	case errors.As(err, &inURL):
 		text = inURL.Err.Error()
 	}
+	text = helperSaid.ReplaceAllString(text, "")
 	text, _, _ = strings.Cut(text, "\n")
 	text = credentials.ReplaceAllString(text, "$1")
 	text = strings.Map(func(r rune) rune {
