@@ -22,6 +22,8 @@ const silence = 3 * time.Second
 type asked struct {
 	resolve.Registry
 	tell func(line string)
+	// note is told each image that is asked for; it may be nil.
+	note func(ref string)
 	mu   sync.Mutex
 	told map[string]bool
 }
@@ -31,7 +33,7 @@ func (r run) asks() resolve.Registry { return r.waits() }
 
 func (r run) waits() *asked {
 	out := r.engineLog()
-	return &asked{Registry: r.registry, told: map[string]bool{}, tell: func(line string) { fmt.Fprintln(out, line) }}
+	return &asked{Registry: r.registry, note: r.asked, told: map[string]bool{}, tell: func(line string) { fmt.Fprintln(out, line) }}
 }
 
 func (a *asked) Image(ctx context.Context, ref string) (resolve.Image, error) {
@@ -46,6 +48,9 @@ func (a *asked) Config(ctx context.Context, ref, digest string) (resolve.Config,
 
 // watch begins to wait for an answer; the caller ends it.
 func (a *asked) watch(ref string) (end func()) {
+	if a.note != nil {
+		a.note(ref)
+	}
 	timer := time.AfterFunc(silence, func() {
 		host := hostOf(ref)
 		a.mu.Lock()

@@ -60,7 +60,9 @@ var arrows = map[string][]string{
 	// Which kernel options there are, and what needs them; what cannot be read is tried in a process.
 	"detect/kernel": {"detect", "internal/run"},
 	"internal/run":  {},
-	"internal/ui":   {},
+	// What facts mean for builds: plain data in, plain data and text out.
+	"doctor":      {"detect", "builder/nodes", "internal/registry", "internal/ui"},
+	"internal/ui": {},
 	// Text for GitHub's runner: commands in a log, Markdown, outputs.
 	"internal/github": {},
 	// podman is a program.
@@ -76,7 +78,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel",
+	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel", "doctor",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.
@@ -85,7 +87,7 @@ var arrows = map[string][]string{
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule", "lint", "lint/arch", "lint/script", "lint/contents", "port"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule", "lint", "lint/arch", "lint/script", "lint/contents", "port", "doctor"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 

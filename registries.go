@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -29,6 +30,10 @@ type Registries struct {
 
 	// targets are the names that Username is for.
 	targets []string
+	// backoff is the first pause before a question is asked again; 0 is the usual one.
+	backoff time.Duration
+	// asked is told each image that a registry is asked for; it may be nil.
+	asked func(ref string)
 }
 
 // otherHosts is how registries are reached that buildkitd.toml does not name.
@@ -55,16 +60,21 @@ func (r Registries) keychain() (authn.Keychain, error) {
 	return keys, err
 }
 
+// dockerConfigFile is the one that was named, or empty.
+func (r Registries) dockerConfigFile() string {
+	path := r.DockerConfig
+	if info, err := os.Stat(path); path != "" && err == nil && info.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	return path
+}
+
 // dockerConfig reads the one that was named, if any.
 func (r Registries) dockerConfig() (authn.Keychain, error) {
 	if r.DockerConfig == "" {
 		return nil, nil
 	}
-	path := r.DockerConfig
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "config.json")
-	}
-	keys, err := registry.DockerConfig(path)
+	keys, err := registry.DockerConfig(r.dockerConfigFile())
 	if err != nil {
 		return nil, &UsageError{fmt.Errorf("--docker-cfg %s: %w", r.DockerConfig, err), "give a config.json, or the folder of one"}
 	}

@@ -280,7 +280,7 @@ func (o Options) registryClient() (*registry.Client, map[string][]string, error)
 	}
 	return registry.New(registry.Options{
 		Hosts: registry.FromBuildkitd(config.Registries), Else: o.otherHosts(), CacheDir: cache, UserAgent: "archbuild/" + o.Version,
-		Keychain: keys, Concurrency: o.Concurrency, Rate: o.Rate,
+		Keychain: keys, Concurrency: o.Concurrency, Rate: o.Rate, Backoff: o.backoff,
 	}), mirrors, nil
 }
 

@@ -72,7 +72,6 @@ const (
 
 var ways = []How{Native, Emulated, Copying, No}
 
-
 // Platform is what builds for one platform can expect here.
 type Platform struct {
 	Platform platform.Platform `json:"platform"`

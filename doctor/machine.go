@@ -164,3 +164,24 @@ func mending(f detect.Facts, p platform.Platform) (fix string, command bool) {
 	}
 	return strings.Join(lines, "\n"), command
 }
+
+// OfMachine lists what an engine of this machine can be used for; starts says that
+// this user can run one.
+func OfMachine(f detect.Facts, name string, starts bool) []Platform {
+	var list []Platform
+	for _, a := range f.Platforms {
+		p := Platform{Platform: a.Platform, How: No, Reason: a.Reason}
+		switch {
+		case !starts:
+			p.Reason = "the engine cannot run here"
+		case f.Runc == nil:
+			p.How, p.Node, p.Reason = Copying, name, "runc is missing"
+		case a.How == detect.Native:
+			p.How, p.Node = Native, name
+		case a.How == detect.Emulated:
+			p.How, p.Node = Emulated, name
+		}
+		list = append(list, p)
+	}
+	return list
+}

@@ -66,27 +66,18 @@ func writeGroup(text *strings.Builder, g Group, list []Check, verbose bool) {
 // folded is the line of a group: what its checks that are ok come to.
 func folded(list []Check, verbose bool) string {
 	ok := with(list, OK)
+	line := ""
+	if len(ok) > 0 {
+		line = fmt.Sprintf("%d ok", len(ok))
+	}
 	var briefs []string
 	for _, c := range ok {
 		if c.Brief != "" {
 			briefs = append(briefs, ui.Line(c.Brief))
 		}
 	}
-	line := ""
-	if rest := len(ok) - len(briefs); rest > 0 || len(ok) > 0 && verbose {
-		line = fmt.Sprintf("%d ok", rest)
-		if verbose {
-			line = fmt.Sprintf("%d ok", len(ok))
-		}
-	}
-	if said := strings.Join(briefs, ", "); said != "" && !verbose {
-		if column+utf8.RuneCountInString(join("ok: "+said, line)) > width {
-			return joinCounts(fmt.Sprintf("%d ok", len(ok)), list)
-		}
-		if line != "" {
-			said += ", " + fmt.Sprintf("%d more", len(ok)-len(briefs))
-		}
-		line = "ok: " + said
+	if said := "ok: " + strings.Join(briefs, ", "); len(briefs) > 0 && !verbose && column+utf8.RuneCountInString(joinCounts(said, list)) <= width {
+		line = said
 	}
 	return joinCounts(line, list)
 }

@@ -122,7 +122,7 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.Use = "archbuild [build] PATH..."
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDetect(system),
+	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDoctor(system), newDetect(system),
 		newVerify(system), newCompare(system), newLint(system), newManifest(system), newCI(system), newLock(system), newNode(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
 	root.SetHelpCommand(newHelp(root))
 	root.Version = fmt.Sprintf("%s (BuildKit %s)", versionString(), buildkitVersion())
