@@ -5,7 +5,7 @@
 // The BuildKit is archbuild's own engine: the peers connect to its socket.
 //
 // With the word cross it measures what building stages on the build platform gains: see crossBench. With the word nodes it
-// measures builds on two servers: see nodesBench.
+// measures builds on two servers: see nodesBench. With the word lint it measures archbuild lint: see lintMain.
 //
 // What registries are asked for is measured by the benchmarks of this package:
 // putting an index together, against buildx and crane, and copying 10 GB.
@@ -36,6 +36,8 @@ func main() {
 		err = crossMain(ctx, flag.Args()[1:])
 	case "nodes":
 		err = nodesMain(ctx, flag.Args()[1:])
+	case "lint":
+		err = lintMain(ctx, flag.Args()[1:])
 	default:
 		err = bench(ctx, *runs, *archbuild, *buildx, *buildctl)
 	}
