@@ -155,7 +155,7 @@ func (c *lintCase) fillRegistry(t *testing.T, text string, files map[string][]by
 		}
 		image := made(registrytest.Options{Platforms: strings.Split(words[1], ","), Layers: []int{10}, Seed: uint64(len(digests))})
 		image.Push(t, registry.Addr, repo, tag)
-		digests[words[0]] = image.Root.Digest
+		digests[ref], digests[words[0]] = image.Root.Digest, image.Root.Digest
 	}
 	for name, data := range files {
 		data = bytes.ReplaceAll(data, []byte("$REGISTRY"), []byte(registry.Addr))
