@@ -145,7 +145,7 @@ func shown(o Options, dir string) string {
 // of systemd mounts it, as any look would.
 func binfmtMount(o Options) string {
 	dirs := []string{o.ProcPath("sys/fs/binfmt_misc")}
-	for _, m := range mounts(o, "binfmt_misc") {
+	for _, m := range Mounts(o, "binfmt_misc") {
 		dirs = append(dirs, filepath.Join(o.root(), m))
 	}
 	for _, dir := range dirs {

@@ -34,7 +34,7 @@ func Kernel(o Options) KernelFacts {
 }
 
 func cgroups(o Options) string {
-	v1, v2 := len(mounts(o, "cgroup")) > 0, len(mounts(o, "cgroup2")) > 0
+	v1, v2 := len(Mounts(o, "cgroup")) > 0, len(Mounts(o, "cgroup2")) > 0
 	switch {
 	case v1 && v2:
 		return "hybrid"
@@ -46,11 +46,21 @@ func cgroups(o Options) string {
 	return "none"
 }
 
-// namespaceSwitch is a setting that can keep plain users from user namespaces.
-type namespaceSwitch struct{ name, closed, open, cause string }
+// NamespaceSwitch is a setting that can keep plain users from user namespaces.
+type NamespaceSwitch struct {
+	// Name as sysctl spells it.
+	Name string
+	// Is closes them, Open would open them.
+	Is, Open string
+	// Cause says in words what it does.
+	Cause string
+}
+
+// File is where the setting is, below /proc/sys.
+func (s NamespaceSwitch) File() string { return strings.ReplaceAll(s.Name, ".", "/") }
 
 // The kernel's own, Debian's (before 12) and Ubuntu's (from 23.10).
-var namespaceSwitches = []namespaceSwitch{
+var namespaceSwitches = []NamespaceSwitch{
 	{"user.max_user_namespaces", "0", "15000", "none are allowed"},
 	{"kernel.unprivileged_userns_clone", "0", "1", "plain users may not make one"},
 	{"kernel.apparmor_restrict_unprivileged_userns", "1", "0", "AppArmor restricts them"},
@@ -61,19 +71,20 @@ func userNamespacesReason(o Options) string {
 	if _, err := os.Lstat(o.ProcPath("self/ns/user")); err != nil {
 		return "the kernel has none"
 	}
-	if s, closed := closedSwitch(o); closed {
-		return fmt.Sprintf("%s: %s is %s", s.cause, s.name, s.closed)
+	if s, closed := ClosedSwitch(o); closed {
+		return fmt.Sprintf("%s: %s is %s", s.Cause, s.Name, s.Is)
 	}
 	return ""
 }
 
-func closedSwitch(o Options) (namespaceSwitch, bool) {
+// ClosedSwitch is the first setting that keeps plain users from user namespaces.
+func ClosedSwitch(o Options) (s NamespaceSwitch, closed bool) {
 	for _, s := range namespaceSwitches {
-		if readLine(o.ProcPath("sys/"+strings.ReplaceAll(s.name, ".", "/"))) == s.closed {
+		if readLine(o.ProcPath("sys/"+s.File())) == s.Is {
 			return s, true
 		}
 	}
-	return namespaceSwitch{}, false
+	return NamespaceSwitch{}, false
 }
 
 // hasFilesystem says whether the kernel knows a file system type now.
@@ -97,8 +108,8 @@ func hasModule(o Options, name string) bool {
 	return false
 }
 
-// mounts are the mount points of a file system type in this mount namespace.
-func mounts(o Options, kind string) []string {
+// Mounts are the mount points of a file system type in this mount namespace.
+func Mounts(o Options, kind string) []string {
 	var list []string
 	for line := range strings.Lines(readFile(o.ProcPath("self/mountinfo"), 16<<20)) {
 		before, after, _ := strings.Cut(line, " - ")

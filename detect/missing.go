@@ -54,7 +54,7 @@ func missingKernel(o Options, k KernelFacts) []Missing {
 			Hint: "use a kernel with CONFIG_OVERLAY_FS",
 		})
 	}
-	if k.Overlayfs && o.Rootless && !kernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 5, 11) {
+	if k.Overlayfs && o.Rootless && !KernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 5, 11) {
 		list = append(list, Missing{
 			What: "overlayfs for plain users", Affects: "speed: layers are copied where they could be stacked",
 			Hint: "use Linux 5.11 or later; kernels of Debian and Ubuntu may have it before",

@@ -79,11 +79,11 @@ func (o Options) ownRegistration(host HostFacts, p platform.Platform) (Registrat
 
 // mayOwnBinfmt says whether the kernel gives user namespaces registries.
 func (o Options) mayOwnBinfmt(machine Binfmt) bool {
-	return (machine.Supported || hasModule(o, "binfmt_misc")) && kernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 6, 7)
+	return (machine.Supported || hasModule(o, "binfmt_misc")) && KernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 6, 7)
 }
 
-// kernelAtLeast compares a release as uname tells it: 6.18.44-fc, 6.7-rc1.
-func kernelAtLeast(release string, major, minor int) bool {
+// KernelAtLeast compares a release as uname tells it: 6.18.44-fc, 6.7-rc1.
+func KernelAtLeast(release string, major, minor int) bool {
 	first, rest, _ := strings.Cut(release, ".")
 	second := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
 	a, err1 := strconv.Atoi(first)

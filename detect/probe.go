@@ -113,6 +113,12 @@ func Try(ctx context.Context, p platform.Platform) error {
 	return tryIn(ctx, p, run.Options{Timeout: 5 * time.Second})
 }
 
+// TryNamespaces runs such a program of this machine in new namespaces: CLONE_NEW…
+// flags as clone(2) has them. Nil means that this process may make them.
+func TryNamespaces(ctx context.Context, flags uintptr) error {
+	return tryIn(ctx, platform.Host(), run.Options{Namespaces: flags, Timeout: 5 * time.Second})
+}
+
 // tryIn is Try with further wishes.
 func tryIn(ctx context.Context, p platform.Platform, o run.Options) error {
 	probe := Probe(p)

@@ -167,7 +167,7 @@ func (o Options) enter(ctx context.Context, dir string, r Registration, p platfo
 // by Linux 5.12, before that it would take argv[0] for an argument.
 func (o Options) flags(ctx context.Context, interpreter string) string {
 	v := parseVersion(version(ctx, o.Path(interpreter)))
-	if v.major >= 6 && kernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 5, 12) {
+	if v.major >= 6 && KernelAtLeast(readLine(o.ProcPath("sys/kernel/osrelease")), 5, 12) {
 		return "POF"
 	}
 	return "OF"

@@ -11,12 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/archbuild/archbuild/internal/run"
-	"github.com/archbuild/archbuild/platform"
 )
 
 // RootlessFacts say whether an engine of a plain user can run here. Such an
@@ -127,9 +123,9 @@ const plainBuilds = "builds as a plain user"
 // lackingNamespaces tells what keeps a plain user from a user namespace.
 func lackingNamespaces(ctx context.Context, o Options) []Missing {
 	m := Missing{What: "user namespaces for plain users", Affects: plainBuilds}
-	if s, closed := closedSwitch(o); closed {
-		m.What += fmt.Sprintf(": %s is %s", s.name, s.closed)
-		m.Command = fmt.Sprintf("sysctl -w %s=%s", s.name, s.open)
+	if s, closed := ClosedSwitch(o); closed {
+		m.What += fmt.Sprintf(": %s is %s", s.Name, s.Is)
+		m.Command = fmt.Sprintf("sysctl -w %s=%s", s.Name, s.Open)
 	}
 	switch reason := userNamespacesReason(o); {
 	case !o.Real() && reason == "":
@@ -160,7 +156,7 @@ func orRoot(command string) string {
 // tryNamespace starts a program of a few instructions in new namespaces, one of
 // users and one of mounts: where AppArmor forbids mounts, the first alone works.
 func tryNamespace(ctx context.Context) error {
-	return tryIn(ctx, platform.Host(), run.Options{Namespaces: userAndMounts, Timeout: 5 * time.Second})
+	return TryNamespaces(ctx, userAndMounts)
 }
 
 // lackingMaps tells what keeps a plain user from having more than one user in a

@@ -55,6 +55,9 @@ type Options struct {
 	// Namespaces are the CLONE_NEW… flags of namespaces that the process is
 	// started in, as clone(2) has them; zero is the caller's own.
 	Namespaces uintptr
+	// MapRoot makes the caller's user root of the new user namespace, which is
+	// to be among Namespaces; other users do not exist in it.
+	MapRoot bool
 	// MaxOutput bounds standard output, in bytes; zero is 1 MiB. A process
 	// that writes more is ended with ErrOutput: nothing is cut off unseen.
 	MaxOutput int
