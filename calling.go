@@ -196,7 +196,7 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 		return builder.Answer{}, err
 	}
 	sources.Store = "" // nothing comes of it
-	sources.Hosts = r.hostsOf(p, imagesOfFile(from.template))
+	sources.Registries = r.accessOf(p, imagesOfFile(from.template))
 	session, err := builder.Start(ctx, node, sources)
 	if err != nil {
 		return builder.Answer{}, err

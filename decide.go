@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -247,44 +249,58 @@ func (r run) tagsOf(s service) []string {
 	return tags
 }
 
-// hosts are the registries that a plan names, as BuildKit asks for their
-// credentials: Docker's under its other name, and the mirrors of each.
-func (r run) hosts(p plan.Plan) []string { return r.hostsOf(p, r.otherImages(p.Name)) }
+// access are the registries that a plan names, as BuildKit asks for their
+// credentials: Docker's under its other name, and the mirrors of each. At each a node
+// may read what the plan names, and write the caches that it does.
+func (r run) access(p plan.Plan) map[string]guard.Access {
+	return r.accessOf(p, r.otherImages(p.Name))
+}
 
-// hostsOf are those of a plan and of more images.
-func (r run) hostsOf(p plan.Plan, more []string) []string {
-	found := map[string]bool{}
-	add := func(text string) {
+// accessOf are those of a plan and of more images.
+func (r run) accessOf(p plan.Plan, more []string) map[string]guard.Access {
+	found := map[string]guard.Access{}
+	add := func(text string, push bool) {
 		named, err := reference.ParseNormalizedNamed(text)
 		if err != nil {
 			return
 		}
 		host := reference.Domain(named)
 		for _, mirror := range r.mirrors[host] {
-			found[mirrorHost(mirror)] = true
+			found[mirrorHost(mirror)] = guard.Access{Any: true, Password: true}
 		}
 		if host == "docker.io" {
 			host = "registry-1.docker.io"
 		}
-		found[host] = true
+		access := found[host]
+		access.Password = true
+		access.Pull = append(access.Pull, reference.Path(named))
+		if push {
+			access.Push = append(access.Push, reference.Path(named))
+		}
+		found[host] = access
 	}
 	for _, job := range p.Jobs {
 		for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
-			add(base.To)
+			add(base.To, false)
 		}
 		if job.Frontend != "" {
-			add(job.Frontend)
+			add(job.Frontend, false)
 		}
 	}
 	for _, image := range more {
-		add(image)
+		add(image, false)
+	}
+	for _, c := range cachesOf(r.cacheTo, service{name: p.Name}) {
+		if c.Type == builder.CacheRegistry {
+			add(c.Attrs["ref"], true)
+		}
 	}
 	for _, address := range r.remote {
 		if image, ok := strings.CutPrefix(address, imageScheme); ok {
-			add(image)
+			add(image, false)
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	return found
 }
 
 // mirrorHost is the host of a mirror as buildkitd.toml has it: HOST[:PORT][/PATH],

@@ -42,7 +42,9 @@ var arrows = map[string][]string{
 	// It starts itself, detached, which the process door is not for; newuidmap is a program
 	// like others. What a plain user's engine needs and registers, detect shows.
 	"builder/engine": {"detect", "internal/run", "internal/nearest"},
-	"builder":        {"plan", "builder/engine"},
+	"builder":        {"plan", "builder/engine", "builder/guard"},
+	// What a node gets of a session, and what it asks for beside.
+	"builder/guard": {},
 	// The user's file of nodes is read as archbuild.yaml is; a mistyped key gets its nearest word.
 	"builder/nodes": {"builder", "internal/config", "internal/nearest"},
 	// Which node does which job, and when: a value that knows nothing of builds.
@@ -78,7 +80,7 @@ var arrows = map[string][]string{
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
 	"internal/registry": {"resolve"},
-	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel", "doctor",
+	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel", "doctor",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.

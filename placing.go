@@ -113,9 +113,10 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	if err != nil {
 		return builder.Sources{}, fmt.Errorf("finding %s: %w", resultsFolder, err)
 	}
+	secrets, agents := r.asked(s, p)
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: r.secrets, SSH: r.ssh, Hosts: r.hosts(p), Store: r.store.dir, Edition: r.editions(s),
+		Secrets: secrets, SSH: agents, Registries: r.access(p), Store: r.store.dir, Edition: r.editions(s),
 	}, nil
 }
 
@@ -131,4 +132,35 @@ func (r run) otherImages(s string) []string {
 		}
 	}
 	return refs
+}
+
+// implicitSecrets are ids that BuildKit asks for by itself, when it fetches something.
+var implicitSecrets = []string{"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_"}
+
+// asked are the secrets and agents that the Dockerfiles of a plan ask for, of those that the
+// user gave. Where that cannot be told, they are all.
+func (r run) asked(s service, p plan.Plan) ([]builder.Secret, []builder.SSH) {
+	secrets, agents := map[string]bool{}, map[string]bool{}
+	all := s.context.Fetched != nil || len(r.remote) > 0
+	for _, job := range p.Jobs {
+		wants := s.of(job.Platform).template.Wants()
+		all = all || wants.Unsure || job.Frontend != "" || // others read the file in their way
+			slices.ContainsFunc(job.Bases, func(b plan.Base) bool { return len(b.Triggers) > 0 })
+		for _, id := range wants.Secrets {
+			secrets[id] = true
+		}
+		for _, id := range wants.SSH {
+			agents[id] = true
+		}
+		if wants.Git {
+			agents[builder.DefaultSSH] = true
+		}
+	}
+	if all {
+		return r.secrets, r.ssh
+	}
+	asked := slices.DeleteFunc(slices.Clone(r.secrets), func(s builder.Secret) bool {
+		return !secrets[s.ID] && !slices.ContainsFunc(implicitSecrets, func(id string) bool { return strings.HasPrefix(s.ID, id) })
+	})
+	return asked, slices.DeleteFunc(slices.Clone(r.ssh), func(s builder.SSH) bool { return !agents[s.ID] })
 }

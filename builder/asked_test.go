@@ -66,12 +66,14 @@ var askedFields = map[string]struct {
 	"Sources.Layouts": {func(a *asking) {
 		a.from.Layouts = map[string]builder.Layout{"base": {Folder: "/layout", Digest: digest.FromString("image")}}
 	}, ""},
-	"Sources.Secrets": {nil, "they are no part of BuildKit's cache keys either"},
-	"Sources.SSH":     {nil, "it is no part of BuildKit's cache keys either"},
-	"Sources.Hosts":   {nil, "they say who gets credentials"},
-	"Sources.Store":   {nil, "it is where results go"},
-	"Sources.Edition": {nil, "it is for nodes to tell what they have, not what there is"},
-	"Sources.Caches":  {nil, "steps have the same results with and without"},
+	"Sources.Secrets":    {nil, "they are no part of BuildKit's cache keys either"},
+	"Sources.SSH":        {nil, "it is no part of BuildKit's cache keys either"},
+	"Sources.Registries": {nil, "they say who gets credentials"},
+	"Sources.Realm":      {nil, "it says who makes tokens"},
+	"Sources.Refused":    {nil, "it notes what a node asks for beside"},
+	"Sources.Store":      {nil, "it is where results go"},
+	"Sources.Edition":    {nil, "it is for nodes to tell what they have, not what there is"},
+	"Sources.Caches":     {nil, "steps have the same results with and without"},
 }
 
 func TestWhatIsAskedOfANodeDependsOnAllThatItIsTold(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/distribution/reference"
@@ -159,7 +160,7 @@ const latest = "latest"
 func localStore(folder string) string { return "local:" + folder }
 
 // addStores adds what the session has to offer.
-func (c *Caches) addStores(stores map[string]content.Store) error {
+func (c *Caches) addStores(stores map[string]content.Store, refused *guard.Book) error {
 	if c == nil {
 		return nil
 	}
@@ -171,10 +172,10 @@ func (c *Caches) addStores(stores map[string]content.Store) error {
 		if err != nil {
 			return fmt.Errorf("reading the cache in %s: %w", cache.Attrs["src"], err)
 		}
-		stores[localStore(cache.Attrs["src"])] = store
+		stores[localStore(cache.Attrs["src"])] = guard.ReadOnly(store, refused)
 	}
 	for folder, store := range c.written {
-		stores[localStore(folder)] = store
+		stores[localStore(folder)] = guard.Results(store, refused)
 	}
 	return nil
 }

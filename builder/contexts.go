@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
@@ -74,14 +75,14 @@ func (from Sources) stores(named map[string]string) (map[string]content.Store, e
 		if err != nil {
 			return nil, fmt.Errorf("opening the OCI layout %s: %w", layout.Folder, err)
 		}
-		stores["oci:"+layoutID(name)] = store
+		stores["oci:"+layoutID(name)] = guard.ReadOnly(store, from.Refused)
 		named[name] = layout.address(name)
 	}
 	if from.Store == "" {
 		return stores, nil
 	}
 	store, err := openStore(from.Store)
-	stores[exportStore] = store
+	stores[exportStore] = guard.Results(store, from.Refused)
 	return stores, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
@@ -106,6 +107,36 @@ func (d *dockerfiles) lookUp(place string) (files, bool) {
 		}
 	}
 	return nil, false
+}
+
+// ignoring are the patterns that hold for the context in the builds of these files: those of a
+// Dockerfile's own ignore file, else the context's.
+func (d *dockerfiles) ignoring(common []string) [][]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var sets [][]string
+	useCommon := false
+	for _, held := range d.places {
+		for name := range held {
+			if _, of := held[strings.TrimSuffix(name, ignoreFile)]; of && strings.HasSuffix(name, ignoreFile) {
+				continue
+			}
+			own, has := held[name+ignoreFile]
+			if !has {
+				useCommon = true
+				continue
+			}
+			patterns, err := ignorefile.ReadAll(bytes.NewReader(own))
+			if err == nil {
+				sets = append(sets, patterns)
+			}
+		}
+	}
+	if useCommon || len(sets) == 0 {
+		sets = append(sets, common)
+	}
+	slices.SortFunc(sets, slices.Compare)
+	return slices.CompactFunc(sets, slices.Equal)
 }
 
 // dockerfileLocal is where the frontend looks for a Dockerfile unless it is told another place.

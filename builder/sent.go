@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/moby/buildkit/session/filesync"
 	fstypes "github.com/tonistiigi/fsutil/types"
 	"google.golang.org/grpc"
@@ -29,11 +30,12 @@ func (s *Session) Sent() Sent {
 // counter serves folders, and counts what leaves.
 type counter struct {
 	filesync.FileSyncServer
+	refused                   *guard.Book
 	contents, files, metadata atomic.Int64
 }
 
-func newCounter(from filesync.DirSource) *counter {
-	c := &counter{}
+func newCounter(from filesync.DirSource, refused *guard.Book) *counter {
+	c := &counter{refused: refused}
 	c.FileSyncServer, _ = filesync.NewFSSyncProvider(from).(filesync.FileSyncServer)
 	return c
 }
@@ -77,3 +79,8 @@ func (c counted) SendMsg(m any) error {
 
 // isDockerfilePlace tells the places of Dockerfiles from contexts, which have other names.
 func isDockerfilePlace(name string) bool { return strings.HasPrefix(name, dockerfileLocal) }
+
+// TarStream is another way to send a folder, which no BuildKit asks for.
+func (c *counter) TarStream(filesync.FileSync_TarStreamServer) error {
+	return c.refused.Refuse(guard.Files, "a folder as a tar archive")
+}

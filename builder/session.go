@@ -5,25 +5,30 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/config"
-	clitypes "github.com/docker/cli/cli/config/types"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	sessioncontent "github.com/moby/buildkit/session/content"
 	"github.com/moby/buildkit/session/grpchijack"
+	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/util/grpcerrors"
+	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 	"google.golang.org/grpc/codes"
+
+	"github.com/archbuild/archbuild/builder/guard"
 )
 
 // Sources is what a node may read from this side during a session.
@@ -49,8 +54,13 @@ type Sources struct {
 	// Secrets by --secret, agents and keys by --ssh.
 	Secrets []Secret
 	SSH     []SSH
-	// Hosts are the registries that the plan names; credentials are given for no other.
-	Hosts []string
+	// Registries are those that the plan names, by host[:port], and what the node may do
+	// there in the user's name. Credentials are given for no other.
+	Registries map[string]guard.Access
+	// Realm asks a registry who makes its tokens; nil believes the node.
+	Realm guard.Realm
+	// Refused is where is written down what the node asks for beside all this; nil is nowhere.
+	Refused *guard.Book
 	// Store is the folder that receives the results: blobs/sha256 below it. A session
 	// without results has none.
 	Store string
@@ -90,8 +100,11 @@ const exportStore = "export"
 // Start opens a session with the node.
 func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	offered := newDockerfiles(from.Dockerfiles)
+	if from.Refused == nil {
+		from.Refused = new(guard.Book)
+	}
 	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
-	sent := newCounter(dirs)
+	sent := newCounter(guard.Folders{From: dirs, Book: from.Refused}, from.Refused)
 	attachables, named, err := from.attachables(dirs)
 	if err != nil {
 		return nil, err
@@ -130,6 +143,9 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 // that Build is called with later find it; those that run keep what they have, also where
 // the name is the same.
 func (s *Session) Add(name string, content []byte) { s.dockerfiles.add(name, content) }
+
+// ID is the name by which the node knows the session.
+func (s *Session) ID() string { return s.session.ID() }
 
 // Ended says whether the connection of the session has broken: no more jobs can be done in it.
 func (s *Session) Ended() bool {
@@ -177,9 +193,9 @@ func (from Sources) attachables(dirs folders) ([]session.Attachable, map[string]
 	}
 	switch {
 	case from.Context.Archive != nil:
-		dirs.others["context"] = from.Context.Archive.offer(from.Rewrites)
+		dirs.others[contextLocal] = from.Context.Archive.offer(from.Rewrites)
 	case from.Context.Folder != "":
-		if err := folder("context", from.Context.Folder); err != nil {
+		if err := folder(contextLocal, from.Context.Folder); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -194,26 +210,18 @@ func (from Sources) attachables(dirs folders) ([]session.Attachable, map[string]
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := from.Caches.addStores(stores); err != nil {
+	if err := from.Caches.addStores(stores, from.Refused); err != nil {
 		return nil, nil, err
 	}
-	secrets, err := secretStore(from.Secrets)
+	secrets, err := from.secrets()
 	if err != nil {
 		return nil, nil, err
 	}
-	list := []session.Attachable{
-		sessioncontent.NewAttachable(stores),
-		secrets,
-		credentials(from.Hosts),
+	offered, err := from.agents()
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(from.SSH) > 0 {
-		offered, err := agents(from.SSH)
-		if err != nil {
-			return nil, nil, err
-		}
-		list = append(list, offered)
-	}
-	return list, named, nil
+	return []session.Attachable{sessioncontent.NewAttachable(stores), secrets, from.credentials(), offered}, named, nil
 }
 
 // folders are what a node can ask the files of.
@@ -228,32 +236,78 @@ func (f folders) LookupDir(name string) (fsutil.FS, bool) {
 		return held, true
 	}
 	other, ok := f.others[name]
-	return other, ok
+	if !ok {
+		return nil, false
+	}
+	sets := [][]string{ignorePatterns(other)}
+	if name == contextLocal {
+		sets = f.dockerfiles.ignoring(sets[0])
+	}
+	shown, err := guard.Ignoring(other, sets, ignoreFile)
+	if err != nil { // the node shall read the file that is wrong, and say so, and nothing else
+		shown, err = guard.Ignoring(other, [][]string{{"**"}}, ignoreFile)
+	}
+	return shown, err == nil
 }
 
-func secretStore(list []Secret) (session.Attachable, error) {
-	sources := make([]secretsprovider.Source, len(list))
-	for i, s := range list {
-		sources[i] = secretsprovider.Source{ID: s.ID, FilePath: s.File, Env: s.Env}
+// ignorePatterns are those of the ignore file that lies in a folder.
+func ignorePatterns(folder fsutil.FS) []string {
+	file, err := folder.Open(ignoreFile)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	patterns, err := ignorefile.ReadAll(io.LimitReader(file, longestIgnore))
+	if err != nil {
+		return nil // the node says so
+	}
+	return patterns
+}
+
+// longestIgnore bounds an ignore file, in bytes.
+const longestIgnore = 4 << 20
+
+// contextLocal is where the frontend looks for the build context.
+const contextLocal = "context"
+
+// secrets are those of the list, and no other.
+func (from Sources) secrets() (session.Attachable, error) {
+	sources := make([]secretsprovider.Source, len(from.Secrets))
+	ids := make([]string, len(from.Secrets))
+	for i, s := range from.Secrets {
+		ids[i], sources[i] = s.ID, secretsprovider.Source{ID: s.ID, FilePath: s.File, Env: s.Env}
 	}
 	store, err := secretsprovider.NewStore(sources)
 	if err != nil {
 		return nil, &SecretError{err}
 	}
-	return secretsprovider.NewSecretProvider(store), nil
+	inner, _ := secretsprovider.NewSecretProvider(store).(secrets.SecretsServer)
+	return &guard.Secrets{From: inner, IDs: ids, Book: from.Refused}, nil
 }
 
 // credentials answers for the registries of the plan. A node can ask for any
 // host, so the list is held here.
-func credentials(hosts []string) session.Attachable {
+func (from Sources) credentials() session.Attachable {
 	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr))
-	provide := func(ctx context.Context, host string, scopes []string, check authprovider.ExpireCachedAuthCheck) (clitypes.AuthConfig, error) {
-		if !slices.Contains(hosts, host) {
-			return clitypes.AuthConfig{}, nil
-		}
-		return load(ctx, host, scopes, check)
+	inner, _ := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: load}).(auth.AuthServer)
+	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Book: from.Refused}
+}
+
+// agents offers the ids in the list and no others.
+func (from Sources) agents() (session.Attachable, error) {
+	if len(from.SSH) == 0 {
+		return &guard.Agents{Book: from.Refused}, nil
 	}
-	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: provide})
+	offered, err := agents(from.SSH)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(from.SSH))
+	for i, s := range from.SSH {
+		ids[i] = s.ID
+	}
+	inner, _ := offered.(sshforward.SSHServer)
+	return &guard.Agents{From: inner, IDs: ids, Book: from.Refused}, nil
 }
 
 // openStore opens the content store below dir.
