@@ -33,8 +33,9 @@ type batch struct {
 	sources  builder.Sources
 	mu       sync.Mutex
 	sessions map[int]*builder.Session
-	// sent is what each node was sent, in the end.
-	sent []SentTo
+	// sent is what each node was sent, and refused what it was not given, in the end.
+	sent    []SentTo
+	refused []RefusedTo
 }
 
 // resume takes what is recorded; the rest is to be built.
@@ -119,6 +120,9 @@ func (b *batch) leave(nodes []place) {
 		if s := b.sessions[i]; s != nil {
 			wg.Go(func() { s.Close() })
 			b.sent = append(b.sent, SentTo{Node: at.name, Sent: s.Sent()})
+			if refused := s.Refused(); len(refused) > 0 {
+				b.refused = append(b.refused, RefusedTo{Node: at.name, Refusals: refused})
+			}
 		}
 	}
 	wg.Wait()
@@ -132,7 +136,9 @@ func (b *batch) session(ctx context.Context, node *builder.Node, i int) (*builde
 	if before != nil && !before.Ended() {
 		return before, nil
 	}
-	s, err := builder.Start(ctx, node, b.sources)
+	from := b.sources
+	from.Remote = node.Remote
+	s, err := builder.Start(ctx, node, from)
 	if err == nil {
 		b.sessions[i] = s
 	}

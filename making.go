@@ -98,7 +98,7 @@ func (r run) begin(ctx context.Context, c *crew, i int, s service, p plan.Plan) 
 
 // take notes what a build has given.
 func (m *making) take(b *batch) {
-	m.plan, m.built, m.image.Sent = b.plan, b.built, b.sent
+	m.plan, m.built, m.image.Sent, m.image.Refused = b.plan, b.built, b.sent, b.refused
 	for i := range m.built {
 		m.image.Platforms[i].done(b.plan.Jobs[i], m.built[i], b.outcomes[i])
 	}

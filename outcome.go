@@ -7,6 +7,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/dispatch"
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -32,6 +33,8 @@ type Image struct {
 	Cache *Hits `json:"cache,omitempty"`
 	// Sent is what each node got of the context.
 	Sent []SentTo `json:"sent,omitempty"`
+	// Refused is what nodes asked for that the plan does not name; none of it was given.
+	Refused []RefusedTo `json:"refused,omitempty"`
 	// Without are platforms that were optional and failed: the index does not hold them.
 	Without []platform.Platform `json:"without,omitempty"`
 	Outputs []manifest.Written  `json:"outputs,omitempty"`
@@ -75,6 +78,12 @@ type Built struct {
 type SentTo struct {
 	Node string `json:"node"`
 	builder.Sent
+}
+
+// RefusedTo is what a node asked for and did not get.
+type RefusedTo struct {
+	Node     string          `json:"node"`
+	Refusals []guard.Refusal `json:"refusals"`
 }
 
 // The states of a platform.

@@ -116,7 +116,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	secrets, agents := r.asked(s, p)
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: secrets, SSH: agents, Registries: r.access(p), Store: r.store.dir, Edition: r.editions(s),
+		Secrets: secrets, SSH: agents, Registries: r.access(p), Realm: r.registry.Realm, Store: r.store.dir, Edition: r.editions(s),
 	}, nil
 }
 

@@ -216,6 +216,7 @@ func (i Image) writeText(w io.Writer) error {
 		return err
 	}
 	i.writeTraffic(w)
+	i.writeRefused(w)
 	if len(i.Records) > 0 {
 		return i.writeRecords(w)
 	}
@@ -294,6 +295,19 @@ func tagOf(name string) string {
 		return "latest"
 	}
 	return tag
+}
+
+// writeRefused tells of nodes that asked for what is not theirs.
+func (i Image) writeRefused(w io.Writer) {
+	for _, to := range i.Refused {
+		total := 0
+		for _, r := range to.Refusals {
+			total += r.Times
+		}
+		first := to.Refusals[0]
+		fmt.Fprintf(w, "warning: node %s asked for what the plan does not name, %d time%s, and got nothing of it: %s\n",
+			ui.Line(to.Node), total, plural(total), ui.Line(fmt.Sprintf("%s (%s)", first.What, first.Kind)))
+	}
 }
 
 // writeTraffic says what caches answered, and what each node was sent, where it was anything.

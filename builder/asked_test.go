@@ -70,6 +70,7 @@ var askedFields = map[string]struct {
 	"Sources.SSH":        {nil, "it is no part of BuildKit's cache keys either"},
 	"Sources.Registries": {nil, "they say who gets credentials"},
 	"Sources.Realm":      {nil, "it says who makes tokens"},
+	"Sources.Remote":     {nil, "it says who gets passwords"},
 	"Sources.Refused":    {nil, "it notes what a node asks for beside"},
 	"Sources.Store":      {nil, "it is where results go"},
 	"Sources.Edition":    {nil, "it is for nodes to tell what they have, not what there is"},

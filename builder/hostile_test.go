@@ -130,7 +130,7 @@ func hidingCanaries(t *testing.T) builder.Sources {
 	}
 	t.Setenv("CANARY", canary)
 	return builder.Sources{
-		Context: builder.Context{Folder: folder(t, map[string]string{".dockerignore": ".env\n.git\nkeys/*\n!keys/public\n", ".env": canary, ".git/config": canary, "keys/private": canary, "keys/public": "public", "a": "a"})},
+		Context:     builder.Context{Folder: folder(t, map[string]string{".dockerignore": ".env\n.git\nkeys/*\n!keys/public\n", ".env": canary, ".git/config": canary, "keys/private": canary, "keys/public": "public", "a": "a"})},
 		Dockerfiles: map[string][]byte{"Dockerfile.amd64": []byte("FROM planned.example/app\n")}, Store: store,
 		Secrets: []builder.Secret{{ID: "given", Env: "CANARY"}},
 		Registries: map[string]guard.Access{

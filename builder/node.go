@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -27,6 +28,8 @@ type Node struct {
 	// Private says that nobody else looks at this server: its builds need no
 	// record in its history.
 	Private bool
+	// Remote says that it is another machine, or may be: it is reached over a network.
+	Remote bool
 	// Memory is the most that the server and its steps may take together, in
 	// bytes; 0 where that is not known.
 	Memory int64
@@ -88,11 +91,27 @@ func open(ctx context.Context, name string, c *client.Client) (*Node, error) {
 	if len(workers) == 0 || len(workers[0].Platforms) == 0 {
 		return nil, &NodeError{Address: name, Err: fmt.Errorf("it offers no worker")}
 	}
-	node := &Node{Name: name, Client: c, Version: workers[0].BuildkitVersion.Version}
+	node := &Node{Name: name, Client: c, Version: workers[0].BuildkitVersion.Version, Remote: !isHere(name)}
 	for _, p := range workers[0].Platforms {
 		node.Platforms = append(node.Platforms, platform.FromOCI(p))
 	}
 	return node, nil
+}
+
+// isHere tells addresses of this machine: sockets, and containers of its own engines.
+func isHere(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "unix", "docker-container", "podman-container", "nerdctl-container":
+		return true
+	case "tcp":
+		ip := net.ParseIP(u.Hostname())
+		return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	}
+	return false
 }
 
 // NodeError says that a node does not answer as one.

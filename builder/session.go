@@ -59,7 +59,9 @@ type Sources struct {
 	Registries map[string]guard.Access
 	// Realm asks a registry who makes its tokens; nil believes the node.
 	Realm guard.Realm
-	// Refused is where is written down what the node asks for beside all this; nil is nowhere.
+	// Remote tells that the node is another machine.
+	Remote bool
+	// Refused is where is written down what the node asks for beside all this; nil is the session's own.
 	Refused *guard.Book
 	// Store is the folder that receives the results: blobs/sha256 below it. A session
 	// without results has none.
@@ -87,6 +89,7 @@ type Session struct {
 	dockerfiles *dockerfiles
 	sent        *counter
 	turns       turns
+	refused     *guard.Book
 	// fetched is the context that the node has already; nil when it is offered here.
 	fetched *Fetched
 	// ignored is its ignore file, and hidden what its builds do not see besides.
@@ -130,7 +133,7 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	started := &Session{
 		node: node, session: s, stop: stop, done: make(chan error, 1), ended: make(chan struct{}),
-		turns: newTurns(), named: named, dockerfiles: offered, sent: sent, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+		turns: newTurns(), named: named, dockerfiles: offered, sent: sent, refused: from.Refused, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
 	}
 	go func() {
 		defer close(started.ended)
@@ -146,6 +149,9 @@ func (s *Session) Add(name string, content []byte) { s.dockerfiles.add(name, con
 
 // ID is the name by which the node knows the session.
 func (s *Session) ID() string { return s.session.ID() }
+
+// Refused is what the node asked for and did not get, so far.
+func (s *Session) Refused() []guard.Refusal { return s.refused.Refusals() }
 
 // Ended says whether the connection of the session has broken: no more jobs can be done in it.
 func (s *Session) Ended() bool {
@@ -290,7 +296,7 @@ func (from Sources) secrets() (session.Attachable, error) {
 func (from Sources) credentials() session.Attachable {
 	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr))
 	inner, _ := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: load}).(auth.AuthServer)
-	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Book: from.Refused}
+	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Remote: from.Remote, Book: from.Refused}
 }
 
 // agents offers the ids in the list and no others.

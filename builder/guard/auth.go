@@ -36,7 +36,9 @@ type Auth struct {
 	Registries map[string]Access
 	// Realm is asked before a password is sent to one; nil believes the node.
 	Realm Realm
-	Book  *Book
+	// Remote tells that the node is another machine: it gets no password where a token will do.
+	Remote bool
+	Book   *Book
 }
 
 // Register is asked by the session.
@@ -46,7 +48,7 @@ func (a *Auth) Register(server *grpc.Server) { auth.RegisterAuthServer(server, a
 // none: public images are fetched without.
 func (a *Auth) Credentials(ctx context.Context, req *auth.CredentialsRequest) (*auth.CredentialsResponse, error) {
 	access, ok := a.Registries[req.Host]
-	if !ok || !access.Password {
+	if !ok || !access.Password || a.Remote && a.tokens(ctx, req.Host) {
 		a.Book.note(Credentials, "password of "+req.Host)
 		return &auth.CredentialsResponse{}, nil
 	}
@@ -80,6 +82,15 @@ func (a *Auth) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*au
 	return a.From.FetchToken(ctx, limited)
 }
 
+// tokens tells whether the registry makes tokens, also where it does not answer.
+func (a *Auth) tokens(ctx context.Context, host string) bool {
+	if a.Realm == nil {
+		return false
+	}
+	realm, err := a.Realm(ctx, host)
+	return err != nil || realm != ""
+}
+
 // checkRealm compares the realm that the node names with the registry's own word.
 func (a *Auth) checkRealm(ctx context.Context, req *auth.FetchTokenRequest) error {
 	if a.Realm == nil {
@@ -88,6 +99,13 @@ func (a *Auth) checkRealm(ctx context.Context, req *auth.FetchTokenRequest) erro
 	own, err := a.Realm(ctx, req.Host)
 	if err != nil {
 		return status.Errorf(codes.Unavailable, "archbuild: asking %s who makes its tokens: %v", req.Host, err)
+	}
+	if own == "" { // it greets anybody, and asks for a token where something is fetched
+		own = "https://" + req.Host
+		req = req.CloneVT()
+		if u, err := url.Parse(req.Realm); err == nil && u.Scheme == "https" {
+			req.Realm = u.Scheme + "://" + u.Host
+		}
 	}
 	if !sameRealm(own, req.Realm) {
 		return a.Book.Refuse(Credentials, fmt.Sprintf("token of %s from %s", req.Host, req.Realm))

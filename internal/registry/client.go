@@ -32,6 +32,7 @@ type Client struct {
 	tags      flight[ocispecs.Descriptor]
 	manifests flight[[]byte]
 	blobs     flight[[]byte]
+	realms    flight[string]
 }
 
 // New makes a Client. Certificates are read when their host is first asked.
