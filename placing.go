@@ -113,7 +113,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	if err != nil {
 		return builder.Sources{}, fmt.Errorf("finding %s: %w", resultsFolder, err)
 	}
-	secrets, agents := r.asked(s, p)
+	secrets, agents := r.wanted(s, p)
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
 		Secrets: secrets, SSH: agents, Registries: r.access(p), Realm: r.registry.Realm, Store: r.store.dir, Edition: r.editions(s),
@@ -137,9 +137,9 @@ func (r run) otherImages(s string) []string {
 // implicitSecrets are ids that BuildKit asks for by itself, when it fetches something.
 var implicitSecrets = []string{"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_"}
 
-// asked are the secrets and agents that the Dockerfiles of a plan ask for, of those that the
+// wanted are the secrets and agents that the Dockerfiles of a plan ask for, of those that the
 // user gave. Where that cannot be told, they are all.
-func (r run) asked(s service, p plan.Plan) ([]builder.Secret, []builder.SSH) {
+func (r run) wanted(s service, p plan.Plan) ([]builder.Secret, []builder.SSH) {
 	secrets, agents := map[string]bool{}, map[string]bool{}
 	all := s.context.Fetched != nil || len(r.remote) > 0
 	for _, job := range p.Jobs {

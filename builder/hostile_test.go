@@ -2,6 +2,7 @@ package builder_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -262,7 +263,7 @@ func files(ctx context.Context, t *testing.T, conn *grpc.ClientConn, name string
 	for {
 		var p fstypes.Packet
 		if err := stream.RecvMsg(&p); err != nil {
-			if err != io.EOF && len(names) > 0 {
+			if !errors.Is(err, io.EOF) && len(names) > 0 {
 				t.Errorf("reading %s: %v", name, err)
 			}
 			break
