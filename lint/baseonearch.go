@@ -1,0 +1,352 @@
+package lint
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/archbuild/archbuild/lint/arch"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// baseOneArch finds references that name one architecture: in the image's name, in a
+// --platform written out, or by the digest of a single image.
+func baseOneArch(s *subject) {
+	for i := range s.Template.References {
+		s.pinnedFlag(i)
+		s.pinnedName(i)
+		s.pinnedDigest(i)
+	}
+}
+
+// pin is what is found of a reference, for the platforms that it harms.
+type pin struct {
+	harmed []platform.Platform
+	// image and word are what it says for the first of them, fixed the platform it is for.
+	image string
+	word  arch.Word
+	fixed platform.Platform
+	// based tells that the image stands on it.
+	based bool
+	// served are the images that serve those that are harmed, by archbuild's own rules.
+	served []string
+	open   bool
+	// ofBuild tells that it runs on the build platform.
+	ofBuild bool
+}
+
+// pinnedName looks for the name of an architecture in an image's name.
+func (s *subject) pinnedName(reference int) {
+	ref := &s.Template.References[reference]
+	var p pin
+	for _, v := range s.views() {
+		use := &v.uses[reference]
+		if use.Kind != template.External || use.Problem != nil || !use.Needed || use.Rule != "" || s.stays(v, ref.Stage) {
+			continue
+		}
+		word, ok := oneArchitecture(use.Image)
+		here := v.ofBuild[ref.Stage] && ref.Where == "FROM"
+		if !ok || platformOf(word).Serves(v.Platform) || !here && platformOf(word).Serves(use.Platform) {
+			continue
+		}
+		base, known := s.answer(ref, use, v.Platform)
+		if known && base.Ruled {
+			continue
+		}
+		if len(p.harmed) == 0 {
+			p.image, p.word = use.Image, word
+		}
+		p.harmed, p.ofBuild = append(p.harmed, v.Platform), here
+		p.based = p.based || slices.Contains(v.chain, ref.Stage)
+		if known && base.Use != "" {
+			p.served = append(p.served, base.Use)
+		} else {
+			p.open = true
+		}
+	}
+	if len(p.harmed) > 0 {
+		s.addPinned(ref, p)
+	}
+}
+
+// addPinned tells of a reference that names one architecture.
+func (s *subject) addPinned(ref *template.Reference, p pin) {
+	f := Finding{ID: "base-one-arch", Severity: Warning, Line: ref.Line, Platforms: p.harmed, Spans: []template.Span{ref.Span}}
+	if p.based && p.open && !p.ofBuild {
+		f.Severity = Error
+	}
+	if d, ok := s.declared(ref.Text, p.word.Text); ok {
+		f.Line, f.Spans = d.Line, spansOf(d.Span)
+	}
+	f.Message = fmt.Sprintf("%s is for %s alone, and %s is wanted too", p.image, p.word.Arch, join(p.harmed))
+	switch {
+	case p.ofBuild:
+		f.Message = fmt.Sprintf("%s is for %s alone, so a machine of %s cannot build it", p.image, p.word.Arch, join(p.harmed))
+	case !p.open:
+		f.Message = fmt.Sprintf("%s names %s; for %s archbuild takes %s, other builders do not", p.image, p.word.Arch, join(p.harmed), strings.Join(slices.Compact(p.served), ", "))
+	}
+	f.Fix = s.nameFix(ref, p)
+	s.add(f)
+}
+
+// stays tells whether a stage has another platform than the wanted one by a --platform
+// that is written out.
+func (s *subject) stays(v view, stage int) bool {
+	st := &s.Template.Stages[stage]
+	use := v.base(s.Template, stage)
+	return st.PlatformFlag != "" && use.Kind == template.External && !v.ofBuild[stage] && !use.Platform.Serves(v.Platform)
+}
+
+// pinnedFlag looks at a --platform that is written out.
+func (s *subject) pinnedFlag(reference int) {
+	ref := &s.Template.References[reference]
+	stage := &s.Template.Stages[ref.Stage]
+	if stage.Base != reference || stage.PlatformFlag == "" {
+		return
+	}
+	var p pin
+	for _, v := range s.views() {
+		use := &v.uses[reference]
+		if !v.needed[ref.Stage] || use.Problem != nil || !s.stays(v, ref.Stage) {
+			continue
+		}
+		p.harmed, p.fixed, p.image = append(p.harmed, v.Platform), use.Platform, use.Image
+		p.based = p.based || slices.Contains(v.chain, ref.Stage)
+	}
+	if len(p.harmed) == 0 {
+		return
+	}
+	f := Finding{ID: "base-one-arch", Severity: Warning, Line: stage.Line, Platforms: p.harmed, Spans: s.flagSpan(ref, stage)}
+	if len(f.Spans) > 0 {
+		f.Line = s.lineOf(f.Spans[0].Start)
+	}
+	flag := "--platform=" + stage.PlatformFlag
+	from := s.fromLine(ref)
+	f.Message = fmt.Sprintf("%s stays on %s when %s is built, and so does what it makes", s.stageName(ref.Stage), p.fixed, join(p.harmed))
+	f.Fix = "write " + strings.Replace(from, flag, "--platform=$BUILDPLATFORM", 1) + ", and have it compile for $TARGETARCH"
+	if p.based {
+		f.Severity = Error
+		f.Message = fmt.Sprintf("the image for %s would hold programs for %s, by %s", join(p.harmed), p.fixed, flag)
+		f.Fix = "take it out: " + strings.Join(strings.Fields(strings.Replace(from, flag, "", 1)), " ")
+	}
+	if strings.Contains(stage.PlatformFlag, "$") {
+		if d, ok := s.declared(stage.PlatformFlag, p.fixed.Arch); ok {
+			f.Line, f.Spans = d.Line, spansOf(d.Span)
+			f.Fix = fmt.Sprintf("give %s no default, and leave %s out of FROM, or write --platform=$TARGETPLATFORM there", d.Name, flag)
+		}
+	}
+	s.add(f)
+}
+
+// flagSpan are the bytes of a FROM's --platform.
+func (s *subject) flagSpan(ref *template.Reference, stage *template.Stage) []template.Span {
+	flag := "--platform=" + stage.PlatformFlag
+	line := s.lineStart(stage.Line)
+	if line > ref.Span.Start {
+		return nil
+	}
+	at := strings.Index(string(s.Template.Source[line:ref.Span.Start]), flag)
+	if at < 0 {
+		return nil
+	}
+	return []template.Span{{Start: line + at, End: line + at + len(flag)}}
+}
+
+// lineStart is the offset of a line.
+func (s *subject) lineStart(line int) int {
+	at := 0
+	for n := 1; n < line; n++ {
+		next := strings.IndexByte(string(s.Template.Source[at:]), '\n')
+		if next < 0 {
+			return len(s.Template.Source)
+		}
+		at += next + 1
+	}
+	return at
+}
+
+// pinnedDigest tells of the digest of a single image, which only a registry knows.
+func (s *subject) pinnedDigest(reference int) {
+	ref := &s.Template.References[reference]
+	var harmed []platform.Platform
+	var first *Base
+	for _, v := range s.views() {
+		use := &v.uses[reference]
+		if !use.Needed || use.Kind != template.External || use.Problem != nil {
+			continue
+		}
+		if b, ok := s.answer(ref, use, v.Platform); ok && b.Single {
+			harmed = append(harmed, v.Platform)
+			if first == nil {
+				first = b
+			}
+		}
+	}
+	if first == nil {
+		return
+	}
+	f := Finding{ID: "base-one-arch", Severity: Warning, Line: ref.Line, Spans: []template.Span{ref.Span}, Platforms: harmed}
+	for _, v := range s.views() {
+		if slices.Contains(v.chain, ref.Stage) && ref.Where == "FROM" {
+			f.Severity = Error
+		}
+	}
+	if d, ok := s.declared(ref.Text, "sha256:"); ok {
+		f.Line, f.Spans = d.Line, spansOf(d.Span)
+	}
+	tag, _, _ := strings.Cut(first.Image, "@")
+	f.Message = fmt.Sprintf("%s is the digest of one image, for %s, and %s is wanted too", first.Image, join(first.Offers), join(harmed))
+	f.Fix = fmt.Sprintf("pin the digest of the index instead, which `archbuild inspect %s` shows", tag)
+	s.add(f)
+}
+
+// answer is what is known of a use.
+func (s *subject) answer(ref *template.Reference, use *template.Use, target platform.Platform) (*Base, bool) {
+	for i := range s.Bases {
+		b := &s.Bases[i]
+		if b.Line == ref.Line && b.Where == ref.Where && b.Image == use.Image && b.BroughtBy == "" && slices.Contains(b.Targets, target) {
+			return b, true
+		}
+	}
+	return nil, false
+}
+
+// oneArchitecture is the word for an architecture in an image's name, if there are
+// words for one alone. The host says nothing, nor does a digest.
+func oneArchitecture(image string) (arch.Word, bool) {
+	name, _, _ := strings.Cut(image, "@")
+	if host, rest, ok := strings.Cut(name, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost") {
+		name = rest
+	}
+	if strings.Contains(name, "qemu") {
+		return arch.Word{}, false // an emulator of that machine
+	}
+	var found []arch.Word
+	for _, w := range arch.Find(name) {
+		if loose[strings.ToLower(w.Text)] && !standsAlone(name, w) {
+			continue
+		}
+		if len(found) > 0 && found[0].Arch != w.Arch {
+			return arch.Word{}, false
+		}
+		found = append(found, w)
+	}
+	if len(found) == 0 {
+		return arch.Word{}, false
+	}
+	return found[0], true
+}
+
+// loose are words that mean an architecture only where they end a name or a tag, or are the whole of a part.
+var loose = map[string]bool{"arm": true, "x86": true, "x64": true, "386": true, "64bit": true, "32bit": true, "64-bit": true, "32-bit": true, "linux64": true, "linux32": true}
+
+func standsAlone(name string, w arch.Word) bool {
+	return w.End == len(name) || strings.IndexByte("/:", name[w.End]) >= 0
+}
+
+// platformOf is the platform that a word names.
+func platformOf(w arch.Word) platform.Platform {
+	name, variant, _ := strings.Cut(w.Arch, "/")
+	return platform.Platform{OS: "linux", Arch: name, Variant: variant}
+}
+
+// declared finds the ARG before the first FROM whose default brings a word into a text.
+func (s *subject) declared(text, word string) (template.Declared, bool) {
+	if literal := variableText.ReplaceAllString(text, ""); strings.Contains(literal, word) {
+		return template.Declared{}, false
+	}
+	todo := names(text)
+	for depth := 0; depth < 5 && len(todo) > 0; depth++ {
+		var next []string
+		for _, d := range s.Template.Declared() {
+			if !slices.Contains(todo, d.Name) || !d.HasDefault {
+				continue
+			}
+			if strings.Contains(d.Default, word) {
+				return d, true
+			}
+			next = append(next, names(d.Default)...)
+		}
+		todo = next
+	}
+	return template.Declared{}, false
+}
+
+// variableText matches a variable without a default of its own.
+var variableText = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$[A-Za-z_][A-Za-z0-9_]*`)
+
+// names are the variables of a text.
+func names(text string) []string {
+	var list []string
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		list = append(list, m[1])
+	}
+	return list
+}
+
+// fromLine is the line of a reference as it is written, in one line.
+func (s *subject) fromLine(ref *template.Reference) string {
+	first, last := s.Template.Around(ref.Line)
+	var parts []string
+	for line := first; line <= last; line++ {
+		text := strings.TrimSpace(s.Template.LineText(line))
+		if !strings.HasPrefix(text, "#") {
+			parts = append(parts, strings.TrimSpace(strings.TrimSuffix(text, "\\")))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// nameFix is what to write in place of an image that names an architecture.
+func (s *subject) nameFix(ref *template.Reference, p pin) string {
+	if plain, ok := withoutPrefix(p.image); ok {
+		if ref.Text == p.image {
+			return "write " + strings.Replace(s.fromLine(ref), ref.Text, plain, 1) + ": the official image is there for every platform"
+		}
+		return fmt.Sprintf("write %s in place of %s: the official image is there for every platform", plain, p.image)
+	}
+	fix := "give each platform its image in archbuild.yaml:\nbases:\n  " + p.image + ":"
+	for i, harmed := range p.harmed {
+		image := "IMAGE"
+		if i < len(p.served) && !p.open {
+			image = p.served[i]
+		} else if to, ok := p.word.For(harmed); ok {
+			image = replaceWord(p.image, p.word.Text, to)
+		}
+		fix += fmt.Sprintf("\n    %s: %s", harmed, image)
+	}
+	return fix
+}
+
+func replaceWord(image, word, to string) string {
+	at := strings.LastIndex(image, word)
+	if at < 0 {
+		return image
+	}
+	return image[:at] + to + image[at+len(word):]
+}
+
+// withoutPrefix takes the namespace of one architecture from the name of an official image:
+// amd64/debian:12 is debian:12.
+func withoutPrefix(image string) (string, bool) {
+	host, rest := "", image
+	for _, prefix := range []string{"docker.io/", "index.docker.io/"} {
+		if after, ok := strings.CutPrefix(image, prefix); ok {
+			host, rest = prefix, after
+		}
+	}
+	namespace, name, ok := strings.Cut(rest, "/")
+	if !ok || strings.Contains(name, "/") || strings.Contains(image, "@") {
+		return "", false
+	}
+	official := slices.ContainsFunc(platform.All(), func(p platform.Platform) bool { return p.Names().Prefix == namespace })
+	if !official && namespace != "aarch64" && namespace != "armhf" {
+		return "", false
+	}
+	if host != "" {
+		name = host + "library/" + name
+	}
+	return name, true
+}

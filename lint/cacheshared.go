@@ -1,0 +1,180 @@
+package lint
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/archbuild/archbuild/lint/arch"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/template"
+)
+
+// BuildKit finds a cache mount by its id, and without one by its target: builds for all
+// platforms on one node write into the same folder. archbuild keeps those without an
+// id apart (plan.IDFor); other builders do not.
+
+// cacheShared finds cache mounts whose content is of one architecture.
+func cacheShared(s *subject) {
+	for _, m := range s.Template.CacheMounts() {
+		var on []platform.Platform
+		for _, v := range s.views() {
+			if v.onTarget(s.Template, m.Stage) && !slices.Contains(on, v.Platform) {
+				on = append(on, v.Platform)
+			}
+		}
+		if len(on) < 2 || keepsApart(m.Target) || s.namesPlatform(m.Stage, m.ID+" "+m.Target) {
+			continue
+		}
+		line := m.Line
+		if m.Span != (template.Span{}) {
+			line = s.lineOf(m.Span.Start)
+		}
+		name := m.ID
+		if name == "" {
+			name = strings.Trim(path.Base(path.Clean("/"+m.Target)), "./")
+			if parent := path.Base(path.Dir(path.Clean("/" + m.Target))); slices.Contains([]string{"target", "build", "cache", "tmp"}, name) && len(parent) > 1 && !strings.Contains(parent, "$") {
+				name = parent + "-" + name
+			}
+		}
+		if strings.Contains(name, "$") || name == "" {
+			name = "cache"
+		}
+		fix := fmt.Sprintf("write id=%s-$TARGETPLATFORM into the mount", name)
+		if !s.declares(m.Stage, "TARGETPLATFORM") {
+			fix += ", and ARG TARGETPLATFORM in the stage before it"
+		}
+		s.add(Finding{
+			ID: "cache-shared", Severity: Warning, Line: line, Spans: spansOf(m.Span), Platforms: on, Fix: fix,
+			Message: fmt.Sprintf("the cache of %s is one for %s, and what is kept there is of one architecture", m.Target, join(on)),
+		})
+	}
+}
+
+// spansOf is a list of one span, or of none.
+func spansOf(span template.Span) []template.Span {
+	if span == (template.Span{}) {
+		return nil
+	}
+	return []template.Span{span}
+}
+
+// apart are the caches of tools that keep architectures apart by themselves, or whose
+// files are the same for all of them: by the path that they have.
+var apart = regexp.MustCompile(`(?i)(?:` + strings.Join([]string{
+	`/pkg/mod\b`, `/go/pkg$`, `go-build`, `go-?mod`, `/mod(?:-?cache)?$`, `golangci-lint`,
+	`\.npm\b`, `npm-cache`, `_cacache`, `/npm$`, `yarn`, `pnpm`, `\.bun\b`, `/deno`,
+	`/pip(?:-cache)?\b`, `pypoetry`, `/poetry`, `/uv(?:-cache)?$`, `/pdm$`, `/pipenv$`,
+	`/\.?m2\b`, `\.gradle`, `/gradle$`, `/\.ivy2?\b`, `/\.sbt\b`, `coursier`, `/\.lein\b`, `maven`,
+	`composer`, `nuget`, `/registry(?:/|$)`, `cargo/?$`, `cargo/git`, `/git/db$`,
+	`/var/cache/(?:apt|apk|dnf|yum|libdnf5|zypp|pacman|tdnf|microdnf|debconf)\b`, `/var/lib/(?:apt|dnf|dpkg|yum|rpm)\b`, `/etc/apk/cache`, `/apk$`, `/apt(?:/|$)`, `/var/log\b`, `/var/cache$`,
+	`bundle/cache`, `vendor/cache`, `/\.hex\b`, `/\.mix\b`, `rebar3`, `/\.pub-cache`, `huggingface`, `/\.conda/pkgs`, `/conda/pkgs`, `/pkgs$`,
+	`\.next/cache`, `\.angular`, `node_modules/\.`, `\.parcel-cache`, `\.turbo`, `\.nx\b`, `\.vite`, `\.eslintcache`, `\.docusaurus`,
+}, "|") + `)`)
+
+// inCache matches the folders of ~/.cache, and binds the first name in it.
+var inCache = regexp.MustCompile(`/\.cache(?:/([^/]+))?(?:/|$)`)
+
+// programsKept are the folders of ~/.cache in which tools keep programs or what they compiled.
+var programsKept = []string{"ccache", "sccache", "cypress", "ms-playwright", "puppeteer", "pre-commit", "bazel", "_bazel_root", "cabal", "nix", "zig", "meson", "cmake", "vcpkg", "conan"}
+
+// keepsApart tells whether nothing is lost where all platforms share a cache.
+func keepsApart(target string) bool {
+	at := path.Clean("/" + strings.Trim(target, `"'`))
+	if m := inCache.FindStringSubmatch(at); m != nil {
+		return !slices.Contains(programsKept, strings.ToLower(m[1]))
+	}
+	return apart.MatchString(at)
+}
+
+// variable matches a variable in a text and binds its name.
+var variable = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+
+// ofTarget are the variables that BuildKit sets for the platform.
+var ofTarget = []string{"TARGETPLATFORM", "TARGETARCH", "TARGETVARIANT", "TARGETOS"}
+
+// namesPlatform tells whether a text of a stage says for which platform it is, directly
+// or by variables.
+func (s *subject) namesPlatform(stage int, text string) bool {
+	if len(arch.Find(text)) > 0 {
+		return true
+	}
+	return s.followsTarget(stage, text, 5)
+}
+
+// followsTarget tells whether a variable of a text has another value for each platform.
+func (s *subject) followsTarget(stage int, text string, depth int) bool {
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		if slices.Contains(ofTarget[:3], m[1]) {
+			return true
+		}
+		if depth == 0 {
+			continue
+		}
+		for _, v := range s.views() {
+			if _, given := v.Args[m[1]]; given && len(s.views()) > 1 && s.differs(m[1]) {
+				return true
+			}
+		}
+		if slices.ContainsFunc(s.assigned(stage, m[1]), func(value string) bool { return s.followsTarget(stage, value, depth-1) || len(arch.Find(value)) > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// differs tells whether a build argument has several values.
+func (s *subject) differs(name string) bool {
+	views := s.views()
+	return slices.ContainsFunc(views, func(v view) bool { return v.Args[name] != views[0].Args[name] })
+}
+
+// assigned are the values that ENV and ARG give a variable in a stage and those that it
+// starts from, and before the first FROM.
+func (s *subject) assigned(stage int, name string) []string {
+	var list []string
+	for _, d := range s.Template.Declared() {
+		if d.Name == name && d.HasDefault {
+			list = append(list, d.Default)
+		}
+	}
+	s.eachAssignment(stage, func(key string, value *string, _ bool) {
+		if key == name && value != nil {
+			list = append(list, *value)
+		}
+	})
+	return list
+}
+
+// declares tells whether a stage, or one that it starts from, has an ARG or ENV of a name.
+func (s *subject) declares(stage int, name string) bool {
+	found := false
+	s.eachAssignment(stage, func(key string, _ *string, _ bool) { found = found || key == name })
+	return found
+}
+
+// eachAssignment goes over the ARGs and ENVs of a stage and of those that it starts from.
+func (s *subject) eachAssignment(stage int, do func(key string, value *string, env bool)) {
+	views := s.views()
+	if len(views) == 0 {
+		return
+	}
+	for _, one := range views[0].chainOf(s.Template, stage) {
+		for _, step := range s.steps(one) {
+			switch c := step.Command.(type) {
+			case *instructions.EnvCommand:
+				for _, kv := range c.Env {
+					do(kv.Key, &kv.Value, true)
+				}
+			case *instructions.ArgCommand:
+				for _, arg := range c.Args {
+					do(arg.Key, arg.Value, false)
+				}
+			}
+		}
+	}
+}
