@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"github.com/archbuild/archbuild/lint/script"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
@@ -45,6 +46,9 @@ type subject struct {
 	seen *[]view
 	// instructions of the stages, once they were asked for.
 	instructions map[int][]template.Step
+	// read is the file as package script has it, made what its stages make.
+	read *script.File
+	made map[int]*making
 }
 
 // add notes a finding in the Dockerfile.

@@ -19,19 +19,19 @@ const Invalid = "dockerfile-invalid"
 
 // Rules are all there are, in the order of their documentation.
 var Rules = []Rule{
-	{ID: "base-unavailable", Severity: Error, Title: "no image for a platform serves a base"},
-	{ID: "base-one-arch", Severity: Error, Title: "a base is pinned to one architecture"},
+	{ID: "base-unavailable", Severity: Error, Title: "no image for a platform serves a base", check: baseUnavailable},
+	{ID: "base-one-arch", Severity: Error, Title: "a base is pinned to one architecture", check: baseOneArch},
 	{ID: "arch-literal", Severity: Error, Title: "an architecture is written out in a URL, a path or a setting"},
 	{ID: "arch-asked", Severity: Warning, Title: "a command asks for the machine's architecture"},
 	{ID: "checksum-one-arch", Severity: Error, Title: "one checksum for a file that differs by architecture"},
 	{ID: "download-unnamed-arch", Severity: Error, Title: "a download is for one architecture and does not say so"},
 	{ID: "prebuilt-binary", Severity: Error, Title: "a program in the context is for another machine"},
 	{ID: "arch-link", Severity: Warning, Title: "a symbolic link leads into the folder of one architecture"},
-	{ID: "scratch-would-do", Severity: Info, Title: "a static program lies on a whole distribution"},
-	{ID: "emulated-compile", Severity: Warning, Title: "a stage compiles under emulation"},
-	{ID: "cache-shared", Severity: Warning, Title: "architectures share a cache mount"},
-	{ID: "buildplatform-leak", Severity: Error, Title: "what is made for the build platform gets into the image"},
-	{ID: "platform-unbuildable", Severity: Error, Title: "nothing can build a platform of archbuild.yaml"},
+	{ID: "scratch-would-do", Severity: Info, Title: "a static program lies on a whole distribution", check: scratchWouldDo},
+	{ID: "emulated-compile", Severity: Warning, Title: "a stage compiles under emulation", check: emulatedCompile},
+	{ID: "cache-shared", Severity: Warning, Title: "architectures share a cache mount", check: cacheShared},
+	{ID: "buildplatform-leak", Severity: Error, Title: "what is made for the build platform gets into the image", check: buildplatformLeak},
+	{ID: "platform-unbuildable", Severity: Error, Title: "nothing can build a platform of archbuild.yaml", check: platformUnbuildable},
 	{ID: Invalid, Severity: Error, Title: "the Dockerfile cannot be read"},
 }
 

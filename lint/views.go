@@ -52,7 +52,9 @@ func (s *subject) views() []view {
 }
 
 // base is the use of a stage's FROM.
-func (v *view) base(t *template.Template, stage int) *template.Use { return &v.uses[t.Stages[stage].Base] }
+func (v *view) base(t *template.Template, stage int) *template.Use {
+	return &v.uses[t.Stages[stage].Base]
+}
 
 // chainOf are a stage and those that it starts from, the first of them last.
 func (v *view) chainOf(t *template.Template, stage int) []int {
