@@ -20,6 +20,19 @@ type BuilderError = nodes.BuilderError
 // specs are the nodes that were asked for: --node or --builder, else BUILDKIT_HOST, else
 // BUILDX_BUILDER, else the user's own file, else the private engine.
 func (o Options) specs() ([]nodes.Spec, error) {
+	list, err := o.namedSpecs()
+	if err != nil || o.NodeInsecure {
+		return list, err
+	}
+	var failed []error
+	for _, spec := range list {
+		failed = append(failed, spec.CheckSecure())
+	}
+	return list, errors.Join(failed...)
+}
+
+// namedSpecs are those of specs, however they are reached.
+func (o Options) namedSpecs() ([]nodes.Spec, error) {
 	switch from, name := o.builder(); {
 	case len(o.Nodes) > 0 && o.Builder != "":
 		return nil, &UsageError{errors.New("--node and --builder both say where to build"), "leave one of them out"}

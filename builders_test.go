@@ -38,6 +38,7 @@ func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
 		{"then BUILDX_BUILDER", Options{System: environment("XDG_CONFIG_HOME="+home, "BUILDX_BUILDER=env")}, "tcp://env:1"},
 		{"then the user's own file", Options{System: environment("XDG_CONFIG_HOME=" + home)}, "tcp://file:1 engine"},
 	} {
+		row.opts.NodeInsecure = true
 		specs, err := row.opts.specs()
 		var got []string
 		for _, spec := range specs {
@@ -45,6 +46,16 @@ func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
 		}
 		if err != nil || strings.Join(got, " ") != row.want {
 			t.Errorf("%s: %v, %v", row.name, got, err)
+		}
+	}
+	for _, address := range []string{"tcp://arm.example:1", "tcp://10.0.0.7:1", "tcp://[fd00::7]:1"} {
+		if _, err := (Options{Nodes: []string{address}}).specs(); err == nil || !strings.Contains(hintOf(err), "--node-insecure") {
+			t.Errorf("%s without TLS: %v", address, err)
+		}
+	}
+	for _, address := range []string{"tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1", "ssh://arm.example", "unix:///n"} {
+		if _, err := (Options{Nodes: []string{address}}).specs(); err != nil {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 	if _, err := (Options{Nodes: []string{"engine"}, BuildFlags: BuildFlags{Builder: "b"}}).specs(); err == nil {

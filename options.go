@@ -72,6 +72,8 @@ type Options struct {
 	// Nodes are ADDRESS[,KEY=VALUE…] as package nodes reads them; none means BUILDKIT_HOST,
 	// else the user's own file, else the private engine.
 	Nodes []string
+	// NodeInsecure allows nodes of other machines over tcp without TLS.
+	NodeInsecure bool
 	Farm
 	BuildFlags
 	Leg

@@ -3,6 +3,8 @@ package nodes
 import (
 	"errors"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +53,23 @@ func (s *Spec) setTLS(given map[string]string, base string, fail failure) error 
 	}
 	s.TLS = tls
 	return nil
+}
+
+// CheckSecure refuses a node that is reached over a network by a connection that anybody on the
+// way can read and change: tcp without TLS, off this machine. What goes through it are the files of the context,
+// secrets, tokens of registries, and the image. The error is an *Error.
+func (s Spec) CheckSecure() error {
+	host, ok := strings.CutPrefix(s.Address, "tcp://")
+	if !ok || s.TLS != (builder.TLS{}) || s.Err != nil {
+		return nil
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return &Error{s.Address, "it is another machine, and nothing protects the connection (" + s.From + ")", "give cacert=, cert= and key=, or use ssh://; --node-insecure takes the risk: secrets and tokens can then be read on the way"}
 }
 
 // firstOf is the first key of TLS that was given.

@@ -13,6 +13,7 @@ import (
 func nodeFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.StringArrayVar(&opts.Nodes, "node", nil, "a BuildKit to build on in place of the private engine, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N]; engine is the private one (repeatable; default $BUILDKIT_HOST, then the user's config.yaml)")
 	f.StringVar(&opts.Builder, "builder", "", "the nodes of one of buildx's builders instead, by `NAME` (default $BUILDX_BUILDER)")
+	f.BoolVar(&opts.NodeInsecure, "node-insecure", false, "use nodes of other machines over tcp without TLS, too")
 	f.IntVar(&opts.Jobs, "jobs", 0, "`NUMBER` of platforms that a node builds at once (default by its processors)")
 	f.StringVar(&opts.Emulation, "emulation", "", "whether platforms are emulated, a `MODE`: allow, fallback, never (default allow: not in the place of a native node that is lost, which is fallback)")
 }
