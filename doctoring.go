@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,16 +19,29 @@ import (
 const patience = 1500 * time.Millisecond
 
 // Doctor looks at everything that a build needs: this machine, the engine, nodes,
-// emulators, registries, and each PATH. Nothing is started and nothing is changed. wait is how
-// long nodes and registries have to answer, all at the same time; 0 means 1.5 s. The report is
-// complete also with a *CannotBuildError, which says that the paths, or without any
-// nothing, can be built.
-func Doctor(ctx context.Context, opts Options, wait time.Duration) (doctor.Report, error) {
-	x, err := opts.examine(ctx, wait)
+// emulators, registries, and each PATH. Nothing is started, and nothing is changed but by
+// Doctoring.Register and Unregister, which come first. The report is complete also with a
+// *CannotBuildError, which says that the paths, or without any nothing, can be built.
+func Doctor(ctx context.Context, opts Options, d Doctoring) (doctor.Report, error) {
+	x, err := opts.examine(ctx, d)
 	if err != nil {
 		return doctor.Report{}, err
 	}
 	defer closeAll(x.services)
+	var changed doctor.Report
+	if err := x.changeEmulators(ctx, d, opts.Stderr, &changed); err != nil {
+		return doctor.Report{}, err
+	}
+	report, err := x.look(ctx)
+	report.Registered, report.Unregistered = changed.Registered, changed.Unregistered
+	if err == nil && !report.Summary.CanBuild {
+		err = &CannotBuildError{report}
+	}
+	return report, err
+}
+
+// look asks everybody at the same time, and puts together what they say.
+func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 	asking, end := context.WithTimeoutCause(ctx, x.wait, &noAnswerError{x.wait})
 	defer end()
 	deciding, ended := context.WithTimeoutCause(ctx, x.wait+moment, &noAnswerError{x.wait})
@@ -62,11 +76,7 @@ func Doctor(ctx context.Context, opts Options, wait time.Duration) (doctor.Repor
 	for _, p := range paths {
 		checks, verdicts = append(checks, p.checks...), append(verdicts, p.Path)
 	}
-	report := doctor.Make(checks, doctor.Best(platforms...), verdicts)
-	if !report.Summary.CanBuild {
-		return report, &CannotBuildError{report}
-	}
-	return report, nil
+	return doctor.Make(checks, doctor.Best(platforms...), verdicts), nil
 }
 
 // examination is what one run of doctor works with.
@@ -96,14 +106,13 @@ type givenPath struct {
 
 // examine reads what was said, and the templates. What is wrong on the command line is
 // the only error.
-func (o Options) examine(ctx context.Context, wait time.Duration) (*examination, error) {
-	o.Stderr, o.Stdout, o.DryRun, o.NodeTimeout = io.Discard, io.Discard, true, wait
-	o.Registries.backoff = 10 * time.Millisecond
-	if wait <= 0 {
-		o.NodeTimeout = patience
+func (o Options) examine(ctx context.Context, d Doctoring) (*examination, error) {
+	if err := d.check(); err != nil {
+		return nil, err
 	}
-	x := &examination{wait: o.NodeTimeout}
-	x.knocks = newKnocks(o)
+	x := &examination{wait: cmp.Or(d.Wait, patience), knocks: newKnocks(o)}
+	o.Stderr, o.Stdout, o.DryRun, o.NodeTimeout = io.Discard, io.Discard, true, x.wait
+	o.Registries.backoff = 10 * time.Millisecond
 	o.Registries.asked = x.knocks.ask
 	var err error
 	if x.run, err = o.check(); err != nil {

@@ -121,6 +121,10 @@ type Report struct {
 	Checks    []Check    `json:"checks"`
 	Platforms []Platform `json:"platforms"`
 	Summary   Summary    `json:"summary"`
+	// Registered and Unregistered are what was changed in binfmt_misc before, where that
+	// was asked for.
+	Registered   *detect.Registered `json:"registered,omitempty"`
+	Unregistered []string           `json:"unregistered,omitempty"`
 }
 
 // Summary counts the checks and says what they come to.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,7 @@ import (
 func newDoctor(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON, verbose bool
-	var wait time.Duration
+	var d archbuild.Doctoring
 	c := &cobra.Command{
 		Use:   "doctor [PATH...]",
 		Short: "Say beforehand what would stop or degrade builds here, and what mends it",
@@ -20,7 +19,7 @@ func newDoctor(system archbuild.System) *cobra.Command {
 engine, the nodes that builds go to, emulators, registries and their credentials, and
 for each PATH whether it can be built for its platforms.
 
-Nothing is started, built or changed. Nodes and registries are asked all at the same
+Nothing is started, built or changed, but for the two flags about emulators. Nodes and registries are asked all at the same
 time, and who has not answered after --wait counts as not reachable. Credentials are
 told by where they are, never by what they are. docs/doctor.md explains every check.
 
@@ -32,7 +31,7 @@ does no harm to that), 1 not so, 2 wrong usage.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
-			report, err := archbuild.Doctor(c.Context(), opts, wait)
+			report, err := archbuild.Doctor(c.Context(), opts, d)
 			switch {
 			case len(report.Checks) == 0:
 			case asJSON:
@@ -47,7 +46,9 @@ does no harm to that), 1 not so, 2 wrong usage.`,
 	f.SortFlags = false
 	f.BoolVarP(&verbose, "verbose", "v", false, "a line for each check, also where all is well, and a table of platforms")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
-	f.DurationVar(&wait, "wait", 0, "how long nodes, registries and engines have to answer, all at the same time (default 1.5s)")
+	f.DurationVar(&d.Wait, "wait", 0, "how long nodes, registries and engines have to answer, all at the same time (default 1.5s)")
+	f.BoolVar(&d.Register, "register-emulators", false, "first register emulators for platforms that have none, for the whole machine (root only)")
+	f.BoolVar(&d.Unregister, "unregister-emulators", false, "first remove the entries that --register-emulators has made, and no others (root only)")
 	templateFlags(f, &opts)
 	resolveFlags(f, &opts)
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag that would be pushed, `NAME:TAG`: may we write there? (repeatable)")
