@@ -22,6 +22,9 @@ const patience = 1500 * time.Millisecond
 // emulators, registries, and each PATH. Nothing is started, and nothing is changed but by
 // Doctoring.Register and Unregister, which come first. The report is complete also with a
 // *CannotBuildError, which says that the paths, or without any nothing, can be built.
+//
+// The kernel is tried by a process of this same program: one that calls Doctor asks
+// kernel.IsChild first of all, as cmd/archbuild does.
 func Doctor(ctx context.Context, opts Options, d Doctoring) (doctor.Report, error) {
 	x, err := opts.examine(ctx, d)
 	if err != nil {
@@ -61,11 +64,12 @@ func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return doctor.Report{}, err
 	}
-	paths := x.place(deciding, plans, seen)
+	registries := x.knocks.answers()
+	paths := x.place(deciding, plans, seen, registries)
 
 	checks := append(machine.checks, tools...)
 	checks = append(append(checks, x.broken...), doctor.OfNodes(seen)...)
-	checks = append(append(checks, proxies...), x.knocks.checks()...)
+	checks = append(append(checks, proxies...), ofRegistries(registries)...)
 	platforms := [][]doctor.Platform{machine.platforms}
 	for _, f := range seen {
 		if f.Address != nodes.EngineAddress {

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,12 @@ type planned struct {
 // planAnywhere plans each service for a place where everything runs: whether its bases
 // can be found is known then.
 func (x *examination) planAnywhere(ctx context.Context) []planned {
-	x.knocks.open(ctx)
+	var written []string
+	for _, s := range x.services {
+		written = append(written, x.images(s)...)
+	}
+	slices.Sort(written)
+	x.knocks.open(ctx, written)
 	for _, s := range x.services {
 		for _, tag := range x.tagsOf(s) {
 			if !x.Offline {
@@ -90,7 +96,7 @@ type examined struct {
 }
 
 // place finds out whether the nodes that answered can do what was planned.
-func (x *examination) place(ctx context.Context, plans []planned, seen []nodes.Facts) []examined {
+func (x *examination) place(ctx context.Context, plans []planned, seen []nodes.Facts, registries []doctor.Registry) []examined {
 	all := x.placesOf(ctx, seen)
 	var list []examined
 	for _, p := range x.paths {
@@ -102,7 +108,7 @@ func (x *examination) place(ctx context.Context, plans []planned, seen []nodes.F
 		case p.err != nil:
 			e.failed("template-read", p.err)
 		case plans[p.service].err != nil:
-			x.notPlanned(ctx, &e, plans[p.service].err)
+			x.notPlanned(&e, plans[p.service].err, notReached(registries, x.images(x.services[p.service])))
 		default:
 			x.choosePlaces(ctx, &e, x.services[p.service], all)
 		}
@@ -128,26 +134,19 @@ func (e *examined) failed(id string, err error) {
 
 // notPlanned says why there is no plan. Registries that do not answer have a check of
 // their own, so that each is complained of once.
-func (x *examination) notPlanned(ctx context.Context, e *examined, err error) {
-	var silent, others []error
-	var hosts []string
-	for _, one := range leaves(onceForEachHost(err, !x.Offline)) {
-		host, away := unreached(one)
-		switch {
-		case away:
-			hosts, silent = append(hosts, host), append(silent, one)
-		case errors.As(one, new(*noAnswerError)):
-			silent = append(silent, one)
-		default:
+func (x *examination) notPlanned(e *examined, err error, hosts []string) {
+	silent := false
+	var others []error
+	for _, one := range leaves(err) {
+		if _, away := unreached(one); away || errors.As(one, new(*noAnswerError)) {
+			silent = true
+		} else {
 			others = append(others, one)
 		}
 	}
-	if len(silent) > 0 {
-		from := "registries that do not answer"
-		if len(hosts) > 0 {
-			from = strings.Join(hosts, ", ") + ", not reachable"
-		}
-		e.add("template-bases", doctor.Missing, "its bases are not known: they are at "+from, "building it", "see network above; with rules or archbuild.lock for all of them: --offline")
+	if silent {
+		e.add("template-bases", doctor.Missing, "its bases are not known: "+cmp.Or(strings.Join(hosts, ", "), "a registry")+" not reachable", "building it",
+			"see network above; with rules or archbuild.lock for all of them: --offline")
 	}
 	for _, one := range others {
 		id := "template-plan"
@@ -156,6 +155,29 @@ func (x *examination) notPlanned(ctx context.Context, e *examined, err error) {
 		}
 		e.failed(id, one)
 	}
+}
+
+// images are those that a service's Dockerfiles name, sorted.
+func (x *examination) images(s service) []string {
+	var list []string
+	at, err := x.rewritePlace(x.host.Platform)
+	if err != nil {
+		return nil
+	}
+	for _, a := range x.requests(s, at.everywhere()) {
+		for _, target := range a.Targets {
+			uses, err := a.Template.Uses(a.Env(target))
+			if err != nil {
+				continue
+			}
+			questions, _ := imagesOf(uses)
+			for _, q := range questions {
+				list = append(list, q.Image)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // placesOf are the places of the nodes that answered, as a build would find them.

@@ -27,6 +27,10 @@ type knocks struct {
 	// ctx ends the asking; nil before it has begun.
 	ctx context.Context
 
+	// written are the images that the templates name, sorted: of those of one registry
+	// the first is asked for, whichever comes first.
+	written []string
+
 	mu     sync.Mutex
 	closed bool
 	asked  map[string]chan doctor.Registry
@@ -49,14 +53,23 @@ func (o Options) credentialSource(host string) registry.Source {
 }
 
 // open lets questions begin; ctx ends them.
-func (k *knocks) open(ctx context.Context) {
+func (k *knocks) open(ctx context.Context, written []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ctx = ctx
+	k.ctx, k.written = ctx, written
 }
 
 // ask begins to ask the registry of an image, unless that was done.
-func (k *knocks) ask(ref string) { k.begin(ref, false) }
+func (k *knocks) ask(ref string) {
+	host := hostOf(ref)
+	for _, image := range k.written {
+		if hostOf(image) == host {
+			ref = image
+			break
+		}
+	}
+	k.begin(ref, false)
+}
 
 func (k *knocks) begin(ref string, push bool) {
 	k.mu.Lock()
@@ -81,18 +94,27 @@ func (k *knocks) begin(ref string, push bool) {
 	}()
 }
 
-// checks waits for all that were asked.
-func (k *knocks) checks() []doctor.Check {
+// answers waits for all that were asked; they come in the order of their names.
+func (k *knocks) answers() []doctor.Registry {
 	k.mu.Lock()
 	k.closed = true
 	k.mu.Unlock()
-	var checks []doctor.Check
-	said := map[string]bool{}
+	var list []doctor.Registry
 	for _, key := range slices.Sorted(maps.Keys(k.asked)) {
 		one := <-k.asked[key]
 		if errors.Is(one.Err, errLate) || errors.As(one.Err, new(*noAnswerError)) {
 			one.Err = context.Cause(k.ctx)
 		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// ofRegistries are the checks of all answers, each thing said once.
+func ofRegistries(list []doctor.Registry) []doctor.Check {
+	var checks []doctor.Check
+	said := map[string]bool{}
+	for _, one := range list {
 		for _, c := range doctor.OfRegistry(one) {
 			if id := c.ID + " " + c.Subject; !said[id] {
 				said[id] = true
@@ -101,6 +123,19 @@ func (k *knocks) checks() []doctor.Check {
 		}
 	}
 	return checks
+}
+
+// notReached are those of the images that did not answer.
+func notReached(list []doctor.Registry, images []string) []string {
+	var hosts []string
+	for _, one := range list {
+		failed := new(registry.Error)
+		silent := one.Err != nil && (!errors.As(one.Err, &failed) || failed.Unreachable())
+		if silent && !one.Push && slices.ContainsFunc(images, func(image string) bool { return hostOf(image) == one.Host }) {
+			hosts = append(hosts, one.Host)
+		}
+	}
+	return hosts
 }
 
 // proxyVariables are those that programs look for, in either spelling.

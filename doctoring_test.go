@@ -16,8 +16,17 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/detect/kernel"
 	"github.com/archbuild/archbuild/doctor"
 )
+
+// TestMain makes the test binary what tries the kernel as well: doctor starts itself for that.
+func TestMain(m *testing.M) {
+	if kernel.IsChild(os.Args) {
+		os.Exit(kernel.Main())
+	}
+	os.Exit(m.Run())
+}
 
 // canary is a password that no output may show.
 const canary = "correct-horse-battery-staple"

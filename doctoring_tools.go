@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,6 +50,9 @@ func ofTool(e containers.Endpoint) doctor.Check {
 	if e.Err != nil {
 		c.Status, c.Detail, c.Fix = doctor.Degraded, e.Err.Error(), hintOf(e.Err)
 		c.Affects = "--load and -o type=docker"
+		if late := new(noAnswerError); errors.As(e.Err, &late) {
+			c.Detail, c.Fix = fmt.Sprintf("%s at %s: %v", e.Tool, e.Address, late), "see whether `docker info` works"
+		}
 		if e.Tool == "containerd" {
 			c.Detail, c.Affects = fmt.Sprintf("%s at %s: %v", e.Tool, e.Address, e.Err), "tools that talk to containerd; no build of archbuild's"
 			c.Fix = "see whether it runs: systemctl status containerd"

@@ -28,6 +28,8 @@ type Check struct {
 	Status Status `json:"status"`
 	// Affects says who is concerned by anything but ok: a clause without full stop.
 	Affects string `json:"affects,omitempty"`
+	// NoBuild says that no build is concerned, only who runs images on this machine.
+	NoBuild bool `json:"noBuild,omitempty"`
 	// Fix is the one thing to do: a shell command to be run by root, or a kernel
 	// option as its configuration spells it (CONFIG_VXLAN=m). Empty for ok.
 	Fix string `json:"fix,omitempty"`

@@ -49,6 +49,8 @@ type Check struct {
 	Detail string `json:"detail"`
 	// Affects says what it means for builds; empty when the status is ok.
 	Affects string `json:"affects,omitempty"`
+	// NoBuild says that no build is concerned, only who runs images on this machine.
+	NoBuild bool `json:"noBuild,omitempty"`
 	// Fix is what mends it: a command, a kernel option, or a sentence. It may have
 	// several lines. Empty when nothing is to be mended, or nobody knows how.
 	Fix string `json:"fix,omitempty"`

@@ -35,12 +35,13 @@ func OfKernel(list []detect.Check) []Check {
 
 // from is a check of package detect's; ID and group are the caller's.
 func from(k detect.Check) Check {
-	c := Check{Subject: k.Name, Status: k.Status, Detail: k.Detail, Affects: k.Affects, Fix: k.Fix, Command: true}
+	c := Check{Subject: k.Name, Status: k.Status, Detail: k.Detail, Affects: k.Affects, Fix: k.Fix, NoBuild: k.NoBuild}
+	c.Command = !strings.Contains(k.Fix, "CONFIG_") // a list of options can be broken into lines
 	if c.Detail == "" {
 		c.Detail = string(k.Status)
 	}
 	if c.Status == OK {
-		c.Affects, c.Fix = "", ""
+		c.Affects, c.Fix, c.NoBuild = "", "", false
 	}
 	return c
 }

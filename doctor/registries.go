@@ -11,7 +11,8 @@ import (
 type Registry struct {
 	// Host as references name it.
 	Host string
-	// Ref is the image that was asked for, Push that it is to be written.
+	// Ref is the image that was asked for: one of those that are there. Push says that
+	// it is to be written.
 	Ref    string
 	Push   bool
 	Access registry.Access
@@ -64,12 +65,16 @@ func OfRegistry(r Registry) []Check {
 		login.Fix = fmt.Sprintf("install %s, or take it out of %s", r.Source.Helper, r.Source.File)
 		return []Check{login}
 	}
+	if r.Source.Helper != "" {
+		login.Detail = fmt.Sprintf("%s (named in %s) does not give its credentials: %v", r.Source.Helper, r.Source.File, failed.Err)
+		login.Fix, login.Command = fmt.Sprintf("echo %s | %s get", r.Host, r.Source.Helper), true
+	}
 	return []Check{answers, login}
 }
 
 // silent says of a registry that it could not be reached.
 func (r Registry) silent(c Check, failed *registry.Error) Check {
-	c.Status, c.Affects = Missing, "every build that needs "+r.Ref
+	c.Status, c.Affects = Missing, "every build that needs an image from there"
 	c.Detail = fmt.Sprintf("not reachable: %v", r.Err)
 	c.Fix = "check the name and the network, or wait longer: --wait 10s"
 	if failed.Err != nil {

@@ -56,10 +56,17 @@ func writeGroup(text *strings.Builder, g Group, list []Check, verbose bool) {
 		line = join(line, fmt.Sprintf("%d unknown (-v tells why)", len(unknown)))
 	}
 	wrap(text, fmt.Sprintf("%-*s", column, g), spaces(column), line)
+	var aside []string
 	for _, c := range list {
-		if c.Status == Degraded || c.Status == Missing || verbose || c.Status == Unknown && told {
+		switch {
+		case c.NoBuild && !verbose && c.Status != Unknown:
+			aside = append(aside, ui.Line(c.Subject))
+		case c.Status == Degraded || c.Status == Missing || verbose || c.Status == Unknown && told:
 			writeCheck(text, c)
 		}
+	}
+	if len(aside) > 0 {
+		wrap(text, "  besides: ", spaces(column), "no build is concerned, only who runs images here (-v tells more): "+strings.Join(aside, ", "))
 	}
 }
 
@@ -159,8 +166,12 @@ func (r Report) writePlatforms(text *strings.Builder) error {
 func (r Report) sentence() string {
 	s := r.Summary
 	var counts []string
-	if s.Degraded > 0 {
-		counts = append(counts, fmt.Sprintf("%d degraded", s.Degraded))
+	aside := len(with(slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return !c.NoBuild }), Degraded))
+	if n := s.Degraded - aside; n > 0 {
+		counts = append(counts, fmt.Sprintf("%d degraded", n))
+	}
+	if aside > 0 {
+		counts = append(counts, fmt.Sprintf("%d that concern no build", aside))
 	}
 	if s.Missing > 0 {
 		counts = append(counts, fmt.Sprintf("%d missing", s.Missing))

@@ -14,13 +14,14 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/archbuild/archbuild/detect/kernel"
 	"github.com/archbuild/archbuild/internal/fixtures"
 )
 
 // TestMain makes the test binary the program itself as well: scripts run it as
-// archbuild, and it starts itself as the engine, as the program does.
+// archbuild, and it starts itself as the engine and as what tries the kernel, as the program does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "__engine") {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "__engine") || kernel.IsChild(os.Args) {
 		main()
 	}
 	if strings.HasSuffix(os.Args[0], ".test") { // Where the tests run is no matter of theirs.

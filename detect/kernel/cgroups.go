@@ -142,13 +142,13 @@ func (m *machine) controller(c controller) detect.Check {
 			check.Detail += ", but it is not given to the control groups that are seen here"
 			check.Fix = m.delegate(c)
 		case !a.known:
-			check.Status, check.Affects = detect.Unknown, c.affects()
+			check.Status, check.Affects, check.NoBuild = detect.Unknown, c.affects(), c.builds == ""
 			return check
 		default:
 			check.Fix = m.fix(n, a)
 		}
 	}
-	check.Status, check.Affects = detect.Degraded, c.affects()
+	check.Status, check.Affects, check.NoBuild = detect.Degraded, c.affects(), c.builds == ""
 	if c.builds != "" && !m.o.Rootless {
 		check.Status = detect.Lacking
 	}

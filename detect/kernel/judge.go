@@ -23,7 +23,7 @@ func (m *machine) check(n need) detect.Check {
 	default:
 		c.Status = detect.Degraded
 	}
-	c.Affects = n.affects()
+	c.Affects, c.NoBuild = n.affects(), n.noBuild()
 	if a.known {
 		c.Fix = m.fix(n, a)
 	}
@@ -43,6 +43,9 @@ func (n need) affects() string {
 	}
 	return "no build; " + running
 }
+
+// noBuild says that only who runs images here is concerned.
+func (n need) noBuild() bool { return n.builds == "" && n.slower == "" && n.hosts != "" }
 
 func (m *machine) answer(n need) answer {
 	for _, sign := range n.signs {

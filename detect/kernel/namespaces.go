@@ -58,7 +58,7 @@ func (m *machine) namespace(n namespace) detect.Check {
 	default:
 		c.Status = detect.Degraded
 	}
-	c.Affects = as.affects()
+	c.Affects, c.NoBuild = as.affects(), as.noBuild()
 	return c
 }
 
