@@ -52,6 +52,8 @@ type Options struct {
 	// Cross is auto, off or require: whether stages run on the build platform. Empty
 	// means archbuild.yaml's word, else auto.
 	Cross string
+	// AllowSyntax are frontends beside Docker's own that a # syntax= may name, as it names them.
+	AllowSyntax []string
 	// ForceRewrite rewrites files that another frontend than Docker's reads.
 	ForceRewrite bool
 	// MaxBytes and MaxInstructions of a Dockerfile; 0 means 4 MB and 10,000.

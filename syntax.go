@@ -89,6 +89,10 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		if job.Frontend == "" {
 			continue
 		}
+		if !r.trustsSyntax(job) {
+			failed = append(failed, &SyntaxError{File: s.of(job.Platform).template.File, Frontend: job.Frontend})
+			continue
+		}
 		question := resolve.Question{Image: job.Frontend, Platform: job.BuildPlatform}
 		_, _, err := resolve.All(ctx, from, resolve.Rules{Mode: resolve.Keep, Offline: r.Offline}, []resolve.Question{question})
 		if err != nil {
@@ -108,6 +112,30 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 		}
 	}
 	return joinedOnce(failed)
+}
+
+// trustsSyntax says whether the program that reads the file of a job may do so: Docker's own, one that
+// --allow-syntax names, or one that this command itself asks for.
+func (r run) trustsSyntax(job plan.Job) bool {
+	named, err := reference.ParseNormalizedNamed(job.Frontend)
+	if err == nil && named.Name() == "docker.io/docker/dockerfile" {
+		return true
+	}
+	given, _, _ := strings.Cut(strings.TrimSpace(r.args.of(job.Platform)["BUILDKIT_SYNTAX"]), " ")
+	return given == job.Frontend || slices.Contains(r.AllowSyntax, job.Frontend)
+}
+
+// SyntaxError says that a file asks for a frontend that nobody has allowed: a program that reads the
+// Dockerfile, decides what is built, and can ask for whatever the build may have.
+type SyntaxError struct{ File, Frontend string }
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%s: # syntax=%s has another program than Docker's read the file, and decide what is built", e.File, e.Frontend)
+}
+
+// Hint names the flag that gives consent.
+func (e *SyntaxError) Hint() string {
+	return "if you trust it, give --allow-syntax " + e.Frontend
 }
 
 // joinedOnce is errors.Join with equal messages said once.

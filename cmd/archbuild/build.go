@@ -111,6 +111,7 @@ func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
+	f.StringArrayVar(&opts.AllowSyntax, "allow-syntax", nil, "let this `FRONTEND` read a file whose # syntax= names it; Docker's own needs no leave (repeatable)")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	foreignFlag(f, opts)
 	crossFlag(f, opts, "archbuild.yaml's, then auto")
