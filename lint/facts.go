@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"github.com/archbuild/archbuild/lint/contents"
 	"github.com/archbuild/archbuild/lint/script"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/plan/cross"
@@ -25,6 +26,11 @@ type Facts struct {
 	Crossed func(plan.Target) []cross.Decision
 	// Bases are the answers to what plan asks; offline those that rules give.
 	Bases []Base
+	// Contents are what Copies take out of the context; nothing where that is not known.
+	Contents contents.Found
+	// Allowed tells whether archbuild.yaml lets a program stand in the image at some path,
+	// whatever machine it is for. Nil lets none.
+	Allowed func(path string) bool
 	// Configured are the platforms that archbuild.yaml asks for.
 	Configured []Configured
 }

@@ -25,6 +25,13 @@ func CheckGlobs(patterns []string) error {
 	return err
 }
 
+// Allows gives the function that tells whether patterns of Options.Allow fit a path of an
+// image; the error is a *GlobError.
+func Allows(patterns []string) (func(name string) bool, error) {
+	list, err := parseGlobs(patterns)
+	return func(name string) bool { return matchAny(list, name) }, err
+}
+
 func parseGlobs(patterns []string) ([]glob, error) {
 	var list []glob
 	for _, pattern := range patterns {

@@ -117,8 +117,15 @@ type look struct {
 	outer  kind
 	tarred bool
 	// why something was not looked into; the first reason.
-	why    string
-	buffer []byte
+	why     string
+	scratch *scratch
+}
+
+// scratch is memory that one look after the other uses. The heads of files are each a
+// depth's own: while an archive is read, its head is read from.
+type scratch struct {
+	program [program.BufferSize]byte
+	heads   [maxDepth + 1][headSize]byte
 }
 
 // unpacked tells whether ADD unpacks it.
@@ -130,8 +137,8 @@ func (l *look) unpacked() bool {
 	return false
 }
 
-func newLook(ctx context.Context, wantARM, wantLinks bool) *look {
-	return &look{purse: purse{ctx: ctx}, wantARM: wantARM, wantLinks: wantLinks, buffer: make([]byte, program.BufferSize)}
+func newLook(ctx context.Context, wantARM, wantLinks bool, memory *scratch) *look {
+	return &look{purse: purse{ctx: ctx}, wantARM: wantARM, wantLinks: wantLinks, scratch: memory}
 }
 
 // note keeps the first reason why something was not looked into.
@@ -147,8 +154,8 @@ func (l *look) note(inside, why string) {
 // file looks at one file. name is its path, of which the last word tells libraries; depth is
 // how many archives it lies in. The error ends the look.
 func (l *look) file(from source, name string, depth int) error {
-	var space [headSize]byte
-	n, err := io.ReadFull(from, space[:])
+	space := l.scratch.heads[depth][:]
+	n, err := io.ReadFull(from, space)
 	head := space[:n]
 	if isFatal(err) {
 		return err
@@ -184,7 +191,7 @@ func (l *look) program(from source, name string, n, depth int) error {
 			size = from.size
 		}
 	}
-	p, err := program.Read(from, l.buffer, path.Base(name), size, l.wantARM)
+	p, err := program.Read(from, l.scratch.program[:], path.Base(name), size, l.wantARM)
 	if isFatal(err) {
 		return err
 	}

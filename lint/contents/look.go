@@ -82,6 +82,7 @@ func open(ctx context.Context, tree fs.FS, list []*wanted, wantARM bool) error {
 	var next, spent atomic.Int64
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
+			memory := new(scratch)
 			for {
 				i := next.Add(1) - 1
 				// Whoever is done comes before this one: when they have spent all, it is too late for it.
@@ -89,10 +90,11 @@ func open(ctx context.Context, tree fs.FS, list []*wanted, wantARM bool) error {
 					return nil
 				}
 				w := list[i]
-				w.seen = newLook(ctx, wantARM, w.unpack)
+				w.seen = newLook(ctx, wantARM, w.unpack, memory)
 				if err := w.look(tree); err != nil && ctx.Err() != nil {
 					return ctx.Err()
 				}
+				w.seen.scratch = nil
 				spent.Add(w.seen.spent)
 			}
 		})
