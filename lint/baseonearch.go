@@ -52,7 +52,7 @@ func (s *subject) pinnedName(reference int) {
 			continue
 		}
 		base, known := s.answer(ref, use, v.Platform)
-		if known && base.Ruled {
+		if known && base.Ruled || s.hasSisters(v, use.Image) {
 			continue
 		}
 		if len(p.harmed) == 0 {
@@ -80,7 +80,7 @@ func (s *subject) addPinned(ref *template.Reference, p pin) {
 	if d, ok := s.declared(ref.Text, p.word.Text); ok {
 		f.Line, f.Spans = d.Line, spansOf(d.Span)
 	}
-	f.Message = fmt.Sprintf("%s is for %s alone, and %s is wanted too", p.image, p.word.Arch, join(p.harmed))
+	f.Message = fmt.Sprintf("%s is for %s alone, and %s %s wanted too", p.image, p.word.Arch, join(p.harmed), is(p.harmed))
 	switch {
 	case p.ofBuild:
 		f.Message = fmt.Sprintf("%s is for %s alone, so a machine of %s cannot build it", p.image, p.word.Arch, join(p.harmed))
@@ -88,7 +88,31 @@ func (s *subject) addPinned(ref *template.Reference, p pin) {
 		f.Message = fmt.Sprintf("%s names %s; for %s archbuild takes %s, other builders do not", p.image, p.word.Arch, join(p.harmed), strings.Join(slices.Compact(p.served), ", "))
 	}
 	f.Fix = s.nameFix(ref, p)
+	if d, ok := s.declared(ref.Text, p.word.Text); ok && d.Default != p.image {
+		f.Fix = argFix(d, p)
+	}
 	s.add(f)
+}
+
+// argFix is what to write where an ARG holds the word alone.
+func argFix(d template.Declared, p pin) string {
+	plain := true
+	fix := "give it its value for each platform in archbuild.yaml:\nargs:"
+	for _, harmed := range p.harmed {
+		to, ok := p.word.For(harmed)
+		if official := harmed.Names().Prefix; p.word.Text == p.word.Arch && strings.HasPrefix(p.image, p.word.Text+"/") {
+			to, ok = official, true
+		}
+		plain = plain && ok && to == harmed.Arch
+		if !ok {
+			to = "NAME"
+		}
+		fix += fmt.Sprintf("\n  %s: {%s: %s}", harmed, d.Name, strings.Replace(d.Default, p.word.Text, to, 1))
+	}
+	if plain && p.word.Text == "amd64" && d.Default == p.word.Text {
+		return fmt.Sprintf("write ARG %s=$TARGETARCH, which BuildKit sets for each platform", d.Name)
+	}
+	return fix
 }
 
 // stays tells whether a stage has another platform than the wanted one by a --platform
@@ -109,7 +133,7 @@ func (s *subject) pinnedFlag(reference int) {
 	var p pin
 	for _, v := range s.views() {
 		use := &v.uses[reference]
-		if !v.needed[ref.Stage] || use.Problem != nil || !s.stays(v, ref.Stage) {
+		if !v.needed[ref.Stage] || use.Problem != nil || !s.stays(v, ref.Stage) || s.hasTwins(v, use.Image) {
 			continue
 		}
 		p.harmed, p.fixed, p.image = append(p.harmed, v.Platform), use.Platform, use.Image
@@ -124,7 +148,7 @@ func (s *subject) pinnedFlag(reference int) {
 	}
 	flag := "--platform=" + stage.PlatformFlag
 	from := s.fromLine(ref)
-	f.Message = fmt.Sprintf("%s stays on %s when %s is built, and so does what it makes", s.stageName(ref.Stage), p.fixed, join(p.harmed))
+	f.Message = fmt.Sprintf("%s stays on %s when %s %s built, and so does what it makes", s.stageName(ref.Stage), p.fixed, join(p.harmed), is(p.harmed))
 	f.Fix = "write " + strings.Replace(from, flag, "--platform=$BUILDPLATFORM", 1) + ", and have it compile for $TARGETARCH"
 	if p.based {
 		f.Severity = Error
@@ -134,10 +158,41 @@ func (s *subject) pinnedFlag(reference int) {
 	if strings.Contains(stage.PlatformFlag, "$") {
 		if d, ok := s.declared(stage.PlatformFlag, p.fixed.Arch); ok {
 			f.Line, f.Spans = d.Line, spansOf(d.Span)
-			f.Fix = fmt.Sprintf("give %s no default, and leave %s out of FROM, or write --platform=$TARGETPLATFORM there", d.Name, flag)
+			f.Fix = "leave " + flag + " out: " + strings.Join(strings.Fields(strings.Replace(from, flag, "", 1)), " ")
 		}
 	}
 	s.add(f)
+}
+
+// hasSisters tells whether the same build takes the image of each wanted platform, by
+// names that differ in the word alone: its author has thought of all of them.
+func (s *subject) hasSisters(v view, image string) bool {
+	word, _ := oneArchitecture(image)
+	plain := strings.ReplaceAll(image, word.Text, "")
+	return s.all(func(p platform.Platform) bool {
+		return slices.ContainsFunc(v.uses, func(u template.Use) bool {
+			other, ok := oneArchitecture(u.Image)
+			return ok && u.Kind == template.External && u.Needed && platformOf(other).Serves(p) && strings.ReplaceAll(u.Image, other.Text, "") == plain
+		})
+	})
+}
+
+// hasTwins tells whether the same build takes an image for each wanted platform, by a
+// --platform that is written out.
+func (s *subject) hasTwins(v view, image string) bool {
+	return s.all(func(p platform.Platform) bool {
+		return slices.ContainsFunc(v.uses, func(u template.Use) bool {
+			flag := s.Template.Stages[s.Template.References[u.Reference].Stage].PlatformFlag
+			fixed := flag != "" && !strings.Contains(flag, "TARGET") && !strings.Contains(flag, "BUILD")
+			return fixed && u.Needed && u.Kind == template.External && u.Image == image && u.Platform.Serves(p)
+		})
+	})
+}
+
+// all tells whether something holds for each of several wanted platforms.
+func (s *subject) all(holds func(platform.Platform) bool) bool {
+	wanted := s.platforms()
+	return len(wanted) > 1 && !slices.ContainsFunc(wanted, func(p platform.Platform) bool { return !holds(p) })
 }
 
 // flagSpan are the bytes of a FROM's --platform.
@@ -197,7 +252,7 @@ func (s *subject) pinnedDigest(reference int) {
 		f.Line, f.Spans = d.Line, spansOf(d.Span)
 	}
 	tag, _, _ := strings.Cut(first.Image, "@")
-	f.Message = fmt.Sprintf("%s is the digest of one image, for %s, and %s is wanted too", first.Image, join(first.Offers), join(harmed))
+	f.Message = fmt.Sprintf("%s is the digest of one image, for %s, and %s %s wanted too", first.Image, join(first.Offers), join(harmed), is(harmed))
 	f.Fix = fmt.Sprintf("pin the digest of the index instead, which `archbuild inspect %s` shows", tag)
 	s.add(f)
 }

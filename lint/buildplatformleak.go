@@ -228,7 +228,8 @@ func isSystem(name string) bool {
 // put there by them.
 func (l *leaks) system(stage int, m *making, name string) (why string, severity Severity, fix string) {
 	at, _ := unglobbed(name)
-	if data.MatchString(name) || !isSystem(at) || below(at, m.dir) && m.dir != "/" && !slices.Contains(system, m.dir) || slices.ContainsFunc(m.named, func(n string) bool { return mayWrite(n, at) }) || m.carved && m.aware {
+	untouched := !m.ran && slices.Contains(strings.Split(at, "/"), "bin") // as its image has it
+	if data.MatchString(name) || !isSystem(at) && !untouched || below(at, m.dir) && m.dir != "/" && !slices.Contains(system, m.dir) || slices.ContainsFunc(m.named, func(n string) bool { return mayWrite(n, at) }) || m.carved && m.aware {
 		return "", "", ""
 	}
 	if l.owned(at) {

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/archbuild/archbuild/lint/arch"
+	"github.com/archbuild/archbuild/lint/script"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
 )
@@ -27,7 +28,7 @@ func cacheShared(s *subject) {
 				on = append(on, v.Platform)
 			}
 		}
-		if len(on) < 2 || keepsApart(m.Target) || s.namesPlatform(m.Stage, m.ID+" "+m.Target) {
+		if len(on) < 2 || s.keptApart(m) || s.namesPlatform(m.Stage, m.ID+" "+m.Target) {
 			continue
 		}
 		line := m.Line
@@ -75,6 +76,39 @@ var apart = regexp.MustCompile(`(?i)(?:` + strings.Join([]string{
 	`bundle/cache`, `vendor/cache`, `/\.hex\b`, `/\.mix\b`, `rebar3`, `/\.pub-cache`, `huggingface`, `/\.conda/pkgs`, `/conda/pkgs`, `/pkgs$`,
 	`\.next/cache`, `\.angular`, `node_modules/\.`, `\.parcel-cache`, `\.turbo`, `\.nx\b`, `\.vite`, `\.eslintcache`, `\.docusaurus`,
 }, "|") + `)`)
+
+// cacheVariables are those by which such tools are told where their cache is.
+var cacheVariables = regexp.MustCompile(`(?i)^(?:GOCACHE|GOMODCACHE|GOLANGCI_LINT_CACHE|PIP_CACHE_DIR|UV_CACHE_DIR|POETRY_CACHE_DIR|PDM_CACHE_DIR|NPM_CONFIG_(?:CACHE|STORE_DIR)|YARN_CACHE_FOLDER|YARN_GLOBAL_FOLDER|PNPM_HOME|BUN_INSTALL_CACHE_DIR|CARGO_HOME|GRADLE_USER_HOME|COMPOSER_CACHE_DIR|COMPOSER_HOME|NUGET_PACKAGES|DENO_DIR|MAVEN_REPO_LOCAL|HF_HOME)$`)
+
+// fetchers are commands whose caches hold what they fetch, wherever they are.
+var fetchers = []string{"composer", "pip", "pip3", "npm", "yarn", "pnpm", "apt-get", "apt", "apk", "dnf", "yum", "mvn", "mvnw", "gradle", "gradlew", "curl", "wget", "git", "", "set", "cd", "mkdir", "echo", "true", "rm", "ls", "export"}
+
+// installs are the folders that they fill with what they install.
+var installs = regexp.MustCompile(`(?:^|/)(?:node_modules|\.?venv|env|target|build|out|dist|vendor|bin|lib|\.tox|site-packages|obj)/?$`)
+
+// keptApart tells whether nothing is lost where all platforms share a mount.
+func (s *subject) keptApart(m template.CacheMount) bool {
+	if keepsApart(m.Target) {
+		return true
+	}
+	names := names(m.Target)
+	target := strings.TrimSuffix(m.Target, "/")
+	for _, in := range s.walked().Stages[m.Stage].Instructions {
+		for _, name := range in.Vars.Names() {
+			value, known := in.Vars.Value(name)
+			if cacheVariables.MatchString(name) && (slices.Contains(names, name) || known && strings.TrimSuffix(value, "/") == target) {
+				return true
+			}
+			if slices.Contains(names, name) && known && keepsApart(variableText.ReplaceAllLiteralString(m.Target, value)) {
+				return true
+			}
+		}
+		if in.Line == m.Line && !installs.MatchString(target) && len(in.Script.Commands) > 0 {
+			return !slices.ContainsFunc(in.Script.Commands, func(c script.Command) bool { return !slices.Contains(fetchers, c.Name) })
+		}
+	}
+	return len(names) == 1 && cacheVariables.MatchString(names[0])
+}
 
 // inCache matches the folders of ~/.cache, and binds the first name in it.
 var inCache = regexp.MustCompile(`/\.cache(?:/([^/]+))?(?:/|$)`)

@@ -19,7 +19,8 @@ func emulatedCompile(s *subject) {
 		var on []platform.Platform
 		var why cross.Decision
 		for _, v := range s.views() {
-			if !v.onTarget(s.Template, stage) || s.native(v.Platform) || v.Platform.OS != "linux" {
+			told := v.base(s.Template, stage).Problem == nil
+			if !told || !v.onTarget(s.Template, stage) || s.native(v.Platform) || v.Platform.OS != "linux" || s.walked().Stages[stage].Windows {
 				continue
 			}
 			if d, moves := s.decision(v.Target, stage); !moves {
@@ -62,8 +63,12 @@ func (s *subject) compiles(stage int, on []platform.Platform, why cross.Decision
 				continue
 			}
 			what = strings.TrimSpace(what)
+			line := c.Line
+			if c.First.At > c.At { // variables stand before it
+				line = s.lineOf(c.First.At)
+			}
 			s.add(Finding{
-				ID: "emulated-compile", Severity: Warning, Line: c.Line, Platforms: on, Spans: []template.Span{{Start: c.At, End: c.End}},
+				ID: "emulated-compile", Severity: Warning, Line: line, Platforms: on, Spans: []template.Span{{Start: c.At, End: c.End}},
 				Message: fmt.Sprintf("%s is emulated for %s, which takes %s: %s", what, join(on), s.factor(on), s.reason(stage, why)),
 				Fix:     s.compileFix(stage, l, why),
 			})

@@ -21,8 +21,8 @@ type making struct {
 	named []string
 	// aware tells that the target's platform is in sight of commands, by an ARG or a tool.
 	aware bool
-	// carved tells that a script of somebody else's was run.
-	carved bool
+	// carved tells that a script of somebody else's was run, ran that anything was.
+	carved, ran bool
 }
 
 // product is something that was made for a machine.
@@ -148,6 +148,7 @@ func (m *making) copy(s *subject, in script.Instruction, from string) {
 // run notes what the commands of a RUN do.
 func (m *making) run(in script.Instruction) {
 	dir := m.dir
+	m.ran = true
 	loose := in.Script.Plain || in.Script.Foreign
 	for _, c := range in.Script.Commands {
 		if c.Name == "cd" || c.Name == "pushd" {

@@ -95,6 +95,16 @@ func join(list []platform.Platform) string {
 	}
 }
 
+// is goes with a list of platforms.
+func is(list []platform.Platform) string {
+	for _, p := range list {
+		if p != list[0] {
+			return "are"
+		}
+	}
+	return "is"
+}
+
 // stageName is how the author calls a stage, set off for a message.
 func (s *subject) stageName(stage int) string {
 	if name := s.Template.Stages[stage].Name; name != "" {
