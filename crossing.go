@@ -146,10 +146,22 @@ func (c crossing) decide(ctx context.Context, target plan.Target) []cross.Decisi
 
 // ask has package cross decide. The stages in off stay, for the reason given.
 func (c crossing) ask(ctx context.Context, target plan.Target, off map[int]string) []cross.Decision {
+	type told struct {
+		cross.Base
+		known bool
+	}
+	asked := map[int]told{} // it is asked many times over, and every answer costs a pass over the file
 	return cross.Decide(cross.Request{
 		Template: c.request.Template, Target: target.Platform, Build: c.request.Build, Stage: target.Stage, Args: target.Args,
 		Files: c.files, Idiom: c.idiom, Contexts: plan.ContextNames(c.request.Contexts),
-		Base: func(reference int) (cross.Base, bool) { return c.base(ctx, target, reference) },
+		Base: func(reference int) (cross.Base, bool) {
+			answer, ok := asked[reference]
+			if !ok {
+				answer.Base, answer.known = c.base(ctx, target, reference)
+				asked[reference] = answer
+			}
+			return answer.Base, answer.known
+		},
 		Off: func(stage int) (string, bool) {
 			why, ok := off[stage]
 			return why, ok
