@@ -52,27 +52,33 @@ func readGroups(o detect.Options) groups {
 
 // controller is one that containers ask for.
 type controller struct {
-	// name as it is told, v1 and v2 as the kernel calls it; v2 is "+" where v2 has
-	// it without saying so, and "-" where it has none.
+	// name as it is told, v1 and v2 as the kernel calls it; v2 is one of the three
+	// words below where v2 does not list it.
 	name, v1, v2 string
 	// options are what it takes, for v1 and for v2 if that is another.
-	options, options2 string
-	builds, hosts     string
+	options, options2     string
+	builds, slower, hosts string
 }
+
+const (
+	always   = "always"   // a part of v2 itself
+	implicit = "implicit" // in v2 wherever the kernel has it
+	byBPF    = "by BPF"   // in v2 a program that the runtime loads
+)
 
 var controllers = []controller{
 	{name: "memory controller", v1: "memory", v2: "memory", options: "MEMCG",
-		hosts: "limits of memory (docker run --memory, limits of Kubernetes, which does not start without it), and of archbuild's engine"},
-	{name: "cpu controller", v1: "cpu", v2: "cpu", options: "CGROUP_SCHED+FAIR_GROUP_SCHED", hosts: "shares of CPU time; Kubernetes does not start without it"},
-	{name: "cpuset controller", v1: "cpuset", v2: "cpuset", options: "CPUSETS", hosts: "docker run --cpuset-cpus; Kubernetes does not start without it"},
+		slower: "the engine's limit of memory is not kept", hosts: "limits of memory (docker run --memory), and Kubernetes, which does not start without it"},
+	{name: "cpu controller", v1: "cpu", v2: "cpu", options: "CGROUP_SCHED+FAIR_GROUP_SCHED", hosts: "shares of CPU time, and Kubernetes, which does not start without it"},
+	{name: "cpuset controller", v1: "cpuset", v2: "cpuset", options: "CPUSETS", hosts: "docker run --cpuset-cpus, and Kubernetes, which does not start without it"},
 	{name: "pids controller", v1: "pids", v2: "pids", options: "CGROUP_PIDS", hosts: "limits of the number of processes: docker run --pids-limit, Kubernetes"},
 	{name: "io controller", v1: "blkio", v2: "io", options: "BLK_CGROUP", hosts: "shares of disk access: docker run --blkio-weight"},
-	{name: "devices controller", v1: "devices", v2: "+", options: "CGROUP_DEVICE", options2: "CGROUP_DEVICE+CGROUP_BPF+BPF_SYSCALL",
+	{name: "devices controller", v1: "devices", v2: byBPF, options: "CGROUP_DEVICE", options2: "CGROUP_DEVICE+CGROUP_BPF+BPF_SYSCALL",
 		builds: "every build with a RUN step by an engine of root", hosts: "every container of root"},
-	{name: "freezer", v1: "freezer", v2: "+", options: "CGROUP_FREEZER", options2: "CGROUPS", hosts: "docker pause"},
-	{name: "cpu accounting", v1: "cpuacct", v2: "+", options: "CGROUP_CPUACCT", options2: "CGROUPS", hosts: "docker stats; Kubernetes' measuring"},
+	{name: "freezer", v1: "freezer", v2: always, options: "CGROUP_FREEZER", hosts: "docker pause"},
+	{name: "cpu accounting", v1: "cpuacct", v2: always, options: "CGROUP_CPUACCT", hosts: "docker stats; Kubernetes' measuring"},
 	{name: "hugetlb controller", v1: "hugetlb", v2: "hugetlb", options: "CGROUP_HUGETLB", hosts: "huge pages of Kubernetes"},
-	{name: "perf controller", v1: "perf_event", v2: "+", options: "CGROUP_PERF", hosts: "measuring single containers with perf"},
+	{name: "perf controller", v1: "perf_event", v2: implicit, options: "CGROUP_PERF", hosts: "measuring single containers with perf"},
 }
 
 // cgroupChecks are those on control groups as a whole, and on each controller.
@@ -100,6 +106,9 @@ func (m *machine) hierarchy() detect.Check {
 		switch {
 		case there && (m.filesystems["cgroup2"] || len(m.filesystems) == 0 || !m.filesystems["cgroup"]):
 			c.Detail, c.Fix = "the kernel has them, but they are mounted nowhere", "mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+			if m.distribution.ID == "alpine" {
+				c.Fix = "rc-service cgroups start && rc-update add cgroups"
+			}
 		case there:
 			c.Detail, c.Fix = "the kernel has them (v1), but they are mounted nowhere", mountV1("devices")
 		case a.known || len(m.filesystems) > 0:
@@ -122,6 +131,9 @@ func mountV1(name string) string {
 // controller judges one. Files of the running kernel come before its configuration.
 func (m *machine) controller(c controller) detect.Check {
 	check := detect.Check{Name: c.name, Group: groupCgroups, Status: detect.OK}
+	if m.o.Rootless {
+		c.builds = "" // such an engine has no control groups
+	}
 	if a, seen := m.seen(c); seen && a.yes {
 		check.Detail, check.Source = a.detail, a.source
 		return check
@@ -133,23 +145,22 @@ func (m *machine) controller(c controller) detect.Check {
 		a := m.answer(n)
 		check.Detail, check.Source = a.detail, a.source
 		switch {
-		case a.known && a.yes && c.v2 == "+" && m.groups.mode == "v2":
-			return check
-		case a.known && a.yes && m.groups.mode == "none":
-			check.Detail += ", but control groups are mounted nowhere"
-			check.Fix = m.hierarchy().Fix
+		case a.known && a.yes && (c.v2 == byBPF || c.v2 == implicit || m.groups.mode == "none"):
+			return check // that control groups are mounted nowhere is told once
 		case a.known && a.yes:
-			check.Detail += ", but it is not given to the control groups that are seen here"
+			check.Detail += ", but the control groups that are seen here do not have it"
 			check.Fix = m.delegate(c)
 		case !a.known:
-			check.Status, check.Affects, check.NoBuild = detect.Unknown, c.affects(), c.builds == ""
+			as := c.need()
+			check.Status, check.Affects, check.NoBuild = detect.Unknown, as.affects(), as.noBuild()
 			return check
 		default:
 			check.Fix = m.fix(n, a)
 		}
 	}
-	check.Status, check.Affects, check.NoBuild = detect.Degraded, c.affects(), c.builds == ""
-	if c.builds != "" && !m.o.Rootless {
+	as := c.need()
+	check.Status, check.Affects, check.NoBuild = detect.Degraded, as.affects(), as.noBuild()
+	if c.builds != "" {
 		check.Status = detect.Lacking
 	}
 	return check
@@ -162,33 +173,34 @@ func (c controller) optionsFor(mode string) string {
 	return c.options
 }
 
-func (c controller) affects() string { return need{builds: c.builds, hosts: c.hosts}.affects() }
+func (c controller) need() need { return need{builds: c.builds, slower: c.slower, hosts: c.hosts} }
 
 // seen is what the running kernel shows of a controller; seen is false where it
 // does not tell.
 func (m *machine) seen(c controller) (a answer, seen bool) {
 	g := m.groups
-	if slices.Contains(g.v2, c.v2) {
-		return answer{yes: true, detail: "given to control groups of v2", source: path.Join(g.v2At, "cgroup.controllers")}, true
-	}
 	v1, listed := g.v1[c.v1]
 	switch {
+	case slices.Contains(g.v2, c.v2):
+		return answer{yes: true, detail: "given to control groups of v2", source: path.Join(g.v2At, "cgroup.controllers")}, true
+	case g.mode == "v2" && c.v2 == always:
+		return answer{yes: true, detail: "a part of control groups v2", source: "/proc/self/mountinfo"}, true
+	case g.mode == "v2" && c.v2 == implicit && listed && v1.enabled:
+		return answer{yes: true, detail: "the kernel has it", source: "/proc/cgroups"}, true
 	case listed && !v1.enabled:
 		return answer{detail: "the kernel has it, but it was switched off at the start" + m.switchedOffBy(c.v1), source: "/proc/cgroups"}, true
 	case listed && v1.mounted:
 		return answer{yes: true, detail: "in a hierarchy of v1", source: "/proc/cgroups"}, true
-	case g.mode == "v2" || g.mode == "none":
-		return answer{}, false // v2 does not list all; what is mounted nowhere serves nobody
-	case listed:
+	case listed && g.mode == "v2" && c.v2 != byBPF:
+		return answer{detail: "the kernel has it, but does not give it to the control groups that are seen here", source: path.Join(g.v2At, "cgroup.controllers")}, true
+	case listed && g.mode != "v2" && g.mode != "none":
 		return answer{detail: "the kernel has it, but no hierarchy of v1 with it is mounted", source: "/proc/cgroups"}, true
-	case len(g.v1) > 0:
-		a := m.all(strings.Split(c.options, "+"))
-		if a.known && !a.yes {
-			return a, false // the configuration says more
-		}
-		return answer{detail: "the kernel does not list it", source: "/proc/cgroups"}, true
+	case listed || len(g.v1) == 0 || m.config != nil:
+		return answer{}, false // the configuration says more
+	case g.mode == "v2" && (c.v2 == byBPF || !m.before(6, 14)):
+		return answer{}, false // later kernels list there what v1 can have
 	}
-	return answer{}, false
+	return answer{detail: "the kernel does not list it", source: "/proc/cgroups"}, true
 }
 
 // switchedOffBy names the word of the command line that did it.
@@ -206,10 +218,10 @@ func (m *machine) switchedOffBy(name string) string {
 func (m *machine) controllerFix(c controller) string {
 	v1, listed := m.groups.v1[c.v1]
 	if !listed {
-		return m.rebuild(strings.Split(c.options, "+"))
+		return m.fix(need{any: []string{c.options}}, answer{})
 	}
 	if v1.enabled {
-		return mountV1(c.v1)
+		return m.delegate(c)
 	}
 	word := "cgroup_enable=" + c.v1
 	if c.v1 == "memory" {
@@ -220,7 +232,7 @@ func (m *machine) controllerFix(c controller) string {
 		// The firmware puts cgroup_disable before what is in the file; the later word wins.
 		return fmt.Sprintf("sed -i 's/$/ %s/' %s && reboot", word, m.bootLine())
 	case by != "":
-		return "take " + strings.Trim(by, " ()") + " off the kernel command line" + m.bootloader() + ", and restart"
+		return "take " + c.v1 + " out of " + strings.Trim(by, " ()") + " on the kernel command line" + m.bootloader() + ", and restart"
 	}
 	return "add " + word + " to the kernel command line" + m.bootloader() + ", and restart"
 }
@@ -256,8 +268,8 @@ func (m *machine) bootloader() string {
 // delegate is how a controller comes to where a process is that the kernel would
 // give it to.
 func (m *machine) delegate(c controller) string {
-	if m.groups.mode == "v2" && c.v2 != "-" {
-		return "echo +" + c.v2 + " > the cgroup.subtree_control above, or start the container with --cgroupns=host or --privileged"
+	if m.groups.mode == "v2" {
+		return "write +" + c.v2 + " to cgroup.subtree_control of the control group above; a container gets it with --privileged"
 	}
 	return mountV1(c.v1)
 }

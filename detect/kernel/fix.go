@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -11,11 +13,11 @@ func (m *machine) fix(n need, a answer) string {
 		return "run it on Linux itself: gVisor has no such thing"
 	}
 	lacking := m.lacking(n)
+	if m.isBarred(lacking[0]) {
+		return "take " + modules[lacking[0]][0] + " out of module_blacklist= on the kernel command line" + m.bootloader() + ", and restart"
+	}
 	if m.sealed && m.fileOfAll(lacking) {
 		return "restart the machine and load " + strings.Join(moduleNames(lacking), ", ") + " before modules are locked"
-	}
-	if m.isBarred(lacking[0]) {
-		return "take module_blacklist=" + modules[lacking[0]][0] + " off the kernel command line and restart"
 	}
 	if a.uninstalled || m.config == nil && m.listsAt != "" {
 		if command := m.installModules(lacking); command != "" {
@@ -69,16 +71,17 @@ func moduleNames(options []string) []string {
 // installModules is the command that installs modules which the distribution
 // packages apart from its kernel; empty where there is no such package.
 func (m *machine) installModules(options []string) string {
-	load := ""
-	if names := moduleNames(options); len(names) > 0 {
-		load = " && modprobe " + strings.Join(names, " ")
+	options = slices.DeleteFunc(slices.Clone(options), func(name string) bool { return len(modules[name]) == 0 })
+	if len(options) == 0 {
+		return ""
 	}
+	load := " && modprobe " + strings.Join(moduleNames(options), " ")
 	switch d := m.distribution; {
 	case m.virtual != "":
 		return ""
 	case d.ID == "ubuntu" && strings.HasSuffix(m.release, "-raspi"):
 		return "apt-get install -y linux-modules-extra-raspi" + load
-	case d.ID == "ubuntu":
+	case d.ID == "ubuntu" && ubuntuFlavour.MatchString(m.release):
 		return "apt-get install -y linux-modules-extra-" + m.release + load
 	case d.ID == "openwrt":
 		return openwrt(options)
@@ -92,11 +95,15 @@ func (m *machine) installModules(options []string) string {
 	return ""
 }
 
+// ubuntuFlavour ends the releases of Ubuntu's own kernels; boards run others under it.
+var ubuntuFlavour = regexp.MustCompile(`-(generic|lowlatency|virtual|kvm|aws|azure|gcp|gke|oracle|ibm|nvidia)(-\S+)?$`)
+
 // openwrtPackages are OpenWrt's names for groups of modules.
 var openwrtPackages = map[string]string{
 	"VETH": "kmod-veth", "VXLAN": "kmod-vxlan", "MACVLAN": "kmod-macvlan", "IPVLAN": "kmod-ipvlan", "DUMMY": "kmod-dummy", "TUN": "kmod-tun",
 	"BRIDGE_NETFILTER": "kmod-br-netfilter", "NF_NAT": "kmod-nf-nat", "IP_NF_NAT": "kmod-ipt-nat", "IP_NF_RAW": "kmod-ipt-raw",
-	"NETFILTER_XT_MATCH_ADDRTYPE": "kmod-ipt-extra", "NETFILTER_XT_MATCH_STATISTIC": "kmod-ipt-ipopt", "IP_VS": "kmod-nf-ipvs", "NETFILTER_XT_MATCH_IPVS": "kmod-nf-ipvs",
+	"NETFILTER_XT_MATCH_ADDRTYPE": "kmod-ipt-extra", "NETFILTER_XT_MATCH_CONNTRACK": "kmod-ipt-conntrack",
+	"NETFILTER_XT_MARK": "kmod-ipt-core", "NETFILTER_XT_MATCH_COMMENT": "kmod-ipt-core", "NETFILTER_XT_TARGET_REDIRECT": "kmod-ipt-nat", "CRYPTO_GCM": "kmod-crypto-gcm", "NETFILTER_XT_MATCH_STATISTIC": "kmod-ipt-ipopt", "IP_VS": "kmod-nf-ipvs", "IP_VS_RR": "kmod-nf-ipvs", "NETFILTER_XT_MATCH_IPVS": "kmod-nf-ipvs",
 	"INET_ESP": "kmod-ipsec4", "XFRM_USER": "kmod-ipsec", "NFT_COMPAT": "kmod-nft-compat", "NFT_FIB": "kmod-nft-fib", "NFT_NAT": "kmod-nft-nat",
 }
 
@@ -107,7 +114,9 @@ func openwrt(options []string) string {
 		if !ok {
 			return ""
 		}
-		list = append(list, p)
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
 	}
 	return "opkg update && opkg install " + strings.Join(list, " ")
 }

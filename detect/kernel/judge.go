@@ -107,6 +107,22 @@ func (m *machine) alternatives(list []string) answer {
 	return result
 }
 
+// joined says "A and B are not set" where several are not.
+func joined(details []string) string {
+	const unset = " is not set"
+	var names []string
+	for _, d := range details {
+		if name, ok := strings.CutSuffix(d, unset); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 2 || len(names) < len(details) {
+		return strings.Join(details, ", ")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " are not set"
+}
+
 // all is there if every option is, and not there if one is known not to be.
 func (m *machine) all(options []string) answer {
 	var first, unknown, no *answer
@@ -127,7 +143,7 @@ func (m *machine) all(options []string) answer {
 	}
 	switch {
 	case no != nil:
-		no.detail = strings.Join(details, ", ")
+		no.detail = joined(details)
 		return *no
 	case unknown != nil:
 		return *unknown

@@ -14,6 +14,8 @@ type namespace struct {
 	// limit is the setting below user. that bounds how many there may be.
 	limit         string
 	builds, hosts string
+	// major and minor are the first Linux that has it, if that is later than 3.8.
+	major, minor int
 }
 
 var namespaces = []namespace{
@@ -23,8 +25,8 @@ var namespaces = []namespace{
 	{kind: "uts", name: "uts namespaces", option: "UTS_NS", limit: "max_uts_namespaces", builds: everyRun, hosts: "every container"},
 	{kind: "net", name: "network namespaces", option: "NET_NS", limit: "max_net_namespaces", builds: "", hosts: "every container but those with the host's network"},
 	{kind: "user", name: "user namespaces", option: "USER_NS", limit: "max_user_namespaces", hosts: "rootless Docker and Podman, userns-remap, Kubernetes with hostUsers: false"},
-	{kind: "cgroup", name: "cgroup namespaces", option: "CGROUPS", limit: "max_cgroup_namespaces", hosts: "containers that see control groups of their own, as Docker gives them with cgroup v2"},
-	{kind: "time", name: "time namespaces", option: "TIME_NS", limit: "max_time_namespaces", hosts: "containers with a clock of their own, which only a few ask for"},
+	{kind: "cgroup", name: "cgroup namespaces", option: "CGROUPS", limit: "max_cgroup_namespaces", hosts: "containers that see control groups of their own, as Docker gives them with cgroup v2", major: 4, minor: 6},
+	{kind: "time", name: "time namespaces", option: "TIME_NS", limit: "max_time_namespaces", hosts: "containers with a clock of their own, which only a few ask for", major: 5, minor: 6},
 }
 
 func (m *machine) namespaceChecks() []detect.Check {
@@ -44,6 +46,9 @@ func (m *machine) namespace(n namespace) detect.Check {
 	c.Detail, c.Source = a.detail, a.source
 	if a.known && !a.yes {
 		c.Fix = m.fix(need{any: []string{n.option}}, a)
+		if m.virtual == "" && m.before(n.major, n.minor) {
+			c.Fix = fmt.Sprintf("a kernel of Linux %d.%d or later", n.major, n.minor)
+		}
 	}
 	if a.yes {
 		a.yes, c.Fix = m.allowed(n, &c)
@@ -83,6 +88,9 @@ func (m *machine) namespaceAnswer(n namespace) answer {
 		return answer{known: true, yes: true, detail: "the kernel has them", source: sign}
 	case m.exists("/proc/self/ns/mnt") || m.exists("/proc/self/ns/uts") || m.exists("/proc/self/ns/ipc"):
 		return answer{known: true, detail: "the kernel has none", source: "/proc/self/ns"}
+	}
+	if m.before(n.major, n.minor) {
+		return answer{known: true, detail: "Linux " + m.release + " has none", source: "/proc/sys/kernel/osrelease"}
 	}
 	return m.all([]string{n.option})
 }

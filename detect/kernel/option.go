@@ -24,7 +24,7 @@ var modules = map[string][]string{
 	"IP_VS": {"ip_vs"}, "IP_VS_RR": {"ip_vs_rr"},
 	"NF_TABLES": {"nf_tables"}, "NFT_COMPAT": {"nft_compat"}, "NFT_NAT": {"nft_nat", "nft_chain_nat"}, "NFT_MASQ": {"nft_masq"},
 	"NFT_CT": {"nft_ct"}, "NFT_FIB": {"nft_fib"},
-	"INET_ESP": {"esp4"}, "XFRM_USER": {"xfrm_user"},
+	"INET_ESP": {"esp4"}, "XFRM_USER": {"xfrm_user"}, "CRYPTO_GCM": {"gcm"},
 }
 
 // answer is what is known of one option, or of one need.
@@ -60,6 +60,8 @@ func (m *machine) option(name string) answer {
 // asModule is the answer for an option that was built as a module.
 func (m *machine) asModule(name string, a answer) answer {
 	switch {
+	case len(modules[name]) == 0: // nobody knows its module's name
+		a.yes = true
 	case m.isLoaded(name):
 		a.yes, a.detail = true, a.detail+", loaded"
 	case m.isBarred(name):
