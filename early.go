@@ -23,7 +23,7 @@ func (r run) checkServices(services []service) error {
 		var platforms []platform.Platform
 		for _, target := range s.targets {
 			platforms = append(platforms, target.Platform)
-			failed = append(failed, s.checkLinux(target.Platform))
+			failed = append(failed, s.checkLinux(target.Platform), s.checkMissing(target))
 			failed = append(failed, r.checkEpoch(s, target))
 		}
 		failed = append(failed, usage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))

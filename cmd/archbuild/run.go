@@ -123,7 +123,7 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDoctor(system), newDetect(system),
-		newVerify(system), newCompare(system), newLint(system), newManifest(system), newCI(system), newLock(system), newNode(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
+		newVerify(system), newCompare(system), newLint(system), newPort(system), newManifest(system), newCI(system), newLock(system), newNode(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
 	root.SetHelpCommand(newHelp(root))
 	root.Version = fmt.Sprintf("%s (BuildKit %s)", versionString(), buildkitVersion())
 	root.SetVersionTemplate("archbuild {{.Version}}\n")

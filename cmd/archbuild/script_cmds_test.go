@@ -43,6 +43,7 @@ type command func(ts *testscript.TestScript, args []string) error
 //	docker ARG…                          runs the docker command
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
 //	serve-git FOLDER                     serves repositories and files; see serveGit
+//	serve-files FOLDER                   serves files by HTTP; $WEB is its address
 //
 // and go-cache, unsafe, kept and moved, which TestHarm explains.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -50,7 +51,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	for name, run := range map[string]command{
 		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
-		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit,
+		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit, "serve-files": serveFiles,
 		"config-digest": configDigest, "docker-engine": dockerEngine, "docker": dockerCommand,
 		"unsafe": unsafeStages, "kept": keptSays, "moved": movedSays, "go-cache": goCache,
 	} {

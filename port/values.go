@@ -1,0 +1,118 @@
+package port
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/archbuild/archbuild/platform"
+)
+
+// value is what stands for something on one platform.
+type value struct {
+	text string
+	// missing says what the text should be, when nobody knows.
+	missing string
+	// none says that there is nothing for the platform.
+	none bool
+}
+
+// choice is a value for each platform of the request, in their order.
+type choice []value
+
+// key tells choices apart.
+func (c choice) key() string {
+	var b strings.Builder
+	for _, v := range c {
+		b.WriteString(v.text + "\x00" + v.missing + "\x00")
+	}
+	return b.String()
+}
+
+// isArch says whether a choice is what BuildKit calls the platforms by itself.
+func (c choice) isArch(platforms []platform.Platform) bool {
+	for i, p := range platforms {
+		if c[i].text != p.Arch || c[i].missing != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// same says whether a choice is none: all platforms have one value.
+func (c choice) same() bool {
+	return !slices.ContainsFunc(c, func(v value) bool { return v != c[0] })
+}
+
+// names hands out names of variables that the file does not use for anything else.
+type names struct {
+	source string
+	taken  map[string]string // by name, the key of its choice
+}
+
+// take gives a choice its name: the first that is free of those that fit, then with numbers.
+func (n *names) take(key string, wanted ...string) string {
+	for i := 1; ; i++ {
+		for _, name := range wanted {
+			if i > 1 {
+				name += "_" + strconv.Itoa(i)
+			}
+			if of, ok := n.taken[name]; ok && of == key {
+				return name
+			} else if !ok && !n.used(name) {
+				n.taken[name] = key
+				return name
+			}
+		}
+	}
+}
+
+// used says whether the file has a word that is this name.
+func (n *names) used(name string) bool {
+	for rest := n.source; ; {
+		i := strings.Index(rest, name)
+		if i < 0 {
+			return false
+		}
+		before, after := i > 0 && isNameByte(rest[i-1]), i+len(name) < len(rest) && isNameByte(rest[i+len(name)])
+		if !before && !after {
+			return true
+		}
+		rest = rest[i+len(name):]
+	}
+}
+
+func isNameByte(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
+// stem matches what a file is called before its version and architecture.
+var stem = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*([-_][A-Za-z]+)*?`)
+
+// project guesses how a file, a URL or a path is called by people, for names of
+// variables and messages: node of https://nodejs.org/dist/v20/node-v20-linux-x64.tar.gz.
+func project(text string) string {
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		text = text[:i]
+	}
+	text = text[strings.LastIndexByte(strings.TrimRight(text, "/"), '/')+1:]
+	name := stem.FindString(text)
+	for _, end := range []string{"-linux", "_linux", "-Linux", "_Linux"} {
+		if i := strings.Index(text, end); i > 0 && i < len(name) {
+			name = name[:i]
+		}
+	}
+	return name
+}
+
+// upper is a name for a variable: NODE_EXPORTER of node-exporter.
+func upper(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r < 0x80 && isNameByte(byte(r)) {
+			return r
+		}
+		return '_'
+	}, strings.ToUpper(name))
+	return strings.Trim(name, "_")
+}

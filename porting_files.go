@@ -1,0 +1,143 @@
+package archbuild
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/archbuild/archbuild/internal/ui"
+)
+
+// diff is what changes in both files, in the form that `git apply` and patch read.
+func (p *porting) diff() string {
+	return unified(p.file, p.template.Source, p.result.Source) + unified(p.config, p.before, p.result.Config)
+}
+
+// unified is the diff of one file, named as seen from the working folder.
+func unified(path string, old, now []byte) string {
+	name := filepath.ToSlash(seenFromHere(path))
+	from := "a/" + name
+	if old == nil {
+		from = "/dev/null"
+	}
+	text := string(diff.Diff(from, old, "b/"+name, now))
+	_, text, _ = strings.Cut(text, "\n") // a headline of its own kind
+	return text
+}
+
+// seenFromHere is a path relative to the working folder, if it is below it.
+func seenFromHere(path string) string {
+	if !filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return strings.TrimPrefix(path, "/")
+	}
+	if relative, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(relative) {
+		return relative
+	}
+	return strings.TrimPrefix(path, "/")
+}
+
+// write puts the edited files in the place of the old ones.
+func (p *porting) write() ([]string, error) {
+	var written []string
+	files := []struct {
+		path     string
+		old, now []byte
+	}{{p.file, p.template.Source, p.result.Source}, {p.config, p.before, p.result.Config}}
+	for _, f := range files {
+		there, err := os.ReadFile(f.path)
+		if err != nil && !os.IsNotExist(err) {
+			return nil, &WriteError{Path: f.path, Err: err}
+		}
+		if !bytes.Equal(f.old, f.now) && !bytes.Equal(there, f.old) {
+			return nil, &WriteError{Path: f.path, Err: errChanged}
+		}
+	}
+	for _, f := range files {
+		if bytes.Equal(f.old, f.now) {
+			continue
+		}
+		if err := replaceFile(f.path, f.now); err != nil {
+			return written, err
+		}
+		written = append(written, f.path)
+	}
+	return written, nil
+}
+
+// replaceFile writes a file whole where it lies, also behind a link, and keeps its mode.
+func replaceFile(path string, content []byte) error {
+	mode := os.FileMode(0o644)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := writeWhole(path, content); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return &WriteError{Path: path, Err: err}
+	}
+	return nil
+}
+
+// WriteDiff prints the diff. On a terminal it is made harmless first.
+func (p Ported) WriteDiff(w io.Writer) error {
+	text := p.Diff
+	if isTerminal(w) {
+		text = ui.Clean(text)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// WriteRest prints what was written and compared, and what is left to do.
+func (p Ported) WriteRest(w io.Writer) error {
+	for _, path := range p.Written {
+		fmt.Fprintf(w, "wrote %s\n", ui.Line(path))
+	}
+	if c := p.Compared; c != nil {
+		fmt.Fprintf(w, "both images: %d file%s, %d program%s compared, %d difference%s\n", c.Files, plural(c.Files), c.Programs, plural(c.Programs), len(c.Differences), plural(len(c.Differences)))
+		for i, d := range c.Differences {
+			if i == shownDifferences {
+				fmt.Fprintf(w, "  and %d more\n", len(c.Differences)-i)
+				break
+			}
+			fmt.Fprintf(w, "  %s: %s\n", d.Severity, ui.Line(d.String()))
+		}
+	}
+	if n := len(p.Gaps); n > 0 {
+		fmt.Fprintf(w, "%d gap%s to fill in:\n", n, plural(n))
+	}
+	for _, g := range p.Gaps {
+		fmt.Fprintf(w, "  %s:%d %s\n", ui.Line(g.File), g.Line, ui.Line(g.What))
+	}
+	if len(p.Left) > 0 {
+		fmt.Fprintln(w, "left to do by hand:")
+	}
+	return Linted{Findings: p.Left}.WriteText(w)
+}
+
+// Summary says in a line what was done.
+func (p Ported) Summary() string {
+	edited := 0
+	for _, f := range p.Findings {
+		if f.Edited {
+			edited++
+		}
+	}
+	if p.Diff == "" {
+		return fmt.Sprintf("nothing to edit in %s", p.File)
+	}
+	return fmt.Sprintf("%d finding%s edited in %s", edited, plural(edited), p.File)
+}
