@@ -218,7 +218,8 @@ func squeeze(plain []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	_, err := w.Write(plain)
-	return b.Bytes(), cmp.Or(err, w.Close())
+	err = cmp.Or(err, w.Close()) // which writes what is left
+	return b.Bytes(), err
 }
 
 // packAr is the archive that a Debian package is.
