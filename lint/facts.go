@@ -22,7 +22,7 @@ type Facts struct {
 	// Slower is how many times longer a platform took than Build when both were built last.
 	Slower map[platform.Platform]float64
 	// Crossed tells which stages archbuild moves to the build platform, and why others stay.
-	// Nil, or no decision: nothing is known.
+	// Nil decides by the Dockerfile alone.
 	Crossed func(plan.Target) []cross.Decision
 	// Bases are the answers to what plan asks; offline those that rules give.
 	Bases []Base
