@@ -78,7 +78,7 @@ var compilers = regexp.MustCompile(`^(?:[a-z0-9_]+-[a-z0-9_-]+-|musl-|xx-)?(?:gc
 // asksOnly tells whether a command is only asked what it is.
 func asksOnly(args []string) bool {
 	return len(args) > 0 && (slices.Contains([]string{"--version", "-v", "-V", "-version", "version", "--help", "help", "-h", "-dumpversion", "-dumpmachine", "-print-search-dirs"}, args[0]) && len(args) == 1 ||
-		strings.HasPrefix(args[0], "-print-") || slices.Contains(args, "--version"))
+		strings.HasPrefix(args[0], "-print-") || args[len(args)-1] == "--version")
 }
 
 // firstOperand is the first word that is no option: the verb of many commands.

@@ -14,13 +14,20 @@ import (
 
 // emulatedCompile tells of stages that compile on the wanted platform, under an emulator,
 // because archbuild does not move them to the build platform.
+//
+// A stage that starts from one it tells of is not told of again: it goes where that one goes.
 func emulatedCompile(s *subject) {
+	told := make([]bool, len(s.Template.Stages))
 	for stage := range s.Template.Stages {
 		var on []platform.Platform
 		var why cross.Decision
 		for _, v := range s.views() {
-			told := v.base(s.Template, stage).Problem == nil
-			if !told || !v.onTarget(s.Template, stage) || s.native(v.Platform) || v.Platform.OS != "linux" || s.walked().Stages[stage].Windows {
+			known := v.base(s.Template, stage).Problem == nil
+			if !known || !v.onTarget(s.Template, stage) || s.native(v.Platform) || v.Platform.OS != "linux" || s.walked().Stages[stage].Windows {
+				continue
+			}
+			chain := v.chainOf(s.Template, stage)
+			if s.ofAnother(v, chain[len(chain)-1]) || slices.ContainsFunc(chain, func(i int) bool { return told[i] }) {
 				continue
 			}
 			if d, moves := s.decision(v.Target, stage); !moves {
@@ -30,8 +37,24 @@ func emulatedCompile(s *subject) {
 		if len(on) == 0 {
 			continue
 		}
-		s.compiles(stage, on, why)
+		told[stage] = s.compiles(stage, on, why)
 	}
+}
+
+// ofAnother tells whether the image that a stage starts from is by its name for another
+// platform than the wanted one, and nothing is known to be taken for it: then baseOneArch tells.
+func (s *subject) ofAnother(v view, stage int) bool {
+	ref := &s.Template.References[s.Template.Stages[stage].Base]
+	use := v.base(s.Template, stage)
+	if use.Kind != template.External || use.Problem != nil || use.Rule != "" {
+		return false
+	}
+	word, ok := oneArchitecture(use.Image)
+	if !ok || platformOf(word).Serves(v.Platform) {
+		return false
+	}
+	base, known := s.answer(ref, use, v.Platform)
+	return !known || base.Use == ""
 }
 
 // decision is archbuild's own about a stage. One that moves because the stage that it
@@ -51,8 +74,8 @@ func (s *subject) decision(target plan.Target, stage int) (d cross.Decision, mov
 	return d, false
 }
 
-// compiles adds the finding of a stage's first command that compiles.
-func (s *subject) compiles(stage int, on []platform.Platform, why cross.Decision) {
+// compiles adds the finding of a stage's first command that compiles, if there is one.
+func (s *subject) compiles(stage int, on []platform.Platform, why cross.Decision) bool {
 	for _, in := range s.walked().Stages[stage].Instructions {
 		if in.Name != "RUN" {
 			continue
@@ -72,9 +95,10 @@ func (s *subject) compiles(stage int, on []platform.Platform, why cross.Decision
 				Message: fmt.Sprintf("%s is emulated for %s, which takes %s: %s", what, join(on), s.factor(on), s.reason(stage, why)),
 				Fix:     s.compileFix(stage, l, why),
 			})
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // factor is how much longer it takes, as it was measured or as one has to expect.

@@ -31,8 +31,9 @@ func scratchWouldDo(s *subject) {
 		}
 	}
 	v := views[0]
-	program, ok := s.onlyProgram(v.final)
-	if !ok || !s.startsAlone(v.final, program) {
+	programs := s.onlyPrograms(v.final)
+	i := slices.IndexFunc(programs, func(program string) bool { return s.startsAlone(v.final, program) })
+	if i < 0 {
 		return
 	}
 	stage := &s.Template.Stages[v.final]
@@ -44,13 +45,13 @@ func scratchWouldDo(s *subject) {
 	}
 	s.add(Finding{
 		ID: "scratch-would-do", Severity: Info, Line: stage.Line, Spans: []template.Span{ref.Span},
-		Message: fmt.Sprintf("%s is static, so nothing of %s is needed to run it", program, image), Fix: fix,
+		Message: fmt.Sprintf("%s is static, so nothing of %s is needed to run it", programs[i], image), Fix: fix,
 	})
 }
 
-// onlyProgram is the program that a stage consists of: a static one, copied from another
-// stage, beside which there are such programs and certificates alone.
-func (s *subject) onlyProgram(stage int) (name string, ok bool) {
+// onlyPrograms are those that a stage consists of: static ones, copied from other
+// stages, beside which there are certificates alone. There are none if there is something else.
+func (s *subject) onlyPrograms(stage int) (programs []string) {
 	m := s.making(stage)
 	for _, c := range m.copies {
 		for _, source := range c.sources {
@@ -58,15 +59,16 @@ func (s *subject) onlyProgram(stage int) (name string, ok bool) {
 				continue
 			}
 			if c.stage < 0 || !s.isStatic(c.stage, source, 0) {
-				return "", false
+				return nil
 			}
-			name = c.dest
+			name := c.dest
 			if c.folder || slices.Contains(programFolders, c.dest) {
 				name = path.Join(c.dest, path.Base(source))
 			}
+			programs = append(programs, name)
 		}
 	}
-	return name, name != ""
+	return programs
 }
 
 // harmless matches files that a static program may need, and that scratch can have.
