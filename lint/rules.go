@@ -26,7 +26,7 @@ var Rules = []Rule{
 	{ID: "checksum-one-arch", Severity: Error, Title: "one checksum for a file that differs by architecture"},
 	{ID: "download-unnamed-arch", Severity: Error, Title: "a download is for one architecture and does not say so"},
 	{ID: "prebuilt-binary", Severity: Error, Title: "a program in the context is for another machine", check: prebuiltBinary},
-	{ID: "arch-link", Severity: Warning, Title: "a symbolic link leads into the folder of one architecture"},
+	{ID: "arch-link", Severity: Warning, Title: "a symbolic link leads into the folder of one architecture", check: archLink},
 	{ID: "scratch-would-do", Severity: Info, Title: "a static program lies on a whole distribution", check: scratchWouldDo},
 	{ID: "emulated-compile", Severity: Warning, Title: "a stage compiles under emulation", check: emulatedCompile},
 	{ID: "cache-shared", Severity: Warning, Title: "architectures share a cache mount", check: cacheShared},

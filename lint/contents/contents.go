@@ -63,8 +63,13 @@ func (p Program) Foreign(on platform.Platform) bool {
 
 // Link is a symbolic link that a Copy takes in, or that lies in an archive it unpacks.
 type Link struct {
-	Copy                        int
-	Path, Inside, Image, Target string
+	// Copy, Path, Inside and Image are as in Program.
+	Copy                int
+	Path, Inside, Image string
+	// Target is what it says.
+	Target string
+	// Leads is the path in the context that it leads to, or empty.
+	Leads string
 }
 
 // Note is a file or folder of the context that was not looked into, or not wholly.

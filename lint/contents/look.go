@@ -48,7 +48,7 @@ func Look(ctx context.Context, tree fs.FS, ignored func(path string, dir bool) b
 			}
 		}, func(k taken) {
 			if target, err := fs.ReadLink(tree, k.path); err == nil {
-				found.Links = append(found.Links, Link{Copy: i, Path: k.path, Image: k.image, Target: target})
+				found.Links = append(found.Links, Link{Copy: i, Path: k.path, Image: k.image, Target: target, Leads: t.leads(k.path, target)})
 			}
 		})
 	}

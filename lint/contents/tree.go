@@ -84,6 +84,15 @@ func (t *tree) follow(name string) (string, fs.FileMode, bool) {
 	return at, kind, true
 }
 
+// leads is where a link leads to in the context. An absolute one does not lead there.
+func (t *tree) leads(name, target string) string {
+	if path.IsAbs(target) {
+		return ""
+	}
+	at, _, _ := t.follow(path.Join(path.Dir(name), target))
+	return at
+}
+
 // parts are the words of a path, seen from the root of the context.
 func parts(name string) []string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
