@@ -231,7 +231,7 @@ func (s *subject) pinnedDigest(reference int) {
 	}
 	tag, _, _ := strings.Cut(first.Image, "@")
 	f.Message = fmt.Sprintf("%s is the digest of one image, for %s, and %s %s wanted too", first.Image, join(first.Offers), join(harmed), is(harmed))
-	f.Fix = fmt.Sprintf("pin the digest of the index instead, which `archbuild inspect %s` shows", tag)
+	f.Fix = fmt.Sprintf("pin the digest of the index instead, which `archbuild manifest inspect %s` shows", tag)
 	s.add(f)
 }
 
