@@ -13,6 +13,7 @@ import (
 // archLink finds symbolic links that lead to what one machine has.
 func archLink(s *subject) {
 	s.copiedLinks()
+	s.madeLinks()
 }
 
 // badLink is a link of the context that leads nowhere on some wanted platforms.

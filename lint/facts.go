@@ -50,6 +50,8 @@ type subject struct {
 	found []Finding
 	// seen are the views, once they were asked for.
 	seen *[]view
+	// mentions are the places that name an architecture, once they were asked for.
+	mentions *[]mention
 	// instructions of the stages, once they were asked for.
 	instructions map[int][]template.Step
 	// read is the file as package script has it, made what its stages make.

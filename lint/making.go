@@ -57,7 +57,7 @@ type copied struct {
 // walked is the file as package script reads it.
 func (s *subject) walked() *script.File {
 	if s.read == nil {
-		file := script.Walk(s.Template, script.Options{Given: s.differs})
+		file := script.Walk(s.Template, script.Options{Given: s.given})
 		s.read = &file
 	}
 	return s.read

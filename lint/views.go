@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,7 +119,7 @@ func (s *subject) stageName(stage int) string {
 
 // lineOf is the line that a byte of the file stands in.
 func (s *subject) lineOf(offset int) int {
-	return 1 + strings.Count(string(s.Template.Source[:min(offset, len(s.Template.Source))]), "\n")
+	return 1 + bytes.Count(s.Template.Source[:min(offset, len(s.Template.Source))], []byte("\n"))
 }
 
 // steps are the instructions of a stage.

@@ -98,7 +98,13 @@ type Script struct {
 // Script gives the text that the shell runs for a RUN. It reports false for other
 // instructions, and where bytes of the text do not stand in the file as they are, as
 // in a heredoc whose tabs are taken away (<<-).
-func (t *Template) Script(s Step) (Script, bool) {
+func (t *Template) Script(s Step) (Script, bool) { return t.script(s, false) }
+
+// TabbedScript is Script for heredocs whose tabs are taken away (<<-) as well: the text has
+// no byte that does not stand in the file, but what stands there is not all in one piece.
+func (t *Template) TabbedScript(s Step) (Script, bool) { return t.script(s, true) }
+
+func (t *Template) script(s Step, tabs bool) (Script, bool) {
 	if s.index <= 0 || s.index >= len(t.nodes) {
 		return Script{}, false
 	}
@@ -118,19 +124,19 @@ func (t *Template) Script(s Step) (Script, bool) {
 	if len(node.Heredocs) == 0 {
 		return out, true
 	}
-	return t.withHeredocs(out, node.Heredocs, in)
+	return t.withHeredocs(out, node.Heredocs, in, tabs)
 }
 
 // withHeredocs adds the bodies that follow a RUN, or takes the only one in place of
 // it, as BuildKit does.
-func (t *Template) withHeredocs(out Script, docs []parser.Heredoc, in *instruction) (Script, bool) {
+func (t *Template) withHeredocs(out Script, docs []parser.Heredoc, in *instruction, tabs bool) (Script, bool) {
 	at, line := t.bodies(in)
 	alone := parser.MustParseHeredoc(out.Text) != nil
 	if alone {
 		out = Script{Heredoc: true}
 	}
 	for _, doc := range docs {
-		if doc.Chomp || !strings.HasPrefix(string(t.Source[at:]), doc.Content) {
+		if doc.Chomp && !tabs || !strings.HasPrefix(string(t.Source[at:]), doc.Content) {
 			return Script{}, false
 		}
 		if !alone {
@@ -141,6 +147,8 @@ func (t *Template) withHeredocs(out Script, docs []parser.Heredoc, in *instructi
 			if size == 0 {
 				size = len(rest)
 			}
+			begin := t.behindTabs(at, doc.Chomp)
+			rest, size, at = rest[begin-at:], size-(begin-at), begin
 			out.pieces = append(out.pieces, newPiece(len(out.Text), at, size, line))
 			out.Text += rest[:size]
 			at, rest = at+size, rest[size:]
@@ -148,6 +156,7 @@ func (t *Template) withHeredocs(out Script, docs []parser.Heredoc, in *instructi
 		if alone {
 			return out, true
 		}
+		at = t.behindTabs(at, doc.Chomp)
 		out.pieces = append(out.pieces, newPiece(len(out.Text), at, len(doc.Name), line))
 		if !strings.HasPrefix(string(t.Source[at:]), doc.Name) {
 			return Script{}, false
@@ -159,6 +168,14 @@ func (t *Template) withHeredocs(out Script, docs []parser.Heredoc, in *instructi
 		line++
 	}
 	return out, true
+}
+
+// behindTabs passes over the tabs that a line of <<- begins with.
+func (t *Template) behindTabs(at int, chomp bool) int {
+	for chomp && at < len(t.Source) && t.Source[at] == '\t' {
+		at++
+	}
+	return at
 }
 
 // bodies is where the heredocs of an instruction begin, and in which line.

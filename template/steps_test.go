@@ -71,3 +71,28 @@ func TestExpandSaysWhatItDoesNotKnow(t *testing.T) {
 		t.Error("an ARG without a value has one")
 	}
 }
+
+func TestTabsOfAHeredocAreTakenAway(t *testing.T) {
+	for _, source := range []string{
+		"FROM a\nRUN <<-EOF\n\techo a\n\t\techo b\n\tEOF\n",
+		"FROM a\nRUN cat <<-EOF > /f\n\techo a\n\t\techo b\n\tEOF\n",
+	} {
+		tmpl, err := template.Parse("Dockerfile", []byte(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := tmpl.Steps(0)[0]
+		if _, ok := tmpl.Script(step); ok {
+			t.Error("Script gives a text whose tabs are gone")
+		}
+		script, ok := tmpl.TabbedScript(step)
+		if !ok || !strings.Contains(script.Text, "echo a\necho b\n") {
+			t.Fatalf("%v %q", ok, script.Text)
+		}
+		for i := range script.Text {
+			if offset, _, ok := script.Place(i); ok && source[offset] != script.Text[i] {
+				t.Errorf("byte %d of %q is not the one at %d", i, script.Text, offset)
+			}
+		}
+	}
+}

@@ -145,3 +145,12 @@ func byWord(low, before string) *Scheme {
 
 // osDetector is that of Maven's os-maven-plugin, and of protoc's files.
 var osDetector = &Scheme{Name: "os.detected", Words: table("amd64=x86_64 386=x86_32 arm64=aarch_64 arm/v7=arm_32 ppc64le=ppcle_64 s390x=s390_64 riscv64=riscv64 loong64=loongarch_64")}
+
+// Flag is a compiler's flag that stands in a text and makes programs for a PC alone. No
+// other machine has a word for it.
+func Flag(text string, at, end int) Word {
+	return Word{Text: text[at:end], At: at, End: end, Arch: "amd64", OS: "linux", Scheme: flags}
+}
+
+// flags are those of compilers.
+var flags = &Scheme{Name: "flags", Words: table("amd64=-m64")}

@@ -38,6 +38,9 @@ func (s *state) words(n *syntax.Word) []Word {
 	s.splitting = true
 	w := s.word(n)
 	s.splitting = before
+	if _, comment := n.Parts[0].(*syntax.CmdSubst); comment && w.Text == "" {
+		return nil
+	}
 	if strings.IndexByte(w.Text, split) < 0 {
 		return []Word{w}
 	}
@@ -80,7 +83,9 @@ func (s *state) parts(w *Word, t *text, parts []syntax.WordPart, quoted bool) {
 			if s.substitution(p) {
 				w.Varying = true
 			}
-			t.phrase("$()", at)
+			if len(p.Stmts) > 0 { // else it is a comment: `# like this`
+				t.phrase("$()", at)
+			}
 		case *syntax.ProcSubst:
 			s.apart(func() { s.stmts(p.Stmts) })
 			t.phrase("$()", at)

@@ -98,7 +98,7 @@ func (w *walker) stage(i int) Stage {
 // isWindows tells a base of Windows by its name.
 func isWindows(image string) bool {
 	image = strings.ToLower(image)
-	for _, part := range []string{"windows/", "nanoserver", "servercore", "windowsservercore", "microsoft/windows", "mcr.microsoft.com/dotnet/framework"} {
+	for _, part := range []string{"windows/", "nanoserver", "servercore", "windowsservercore", "microsoft/windows", "dotnet/framework", "dotnet-framework", "winamd64/"} {
 		if strings.Contains(image, part) {
 			return true
 		}

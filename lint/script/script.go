@@ -74,7 +74,7 @@ const (
 // Read gives what a RUN does. shell is the SHELL in force; nil stands for sh -c. vars are
 // those that hold before it.
 func Read(t *template.Template, step template.Step, shell []string, vars Variables) Script {
-	source, ok := t.Script(step)
+	source, ok := t.TabbedScript(step)
 	if !ok {
 		return Script{Foreign: true}
 	}

@@ -109,3 +109,12 @@ func (w Word) Cut(from, to int) Word {
 func (w *Word) fill(t text) { w.Text, w.places = t.s, t.at }
 
 func (w Word) text() text { return text{w.Text, w.places} }
+
+// Written is a word whose bytes are written as they are from an offset in Template.Source on.
+func Written(s string, at int) Word {
+	places := make([]int32, len(s))
+	for i := range places {
+		places[i] = int32(at + i)
+	}
+	return Word{Text: s, Raw: s, At: at, End: at + len(s), places: places}
+}

@@ -1,0 +1,61 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/archbuild/archbuild/lint/script"
+	"github.com/archbuild/archbuild/platform"
+)
+
+// archAsked reports commands that ask for the machine's architecture.
+func (s *subject) archAsked() {
+	for i, stage := range s.walked().Stages {
+		if stage.Windows {
+			continue
+		}
+		place := s.placeOf(i)
+		for _, in := range stage.Instructions {
+			for _, c := range in.Script.Commands {
+				if what := script.Asks(c); what != "" && c.Line > 0 {
+					s.asked(c.Line, what, place)
+				}
+			}
+		}
+	}
+}
+
+// asked adds one finding.
+func (s *subject) asked(line int, what string, p place) {
+	f := Finding{ID: "arch-asked", Severity: Info, Line: line, Fix: "declare ARG TARGETARCH in the stage and use ${TARGETARCH}"}
+	f.Message = fmt.Sprintf("%s asks the machine that the step runs on; TARGETARCH says the same, and stays right when the stage moves to the build platform", what)
+	if p.ofBuild {
+		f.Severity = Warning
+		f.Message = fmt.Sprintf("%s asks the machine that builds, whatever platform the image is for: on %s the answer is wrong", what, join(s.others()))
+	}
+	s.add(f)
+}
+
+// others are the wanted platforms that are not the machine's own.
+func (s *subject) others() []platform.Platform {
+	var list []platform.Platform
+	for _, p := range s.platforms() {
+		if !s.Build.Serves(p) {
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return s.platforms()
+	}
+	return list
+}
+
+// isChecksum tells that a text is a digest in hex, of md5 to sha512.
+func isChecksum(text string) bool {
+	switch len(text) {
+	case 32, 40, 56, 64, 96, 128:
+	default:
+		return false
+	}
+	return strings.Trim(text, "0123456789abcdefABCDEF") == ""
+}
