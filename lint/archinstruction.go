@@ -29,6 +29,9 @@ func (l *looker) preamble(file *script.File) {
 				text += " " + pair.Value.Raw
 				continue
 			}
+			if l.given(pair.Name) {
+				continue
+			}
 			l.variable(pair, false)
 		}
 	}
