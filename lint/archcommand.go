@@ -149,10 +149,10 @@ var filters = set("grep egrep fgrep awk gawk mawk jq rg yq")
 
 // downloads fetch files; unpacks take archives apart.
 var (
-	downloads = set("curl wget aria2c axel http https fetch lwp-download wget2 gh hub glab gsutil svn git hg ftp lftp rsync scp s3cmd aws gcloud az skopeo crane oras docker podman buildah nerdctl regctl")
-	unpacks   = set("tar unzip gunzip gzip zcat xzcat bsdtar 7z 7za 7zr unxz xz bzip2 bunzip2 bzcat cpio ar zstd unzstd unrar lzma unlzma")
-	installs  = set("apt apt-get aptitude apk yum dnf microdnf zypper tdnf pacman rpm dpkg gdebi conda mamba micromamba pip pip2 pip3 npm yarn pnpm gem brew snap flatpak install_packages clean-install apt-install add-apt-repository yum-config-manager pipx uv poetry opkg swupd emerge xbps-install")
-	moves     = set("mv cp install chmod chown cd pushd strip upx setcap patchelf cat touch source . sh bash ash python python3 rename chgrp objcopy cmp readelf exec")
+	downloads  = set("curl wget aria2c axel http https fetch lwp-download wget2 gh hub glab gsutil svn git hg ftp lftp rsync scp s3cmd aws gcloud az skopeo crane oras docker podman buildah nerdctl regctl")
+	unpacks    = set("tar unzip gunzip gzip zcat xzcat bsdtar 7z 7za 7zr unxz xz bzip2 bunzip2 bzcat cpio ar zstd unzstd unrar lzma unlzma")
+	installers = set("apt apt-get aptitude apk yum dnf microdnf zypper tdnf pacman rpm dpkg gdebi conda mamba micromamba pip pip2 pip3 npm yarn pnpm gem brew snap flatpak install_packages clean-install apt-install add-apt-repository yum-config-manager pipx uv poetry opkg swupd emerge xbps-install")
+	moves      = set("mv cp install chmod chown cd pushd strip upx setcap patchelf cat touch source . sh bash ash python python3 rename chgrp objcopy cmp readelf exec")
 )
 
 func set(text string) map[string]bool {
@@ -200,7 +200,7 @@ func (l *looker) argument(c *script.Command, n int, w script.Word, word arch.Wor
 	}
 	isURL := strings.Contains(name, "://") || strings.HasPrefix(name, "${") && strings.Contains(name, "/") && downloads[c.Name]
 	switch {
-	case installs[c.Name]:
+	case installers[c.Name]:
 		return l.installed(c, n, w, word, added)
 	case c.Name == "rustup", c.Name == "cargo", c.Name == "cross", c.Name == "dotnet", c.Name == "make", c.Name == "go", c.Name == "gcc", c.Name == "cc", c.Name == "clang", c.Name == "g++", c.Name == "clang++", c.Name == "c++":
 		return l.compiled(c, n, w, word)
@@ -416,7 +416,7 @@ func (l *looker) printed(c *script.Command, all []script.Command, i int) {
 	for _, w := range c.Args {
 		l.look(w, func(word arch.Word) (use, bool) {
 			for _, name := range next {
-				if downloads[name] || name == "xargs" || installs[name] {
+				if downloads[name] || name == "xargs" || installers[name] {
 					return l.fetched(c, use{Error, name + " downloads", false}, word), true
 				}
 			}
