@@ -61,7 +61,7 @@ func (w *working) goMakes() {
 		return
 	}
 	static := w.value("CGO_ENABLED") == "0" && !w.has("-buildmode", "-linkshared", "-race")
-	p := product{what: "go " + verb, static: static, targeted: w.Name != "go" && w.Name != "tinygo" || w.set("GOARCH")}
+	p := product{what: "go " + verb, static: static, targeted: w.Name != "go" && w.Name != "tinygo" || w.set("GOARCH") || w.wrapped && w.aware}
 	names := w.operands("-o", "-ldflags", "-tags", "-gcflags", "-asmflags", "-mod", "-p", "-C", "-modfile", "-overlay", "-buildmode", "-pkgdir", "-toolexec")[1:]
 	dir := w.dir
 	if to, ok := w.option("-C"); ok {

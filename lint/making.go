@@ -21,6 +21,8 @@ type making struct {
 	named []string
 	// aware tells that the target's platform is in sight of commands, by an ARG or a tool.
 	aware bool
+	// wrapped tells that another image was laid over the stage: its commands may be others.
+	wrapped bool
 	// carved tells that a script of somebody else's was run, ran that anything was.
 	carved, ran bool
 }
@@ -140,6 +142,7 @@ func (m *making) copy(s *subject, in script.Instruction, from string) {
 		c.sources = append(c.sources, source)
 	}
 	m.copies = append(m.copies, c)
+	m.wrapped = m.wrapped || from != "" && c.dest == "/" && slices.Contains(c.sources, "/")
 	if strings.Contains(strings.ToLower(from), "xx") {
 		m.aware = true // tools that read TARGETPLATFORM by themselves
 	}
