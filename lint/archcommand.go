@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -75,7 +74,12 @@ func (l *looker) into(c *script.Command) {
 		if c.Name == "" || downloads[c.Name] || unpacks[c.Name] {
 			continue
 		}
-		l.look(w, func(arch.Word) (use, bool) { return use{Info, "", false}, true })
+		l.look(w, func(word arch.Word) (use, bool) {
+			if isSystemPath(w.Text, word) {
+				return use{Warning, c.Name + " writes to a file of", false}, true
+			}
+			return use{Info, "", false}, true
+		})
 	}
 	for _, w := range c.Input {
 		if isProgram(c.Name) {
@@ -468,12 +472,10 @@ func (l *looker) link(c *script.Command) {
 	if len(operands) == 0 {
 		return
 	}
-	if len(operands) > 1 {
-		operands = operands[:len(operands)-1]
-	}
-	for _, w := range operands {
-		l.look(w, func(arch.Word) (use, bool) {
-			return use{Warning, path.Base(w.Text), symbolic}, true
+	for i, w := range operands {
+		l.look(w, func(word arch.Word) (use, bool) {
+			target := i < len(operands)-1 || len(operands) == 1
+			return use{Warning, "ln uses a path of", symbolic}, target || isSystemPath(w.Text, word)
 		})
 	}
 }

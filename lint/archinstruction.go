@@ -121,7 +121,7 @@ func (l *looker) variableUse(pair script.Assign, word arch.Word, argument bool) 
 	switch {
 	case settings.MatchString(pair.Name):
 		if strings.HasSuffix(pair.Name, "FLAGS") && !isMarch(pair.Value.Text, word) {
-			if isSystemPath(pair.Value.Text, word) {
+			if isSystemPath(pair.Value.Text, word) || isPath(pair.Value.Text, word) {
 				return use{Warning, pair.Name + " names a folder of", false}, true
 			}
 			return use{Info, "", false}, true
@@ -275,5 +275,5 @@ func isSystemPath(text string, w arch.Word) bool {
 // isPath tells that a word stands in an absolute path.
 func isPath(text string, w arch.Word) bool {
 	name, _ := token(text, w)
-	return !strings.Contains(name, "://") && (strings.HasPrefix(name, "/") || strings.Contains(name, ":/") || strings.Contains(name, "}/") || strings.Contains(name, "=/"))
+	return !strings.Contains(name, "://") && (strings.HasPrefix(name, "/") || strings.Contains(name, ":/") || strings.Contains(name, "}/") || strings.Contains(name, "=/") || strings.HasPrefix(name, "-I/") || strings.HasPrefix(name, "-L/"))
 }

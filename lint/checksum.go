@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -81,8 +82,13 @@ func (k *checker) add(in *script.Instruction) {
 func (k *checker) fetched(url script.Word, file string) download {
 	d := download{url: url, file: file, varying: url.Varying}
 	words := meant(url.Text)
-	d.literal = !url.Varying && len(words) > 0 && !several(words) && len(k.harms(words[0].Arch)) > 0
+	d.literal = !url.Varying && len(words) > 0 && !several(words) && len(k.harms(words[0].Arch)) > 0 && k.mentioned(url.Text)
 	return d
+}
+
+// mentioned tells that a URL is no part of a list that its author made for several machines.
+func (k *checker) mentioned(url string) bool {
+	return slices.ContainsFunc(k.allMentions(), func(m mention) bool { return m.text == url })
 }
 
 // command is one of a RUN.
@@ -102,7 +108,7 @@ func (k *checker) command(c *script.Command, all []script.Command, i int) {
 		if checked(c, all, i) {
 			k.printed(c)
 		}
-	case isTest(c.Name):
+	case isTest(c.Name), strings.HasSuffix(c.Name, "grep"):
 		if summed(all, i) {
 			for _, w := range c.Args {
 				if hex := strings.TrimSpace(w.Text); isChecksum(hex) {

@@ -192,7 +192,7 @@ func isTool(text string, w arch.Word) bool {
 	if n := strings.LastIndexByte(last, '='); n >= 0 {
 		last = last[n+1:]
 	}
-	for _, prefix := range []string{"qemu", "grub-", "grub2-", "gcc-", "g++-", "cpp-", "gfortran-", "gdb-", "binutils-", "crossbuild-essential-", "libc6-dev-", "libstdc++-", "libgcc-", "linux-libc-dev-", "clang-cross", "gobjc-", "gnat-", "gccgo-", "pkg-config-", "edk2-", "ovmf-", "shim-", "u-boot", "syslinux", "ipxe", "mingw", "musl-cross", "efibootmgr", "syslinux"} {
+	for _, prefix := range []string{"qemu", "grub-", "grub2-", "gcc-", "g++-", "cpp-", "gfortran-", "gdb-", "binutils-", "crossbuild-essential-", "libstdc++-", "libgcc-", "linux-libc-dev-", "clang-cross", "gobjc-", "gnat-", "gccgo-", "pkg-config-", "edk2-", "ovmf-", "shim-", "u-boot", "syslinux", "ipxe", "mingw", "musl-cross", "efibootmgr", "syslinux"} {
 		if strings.HasPrefix(last, prefix) && (prefix == "qemu" || !strings.Contains(low, "://")) {
 			return !(prefix == "libstdc++-" || prefix == "libgcc-" || prefix == "gcc-" || prefix == "g++-" || prefix == "cpp-") || isTripletOf(w) || strings.Contains(last, "-linux-gnu")
 		}

@@ -44,24 +44,26 @@ func Asks(c Command) string {
 				return "process.arch"
 			}
 		}
-	case "python", "python3", "python2":
-		for _, w := range c.Args {
-			if strings.Contains(w.Text, "platform.machine()") || strings.Contains(w.Text, "os.uname()") {
-				return "platform.machine()"
-			}
-		}
-	case "gcc", "cc", "clang", "g++":
-		return withOption(c, "-dumpmachine", "-print-multiarch")
-	case "rustc":
-		for _, w := range c.Args {
-			if w.Text == "-vV" || w.Text == "-Vv" {
-				return "rustc -vV"
-			}
-		}
-	case "lscpu":
-		return "lscpu"
 	}
 	return ""
+}
+
+// tells tells that what a command prints depends on the architecture, though nobody would
+// ask for it in this way who wanted TARGETARCH's word.
+func tells(c Command) bool {
+	switch c.Name {
+	case "gcc", "cc", "clang", "g++":
+		return withOption(c, "-dumpmachine", "-print-multiarch") != ""
+	case "python", "python3", "python2":
+		return strings.Contains(c.line(), "platform.machine()") || strings.Contains(c.line(), "os.uname()")
+	case "rustc":
+		return withOption(c, "-vV", "-Vv") != ""
+	case "lscpu", "xx-info", "dpkg-query":
+		return c.Name != "dpkg-query" || strings.Contains(c.line(), "Architecture")
+	case "cat":
+		return strings.Contains(c.line(), "/etc/apk/arch") || strings.Contains(c.line(), "/proc/cpuinfo")
+	}
+	return false
 }
 
 // withOption finds a word among the arguments.

@@ -142,8 +142,13 @@ func (s *state) simple(words, input []Word, cmd Command) {
 		s.callFunction(f, cmd)
 		return
 	}
-	if inner, ok := commandOf(cmd); ok && s.nested(inner) {
-		return
+	if inner, ok := commandOf(cmd); ok {
+		if len(cmd.Assigns) > 0 {
+			s.add(Command{At: cmd.At, End: cmd.End, Assigns: cmd.Assigns})
+		}
+		if s.nested(inner) {
+			return
+		}
 	}
 	s.builtin(&cmd)
 	s.add(cmd)
@@ -188,7 +193,7 @@ func (s *state) builtin(cmd *Command) {
 func (s *state) varyingPipe() bool {
 	for i := len(s.out.Commands) - 1; i >= 0 && s.out.Commands[i].Pipe == s.pipe; i-- {
 		c := s.out.Commands[i]
-		if Asks(c) != "" {
+		if Asks(c) != "" || tells(c) {
 			return true
 		}
 		for _, w := range c.Args {

@@ -210,7 +210,7 @@ func (s *state) add(c Command) {
 	c.Line = s.line(c.At)
 	c.Again = s.seen[c.At]
 	s.seen[c.At] = true
-	if what := Asks(c); what != "" {
+	if Asks(c) != "" || tells(c) {
 		s.asked++
 	}
 	s.out.Commands = append(s.out.Commands, c)
