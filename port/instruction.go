@@ -25,11 +25,11 @@ func (w *work) instruction(stage, step int) {
 	case *instructions.ArgCommand:
 		w.add(w.argument(stage, step, w.steps[stage][step].Span))
 	case *instructions.AddCommand:
-		if len(c.SourceContents) == 0 && w.hasAll(c.SourcePaths) {
+		if len(c.SourceContents) == 0 && w.hasAll(stage, step, c.SourcePaths) {
 			w.add(w.worded(stage, step, ""))
 		}
 	case *instructions.CopyCommand:
-		if len(c.SourceContents) == 0 && (c.From != "" || w.hasAll(c.SourcePaths)) {
+		if len(c.SourceContents) == 0 && (c.From != "" || w.hasAll(stage, step, c.SourcePaths)) {
 			w.add(w.worded(stage, step, ""))
 		}
 	}
@@ -37,8 +37,8 @@ func (w *work) instruction(stage, step int) {
 
 // keep notes the files of the context that stay what they are called.
 func (w *work) keep() {
-	for _, steps := range w.steps {
-		for _, s := range steps {
+	for stage, steps := range w.steps {
+		for step, s := range steps {
 			var paths []string
 			switch c := s.Command.(type) {
 			case *instructions.AddCommand:
@@ -48,12 +48,12 @@ func (w *work) keep() {
 					paths = c.SourcePaths
 				}
 			}
-			if len(paths) == 0 || w.hasAll(paths) {
+			if len(paths) == 0 || w.hasAll(stage, step, paths) {
 				continue
 			}
 			for _, path := range paths {
 				for _, found := range arch.Find(path) {
-					w.kept[stemOf(path, found)] = !strings.Contains(path, "://")
+					w.kept[stemOf(path, found)] = !w.isURL(stage, step, path)
 				}
 			}
 		}
@@ -62,9 +62,9 @@ func (w *work) keep() {
 }
 
 // hasAll says whether the context has what would be taken from it on each platform.
-func (w *work) hasAll(paths []string) bool {
+func (w *work) hasAll(stage, step int, paths []string) bool {
 	for _, path := range paths {
-		if strings.Contains(path, "://") {
+		if w.isURL(stage, step, path) {
 			continue
 		}
 		for _, found := range arch.Find(path) {

@@ -49,7 +49,7 @@ func (r *run) sums() {
 func (r *run) downloadOf(at int, slots []slot) token {
 	best := token{}
 	for _, word := range r.words {
-		if !strings.Contains(word.raw, "://") {
+		if !looksFetched(word.raw) {
 			continue
 		}
 		span, ok := source(r.script, word.at, word.end)
@@ -61,6 +61,12 @@ func (r *run) downloadOf(at int, slots []slot) token {
 		}
 	}
 	return best
+}
+
+// looksFetched says whether a word is a URL, or one behind a variable.
+func looksFetched(raw string) bool {
+	raw = strings.TrimLeft(raw, `"'`)
+	return strings.Contains(raw, "://") || strings.HasPrefix(raw, "$") && strings.Contains(raw, "/")
 }
 
 func inside(a, b template.Span) bool { return a.Start >= b.Start && a.End <= b.End }
@@ -157,7 +163,7 @@ func (w *work) tokenSums(tokens []token, slots []slot) []slot {
 			}
 			of := w.urlUsing(key)
 			for _, other := range tokens {
-				if strings.Contains(other.raw, "://") {
+				if looksFetched(other.raw) {
 					of = other
 				}
 			}
