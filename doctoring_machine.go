@@ -74,6 +74,7 @@ func (x *examination) lookAtEngine(ctx context.Context, late machine) machine {
 	checks = append(checks, x.checkState()...)
 	checks = append(checks, checkConfig(options.Config)...)
 	checks = append(checks, doctor.OfEmulators(facts, x.wanted())...)
+	checks = append(checks, doctor.OfTroubles(detect.EmulatorTroubles(facts), detect.CrashCheck(ctx, detect.Options{}))...)
 	return machine{checks, doctor.OfMachine(facts, engineName, starts.Status != doctor.Missing)}
 }
 

@@ -1,7 +1,5 @@
 package detect
 
-import "context"
-
 // Status is the verdict of a Check.
 type Status string
 
@@ -38,12 +36,3 @@ type Check struct {
 	// Source is from where it is known: a file's path, or "tried".
 	Source string `json:"source,omitempty"`
 }
-
-// EmulatorChecks judges what runs the programs of each platform of f, in its
-// order: whether there is an emulator, whether it works in containers, and
-// whether its version together with the kernel's is known for crashes. It is pure.
-func EmulatorChecks(f Facts, release string) []Check { return nil }
-
-// CrashCheck looks for emulators that the kernel's log or the journal saw crash
-// (segfault, signal 11). A log that may not be read makes it Unknown.
-func CrashCheck(ctx context.Context, o Options) Check { return Check{} }

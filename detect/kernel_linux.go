@@ -25,3 +25,18 @@ func mountFresh(kind, dir string) error {
 	}
 	return nil
 }
+
+// kernelLog is the kernel's buffer of messages. Plain users may be kept from it
+// (kernel.dmesg_restrict).
+func kernelLog() (string, error) {
+	const readAll, size = 3, 10
+	n, err := unix.Klogctl(size, nil)
+	if err != nil {
+		return "", fmt.Errorf("reading the kernel's log: %w", err)
+	}
+	buffer := make([]byte, min(n, maxLog))
+	if n, err = unix.Klogctl(readAll, buffer); err != nil {
+		return "", fmt.Errorf("reading the kernel's log: %w", err)
+	}
+	return string(buffer[:n]), nil
+}

@@ -17,3 +17,6 @@ func peekBinfmt(Options, bool) (closePeek func(), dir string) { return nil, "" }
 
 // mountFresh fails: only Linux has such file systems.
 func mountFresh(string, string) error { return errors.ErrUnsupported }
+
+// kernelLog fails: the kernel is not Linux.
+func kernelLog() (string, error) { return "", errors.ErrUnsupported }

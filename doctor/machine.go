@@ -33,6 +33,19 @@ func OfKernel(list []detect.Check) []Check {
 	return checks
 }
 
+// OfTroubles turns what is known of emulators, and what logs tell of them, into checks.
+func OfTroubles(known []detect.Check, crashes detect.Check) []Check {
+	var checks []Check
+	for _, k := range known {
+		c := from(k)
+		c.ID, c.Group, c.Command = "emulator-known", Emulators, false
+		checks = append(checks, c)
+	}
+	c := from(crashes)
+	c.ID, c.Group, c.Command = "emulator-crashes", Emulators, false
+	return append(checks, c)
+}
+
 // from is a check of package detect's; ID and group are the caller's.
 func from(k detect.Check) Check {
 	c := Check{Subject: k.Name, Status: k.Status, Detail: k.Detail, Affects: k.Affects, Fix: k.Fix, NoBuild: k.NoBuild}
