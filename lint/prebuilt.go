@@ -41,8 +41,11 @@ func prebuiltBinary(s *subject) {
 		if s.allows(append(into, p.Image)) {
 			continue
 		}
-		if len(into) > 0 {
+		switch {
+		case len(into) > 0:
 			found.severity = Error
+		case testData(p.Path):
+			continue // it came along with the sources, and tests that read it do not run it
 		}
 		if why := families.excuse(p, found.platforms, c); why != "" {
 			found.severity, found.why = Info, why
@@ -52,6 +55,14 @@ func prebuiltBinary(s *subject) {
 	for line, list := range lines {
 		s.add(s.report(line, list))
 	}
+}
+
+// testFolders are those that programs lie in to be read.
+var testFolders = []string{"test", "tests", "testdata", "test-data", "test_data", "fixtures", "fixture", "spec", "specs", "__tests__", "__fixtures__", "e2e"}
+
+// testData tells whether a file of the context lies among the data of tests.
+func testData(name string) bool {
+	return slices.ContainsFunc(strings.Split(path.Dir(name), "/"), func(dir string) bool { return slices.Contains(testFolders, strings.ToLower(dir)) })
 }
 
 // allows tells whether archbuild.yaml lets a file stand: by its path in the image. Where a copy
