@@ -235,12 +235,18 @@ func (l *leaks) system(stage int, m *making, name string) (why string, severity 
 	if l.owned(at) {
 		return "", "", ""
 	}
-	if strings.Contains(at, "-packages") || strings.Contains(at, "/bundle") {
+	if scripts.MatchString(at) {
+		return "", "", ""
+	}
+	if strings.Contains(at, "-packages") || strings.Contains(at, "/bundle") || strings.Contains(at, "node_modules") {
 		return "its packages may hold programs for that machine", Warning, "install them in a stage of the target: without --platform=$BUILDPLATFORM, or in the final one"
 	}
 	return "what lies there is for the machine that builds", Error,
 		fmt.Sprintf("install it in the final stage, or leave --platform=%s out of the stage that it comes from", l.flagOf(stage))
 }
+
+// scripts are commands and tools of images that are text or classes, whatever machine runs them.
+var scripts = regexp.MustCompile(`/(?:composer|docker-php-[a-z-]+|docker-entrypoint|entrypoint|wait-for(?:-it)?|mvn|maven|gradle|ant|sbt|yarn[^/]*|npm|npx|corepack|phpunit|wp|drush|hugo-themes)(?:/|$)`)
 
 // flagOf is the --platform of a stage, or of the one that it starts from.
 func (l *leaks) flagOf(stage int) string {

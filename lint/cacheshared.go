@@ -67,7 +67,7 @@ func spansOf(span template.Span) []template.Span {
 // apart are the caches of tools that keep architectures apart by themselves, or whose
 // files are the same for all of them: by the path that they have.
 var apart = regexp.MustCompile(`(?i)(?:` + strings.Join([]string{
-	`/pkg/mod\b`, `/go/pkg$`, `go-build`, `go-?mod`, `/mod(?:-?cache)?$`, `golangci-lint`,
+	`/pkg/mod\b`, `/go(?:/pkg)?$`, `go-build`, `go-?mod`, `go-?cache`, `/cache/(?:pip|npm|apt|apk|uv)$`, `/mod(?:-?cache)?$`, `golangci-lint`,
 	`\.npm\b`, `npm-cache`, `_cacache`, `/npm$`, `yarn`, `pnpm`, `\.bun\b`, `/deno`,
 	`/pip(?:-cache)?\b`, `pypoetry`, `/poetry`, `/uv(?:-cache)?$`, `/pdm$`, `/pipenv$`,
 	`/\.?m2\b`, `\.gradle`, `/gradle$`, `/\.ivy2?\b`, `/\.sbt\b`, `coursier`, `/\.lein\b`, `maven`,
