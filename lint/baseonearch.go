@@ -127,7 +127,7 @@ func (s *subject) pinnedFlag(reference int) {
 	flag := "--platform=" + stage.PlatformFlag
 	from := s.fromLine(ref)
 	f.Message = fmt.Sprintf("%s stays on %s when %s %s built, and so does what it makes", s.stageName(ref.Stage), p.fixed, join(p.harmed), is(p.harmed))
-	f.Fix = "write " + strings.Replace(from, flag, "--platform=$BUILDPLATFORM", 1) + ", and have it compile for $TARGETARCH"
+	f.Fix = "write " + strings.Replace(from, flag, "--platform=$BUILDPLATFORM", 1) + " if what it makes is for every machine, or is compiled for $TARGETARCH; else leave --platform out"
 	if p.based {
 		f.Severity = Error
 		f.Message = fmt.Sprintf("the image for %s would hold programs for %s, by %s", join(p.harmed), p.fixed, flag)
