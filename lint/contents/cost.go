@@ -12,7 +12,7 @@ const (
 	maxArchive = 1 << 30
 	maxAll     = 4 * maxArchive
 	// What an entry costs besides its bytes: in a tar, and in a zip, where each is opened.
-	costEntry = 512
+	costEntry = 2048
 	costOpen  = 4096
 	// How much more a byte of these costs.
 	costXz, costBzip2 = 6, 8
