@@ -142,6 +142,9 @@ func (m *machine) controller(c controller) detect.Check {
 		check.Fix = m.controllerFix(c)
 	} else {
 		n := need{any: []string{c.optionsFor(m.groups.mode)}}
+		if c.v2 == byBPF && m.groups.mode == "v2" {
+			n.trial = "devices"
+		}
 		a := m.answer(n)
 		check.Detail, check.Source = a.detail, a.source
 		switch {

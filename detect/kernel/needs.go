@@ -38,8 +38,10 @@ const (
 // Kubernetes need is in their documentation and in what their own checks ask.
 var needs = []need{
 	{name: "cpu quotas", group: groupCgroups, any: []string{"CFS_BANDWIDTH"},
+		signs: []string{"/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "/sys/fs/cgroup/system.slice/cpu.max", "/sys/fs/cgroup/cpu.max"},
 		hosts: "limits of CPU time: docker run --cpus, CPU limits of Kubernetes"},
 	{name: "block device throttling", group: groupCgroups, any: []string{"BLK_DEV_THROTTLING"},
+		signs: []string{"/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device", "/sys/fs/cgroup/system.slice/io.max", "/sys/fs/cgroup/io.max"},
 		hosts: "limits of reading and writing: docker run --device-read-bps and the like"},
 
 	{name: "overlayfs", group: groupStorage, any: []string{"OVERLAY_FS"}, filesystem: "overlay", trial: "overlay",
@@ -69,7 +71,7 @@ var needs = []need{
 		hosts: "Docker's default network and published ports; services of Kubernetes"},
 	{name: "masquerading", group: groupFilter, any: []string{"NETFILTER_XT_TARGET_MASQUERADE", "IP_NF_TARGET_MASQUERADE", "NFT_MASQ"}, trial: "target:MASQUERADE",
 		hosts: "containers that reach the world through Docker's default network or Kubernetes' ones"},
-	{name: "IPv6 nat", group: groupFilter, any: []string{"IP6_NF_NAT", "NF_TABLES+NFT_COMPAT+NFT_NAT"}, hosts: "networks of Docker with IPv6"},
+	{name: "IPv6 nat", group: groupFilter, any: []string{"IP6_NF_NAT", "NF_TABLES+NFT_COMPAT+NFT_NAT"}, trial: "table6:nat", hosts: "networks of Docker with IPv6"},
 	{name: "mangle table", group: groupFilter, any: []string{"IP_NF_MANGLE", "NF_TABLES+NFT_COMPAT"}, trial: "table:mangle", hosts: "Docker Swarm's ingress; kube-proxy"},
 	{name: "raw table", group: groupFilter, any: []string{"IP_NF_RAW", "NF_TABLES+NFT_COMPAT"}, trial: "table:raw", hosts: "published ports of Docker 28 and later"},
 	{name: "match addrtype", group: groupFilter, any: []string{"NETFILTER_XT_MATCH_ADDRTYPE"}, trial: "match:addrtype", hosts: "published ports of Docker"},

@@ -190,3 +190,41 @@ func TestPlainUser(t *testing.T) {
 		})
 	}
 }
+
+// TestWithoutConfiguration hides how the kernel was built: what is found by looking
+// and trying alone is unknown, or the same.
+func TestWithoutConfiguration(t *testing.T) {
+	result, err := run.Command(context.Background(), run.Options{
+		Path: "unshare", Args: []string{"-m", "sh", "-ec", `
+			if test -e /proc/config.gz; then mount --bind /dev/null /proc/config.gz; fi
+			for dir in /boot /lib/modules /usr/lib/modules /usr/src; do if test -d $dir; then mount -t tmpfs tmpfs $dir; fi; done
+			exec "$0"`, os.Args[0]},
+		Env: []string{"PATH=" + os.Getenv("PATH"), "KERNEL_TEST_PRINT=1"}, Timeout: time.Minute,
+	})
+	if err != nil {
+		lacking(t, "no mount namespace here (root is needed): %v", err)
+	}
+	var hidden []detect.Check
+	if err := json.Unmarshal(result.Stdout, &hidden); err != nil {
+		t.Fatal(err)
+	}
+	seen := checks(t, detect.Options{})
+	same, unknown := 0, 0
+	for i, c := range hidden {
+		switch {
+		case c.Name != seen[i].Name:
+			t.Fatalf("%s is asked in the place of %s", c.Name, seen[i].Name)
+		case c.Status == detect.Unknown:
+			unknown++
+		case c.Status != seen[i].Status:
+			t.Errorf("%s is %s by looking and trying (%s, %s), but %s (%s, %s)",
+				c.Name, c.Status, c.Detail, c.Source, seen[i].Status, seen[i].Detail, seen[i].Source)
+		default:
+			same++
+		}
+	}
+	if same < 25 {
+		t.Errorf("only %d are known, %d are not", same, unknown)
+	}
+	t.Logf("%d the same, %d unknown", same, unknown)
+}

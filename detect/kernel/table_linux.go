@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Requests of getsockopt(2) on a raw socket, from linux/netfilter_ipv4/ip_tables.h.
+// Requests of getsockopt(2) on a raw socket, from linux/netfilter_ipv4/ip_tables.h;
+// those of IPv6 have the same numbers, but for matches and targets.
 const (
 	getInfo           = 64 // of a table
 	getRevisionMatch  = 66
@@ -17,7 +18,11 @@ const (
 // askTables asks iptables' half of the kernel for a table, a match or a target by
 // name. A question changes nothing.
 func askTables(kind, name string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	family, level := unix.AF_INET, unix.IPPROTO_IP
+	if kind == "table6" {
+		family, level, kind = unix.AF_INET6, unix.IPPROTO_IPV6, "table"
+	}
+	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {
 		return errAside{err}
 	}
@@ -32,7 +37,7 @@ func askTables(kind, name string) error {
 	buffer := make([]byte, size)
 	copy(buffer, name)
 	length := uint32(size)
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_IP, uintptr(request),
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(request),
 		uintptr(unsafe.Pointer(&buffer[0])), uintptr(unsafe.Pointer(&length)), 0)
 	switch {
 	case errno == 0 || kind != "table" && errno == unix.EPROTONOSUPPORT: // there, in another revision

@@ -38,7 +38,7 @@ type trials map[string]trial
 const childArg = "archbuild-kernel-trials"
 
 // trialTime bounds all trials together.
-const trialTime = 2 * time.Second
+const trialTime = time.Second
 
 // try tries what can be tried without leaving anything. Not tried is what would
 // make the kernel load a module.
@@ -101,6 +101,9 @@ func (m *machine) triable() []string {
 			names = append(names, "ns:"+n.kind)
 		}
 	}
+	if m.groups.mode == "v2" {
+		names = append(names, "devices")
+	}
 	for _, n := range needs {
 		if n.trial != "" && m.loadsNothing(n) {
 			names = append(names, n.trial)
@@ -114,7 +117,7 @@ func (m *machine) loadsNothing(n need) bool {
 	if !m.modular || m.sealed {
 		return true
 	}
-	if strings.HasPrefix(n.trial, "table:") || strings.HasPrefix(n.trial, "match:") || strings.HasPrefix(n.trial, "target:") {
+	if strings.HasPrefix(n.trial, "table") || strings.HasPrefix(n.trial, "match:") || strings.HasPrefix(n.trial, "target:") {
 		return false // the table itself is a module, and so is what carries it
 	}
 	return !slices.ContainsFunc(strings.Split(n.any[0], "+"), func(option string) bool {

@@ -29,10 +29,12 @@ func tryOne(name string) trial {
 		return apart(unix.CLONE_NEWNS|unix.CLONE_NEWIPC, func() error { return mountOnce(kind) })
 	case "link":
 		return apart(unix.CLONE_NEWNET, func() error { return addLink(what) })
-	case "table", "match", "target":
+	case "table", "table6", "match", "target":
 		return apart(unix.CLONE_NEWNET, func() error { return askTables(kind, what) })
 	case "seccomp":
 		return ofSeccomp(unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, 0, 0, 0))
+	case "devices":
+		return ofError(loadDeviceProgram())
 	case "keys":
 		_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
 		return ofKeys(err)
