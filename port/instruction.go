@@ -176,7 +176,7 @@ func (w *work) tokenSlots(t token, key string) []slot {
 	var list []slot
 	for _, found := range arch.Find(t.raw) {
 		span := template.Span{Start: t.span.Start + found.At, End: t.span.Start + found.End}
-		findings := w.flagged(span.Start, span.End, literal...)
+		findings := w.about(t.span, span)
 		stem := stemOf(t.raw, found)
 		if len(findings) == 0 && !w.stems[stem] || w.kept[stem] || !replaceable(t.raw, found) {
 			continue
@@ -257,7 +257,7 @@ func (c *change) fill(w *work, name string, s slot) {
 }
 
 // automatic are the ARGs that BuildKit sets by itself.
-var automatic = []string{"TARGETARCH", "TARGETPLATFORM", "TARGETOS", "TARGETVARIANT"}
+var automatic = []string{"TARGETARCH", "TARGETPLATFORM", "TARGETOS", "TARGETVARIANT", "BUILDARCH", "BUILDPLATFORM", "BUILDOS", "BUILDVARIANT"}
 
 // argument ports an ARG: its default is what the platform that it was written for has.
 func (w *work) argument(stage, step int, span template.Span) change {
@@ -345,7 +345,7 @@ func (w *work) globals() {
 	for number := 1; number < w.t.Stages[0].Line; number++ {
 		span := w.line(number)
 		name, _, _ := strings.Cut(strings.TrimSpace(w.text(span))+" ", " ")
-		if strings.EqualFold(name, "arg") && len(w.flagged(span.Start, span.End, "arch-literal", "checksum-one-arch")) > 0 {
+		if strings.EqualFold(name, "arg") && len(w.flagged(span.Start, span.End, "arch-literal", "checksum-one-arch", pinned)) > 0 {
 			c := w.argument(-1, -1, span)
 			c.free = true
 			w.add(c)

@@ -89,7 +89,11 @@ func (r *run) literals() {
 			if !ok {
 				continue
 			}
-			findings := r.flagged(span.Start, span.End, literal...)
+			whole, ok := source(r.script, word.at, word.end)
+			if !ok || strings.ContainsAny(word.raw, " \t\n") { // a text of many words
+				whole = span
+			}
+			findings := r.about(whole, span)
 			stem := stemOf(word.raw, found)
 			if len(findings) == 0 && !r.stems[stem] || r.kept[stem] || !replaceable(word.raw, found) {
 				continue

@@ -107,6 +107,22 @@ func (w *work) flagged(start, end int, ids ...string) []int {
 	return list
 }
 
+// about gives the findings about a word of an instruction, in one part of which stands
+// what a span is about. Of several findings of a rule in one line lint reports the first:
+// another URL in that line, and all of a command that makes links, are meant as well.
+func (w *work) about(word, part template.Span) []int {
+	if list := w.flagged(word.Start, word.End, literal...); len(list) > 0 {
+		return list
+	}
+	if list := w.flaggedLine(lineOf(w.t.Source, part.Start), "arch-link"); len(list) > 0 {
+		return list
+	}
+	if strings.Contains(w.text(word), "://") {
+		return w.flaggedLine(lineOf(w.t.Source, part.Start), "arch-literal")
+	}
+	return nil
+}
+
 // stage ports the instructions of a stage.
 func (w *work) stage(stage int) {
 	for i, step := range w.steps[stage] {
