@@ -70,6 +70,12 @@ func (o Options) mayRegister() error {
 			hint: "run it as root (sudo); an engine of a plain user registers them for itself on Linux 6.7 and later",
 		}
 	}
+	if release := readLine(o.ProcPath("sys/kernel/osrelease")); !KernelAtLeast(release, 4, 8) {
+		return &RegisterError{
+			Err:  fmt.Errorf("the kernel %s knows no flag F, without which emulators do not work in containers", release),
+			hint: "use Linux 4.8 or later, or a native node for these platforms (--node)",
+		}
+	}
 	return nil
 }
 
