@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func (l *looker) script(in *script.Instruction) {
 			continue
 		}
 		for _, a := range c.Assigns {
-			l.assignment(a)
+			l.assignment(a, c.Name != "" && !severalIn(c.Args))
 		}
 		if listed(c) {
 			continue
@@ -53,8 +54,12 @@ func addedMachines(file *script.File) []string {
 	return list
 }
 
-// assignment is NAME=VALUE of the shell. Others than settings count where they are used.
-func (l *looker) assignment(a script.Assign) {
+// told are variables that choose a machine in whatever they are given to.
+var told = regexp.MustCompile(`(?i)(?:^|_)(?:arch|architecture|machine|platform|target|triplet|cpu)$`)
+
+// assignment is NAME=VALUE of the shell, given to a command or for what follows. Others than
+// settings count where they are used.
+func (l *looker) assignment(a script.Assign, given bool) {
 	l.prefix = skeletonOf(a.Name) + "="
 	l.look(a.Value, func(word arch.Word) (use, bool) {
 		switch {
@@ -62,6 +67,8 @@ func (l *looker) assignment(a script.Assign) {
 			return use{Error, a.Name + " makes what is compiled or installed be", false}, true
 		case a.Exported && isSystemPath(a.Value.Text, word), a.Exported && a.Name == "PATH":
 			return use{Warning, a.Name + " names a path of", false}, true
+		case given && told.MatchString(a.Name):
+			return use{Error, a.Name + " makes what the command does be", false}, true
 		}
 		return use{}, false
 	})
@@ -192,7 +199,8 @@ func removes(c *script.Command) bool {
 
 // argument judges one word of a command.
 func (l *looker) argument(c *script.Command, n int, w script.Word, word arch.Word, added []string) (use, bool) {
-	if before := before(c, n); slices.Contains([]string{"-A", "-U", "--user-agent", "--exclude", "-x", "--name", "-H", "--header", "--referer", "--exclude-from"}, before) && !strings.Contains(w.Text, "://") {
+	if before := before(c, n); slices.Contains([]string{"-A", "-U", "--user-agent", "--exclude", "-x", "--name", "-H", "--header", "--referer", "--exclude-from"}, before) && !strings.Contains(w.Text, "://") &&
+		!strings.HasPrefix(c.Name, "dpkg") {
 		return use{}, false
 	}
 	if strings.HasPrefix(w.Text, "--exclude=") || strings.HasPrefix(w.Text, "--user-agent=") {
@@ -201,6 +209,9 @@ func (l *looker) argument(c *script.Command, n int, w script.Word, word arch.Wor
 	name, _ := token(w.Text, word)
 	if l.isOwnFolder(c, w) {
 		return use{}, false
+	}
+	if c.Name == "git" {
+		return use{Info, "", false}, true // sources, that are about a machine
 	}
 	isURL := strings.Contains(name, "://") || strings.HasPrefix(name, "${") && strings.Contains(name, "/") && downloads[c.Name]
 	switch {

@@ -154,8 +154,11 @@ func (l *looker) flags(w script.Word, who string) {
 func isMarch(text string, w arch.Word) bool {
 	name, from := token(text, w)
 	before := name[:w.At-from]
-	return strings.HasSuffix(before, "-march=") || strings.HasSuffix(before, "-mtune=") || strings.HasSuffix(before, "target=") || strings.HasSuffix(before, "-mcpu=")
+	return strings.HasSuffix(before, "-march=") || strings.HasSuffix(before, "-mtune=") || strings.HasSuffix(before, "target=") || strings.HasSuffix(before, "target-cpu=") || strings.HasSuffix(before, "-mcpu=")
 }
+
+// writings are files that people read, or programs of every machine: no machine runs them.
+var writings = regexp.MustCompile(`(?i)\.(?:md|txt|rst|html?|css|conf|cfg|ini|ya?ml|json|toml|xml|properties|patch|diff)$`)
 
 // copy looks at COPY and ADD.
 func (l *looker) copy(in *script.Instruction) {
@@ -180,6 +183,8 @@ func (l *looker) copy(in *script.Instruction) {
 				return use{Error, in.Name + " downloads", false}, true
 			case from != "":
 				return use{Error, "COPY takes", false}, true
+			case writings.MatchString(w.Text):
+				return use{Info, "", false}, true
 			}
 			return use{Error, in.Name + " takes", false}, true
 		})
