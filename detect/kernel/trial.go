@@ -37,13 +37,17 @@ type trials map[string]trial
 // childArg makes the program the process that tries.
 const childArg = "archbuild-kernel-trials"
 
+// childMark is set for that process: a program that does not ask IsChild, and comes
+// to Checks once more, tries nothing there and so does not start itself for ever.
+const childMark = "ARCHBUILD_KERNEL_TRIALS"
+
 // trialTime bounds all trials together.
 const trialTime = time.Second
 
 // try tries what can be tried without leaving anything. Not tried is what would
 // make the kernel load a module.
 func (m *machine) try(ctx context.Context) trials {
-	if !m.o.Real() {
+	if !m.o.Real() || os.Getenv(childMark) != "" {
 		return nil
 	}
 	names := m.triable()
@@ -81,7 +85,7 @@ func (t trials) leniently() {
 // runTrials starts this program as the process that tries; own gives it a user
 // namespace in which it is root.
 func runTrials(ctx context.Context, names []string, own bool) (trials, error) {
-	o := run.Options{Path: "/proc/self/exe", Args: append([]string{childArg}, names...), Timeout: trialTime}
+	o := run.Options{Path: "/proc/self/exe", Args: append([]string{childArg}, names...), Env: []string{childMark + "=1"}, Timeout: trialTime}
 	if own {
 		o.Namespaces, o.MapRoot = userNamespace, true
 	}

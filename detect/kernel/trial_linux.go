@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -109,13 +110,26 @@ func ofKeys(err error) trial {
 	return trial{Verdict: works} // to have no keyring is an answer of a kernel that has them
 }
 
+// anyFolder is one to mount on; images may have few.
+func anyFolder() (string, error) {
+	for _, dir := range []string{"/tmp", "/run", "/mnt", "/var", "/dev"} {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("looking for a folder to mount on: %w", os.ErrNotExist)
+}
+
 // mountOnce mounts a file system for as long as this thread lives. Two folders of
 // a tmpfs are stacked: without an upper one overlayfs asks nothing of it.
 func mountOnce(kind string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return errAside{err}
 	}
-	dir := os.TempDir()
+	dir, err := anyFolder()
+	if err != nil {
+		return errAside{err}
+	}
 	const quiet = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	if kind != "overlay" {
 		return unix.Mount(kind, dir, kind, quiet, "")
