@@ -65,7 +65,7 @@ func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 		return doctor.Report{}, err
 	}
 	registries := x.knocks.answers()
-	paths := x.place(deciding, plans, seen, registries)
+	paths := x.place(deciding, plans, machine, seen, registries)
 
 	checks := append(machine.checks, tools...)
 	checks = append(append(checks, x.broken...), doctor.OfNodes(seen)...)

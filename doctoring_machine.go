@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ import (
 type machine struct {
 	checks    []doctor.Check
 	platforms []doctor.Platform
+	// unable is why its engine can build nothing now; nil when it can.
+	unable error
 }
 
 // usesEngine says whether builds would go to the private engine, if to others too.
@@ -67,16 +70,33 @@ func (x *examination) lookAtEngine(ctx context.Context, late machine) machine {
 	features, _ := kernel.Checks(ctx, detect.Options{Rootless: engine.IsRootless()}) // what is not known in time is left out
 	checks := []doctor.Check{doctor.OfHost(facts.Host)}
 	checks = append(checks, doctor.OfKernel(features)...)
-	starts := x.checkStart(ctx, facts)
+	own := append([]doctor.Check{x.checkStart(ctx, facts), x.checkServer(ctx, options)}, x.checkState()...)
+	unable := stopping(own)
 	_, missing := engine.FindRunc(x.Runc)
-	checks = append(checks, starts, doctor.OfRunc(facts.Runc, missing, hintOf(missing)))
-	checks = append(checks, x.checkServer(ctx, options)...)
-	checks = append(checks, x.checkState()...)
+	checks = append(append(checks, own...), doctor.OfRunc(facts.Runc, missing, hintOf(missing)))
 	checks = append(checks, checkConfig(options.Config)...)
 	checks = append(checks, doctor.OfEmulators(facts, x.wanted())...)
 	checks = append(checks, doctor.OfTroubles(detect.EmulatorTroubles(facts), detect.CrashCheck(ctx, detect.Options{}))...)
-	return machine{checks, doctor.OfMachine(facts, engineName, starts.Status != doctor.Missing)}
+	return machine{checks, doctor.OfMachine(facts, engineName, unable == nil), unable}
 }
+
+// stopping is the first of some checks without which nothing is built.
+func stopping(list []doctor.Check) error {
+	for _, c := range list {
+		if c.Status == doctor.Missing {
+			return &UnableError{c}
+		}
+	}
+	return nil
+}
+
+// UnableError says that a check stands against every build on the engine.
+type UnableError struct{ Check doctor.Check }
+
+func (e *UnableError) Error() string { return e.Check.Detail }
+
+// Hint is what mends it.
+func (e *UnableError) Hint() string { return e.Check.Fix }
 
 // wanted are the platforms that somebody asked for, else those that most images are
 // ported for.
@@ -105,6 +125,9 @@ func (x *examination) checkStart(ctx context.Context, f detect.Facts) doctor.Che
 	}
 	if err := engine.Check(ctx); err != nil {
 		c.Status, c.Detail, c.Affects, c.Fix = doctor.Missing, err.Error(), "every build here", hintOf(err)
+		if lacking := new(engine.RootlessError); errors.As(err, &lacking) {
+			c.Fix, c.Command = commands(lacking.Facts.Lacks), true
+		}
 		return c
 	}
 	const usual = 65536
@@ -116,8 +139,17 @@ func (x *examination) checkStart(ctx context.Context, f detect.Facts) doctor.Che
 	return c
 }
 
+// commands are what supplies things, to be typed by root.
+func commands(list []detect.Missing) string {
+	lines := []string{"as root:"}
+	for _, m := range list {
+		lines = append(lines, cmp.Or(m.Command, m.Hint))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // checkServer says whether the engine runs, and whether it answers if it does.
-func (x *examination) checkServer(ctx context.Context, options engine.Options) []doctor.Check {
+func (x *examination) checkServer(ctx context.Context, options engine.Options) doctor.Check {
 	c := doctor.Check{ID: "engine-server", Group: doctor.Engine, Status: doctor.OK}
 	state, err := engine.Status(ctx, options)
 	switch {
@@ -132,7 +164,7 @@ func (x *examination) checkServer(ctx context.Context, options engine.Options) [
 			c.Status, c.Detail, c.Affects = doctor.Degraded, state.MemoryNote, "builds that take more memory than the machine has"
 		}
 	}
-	return []doctor.Check{c}
+	return c
 }
 
 // Inodes below which a disk is as good as full: an image of a distribution has more files.

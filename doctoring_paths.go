@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ func (x *examination) readPaths(ctx context.Context) error {
 	for _, name := range x.Paths {
 		p := givenPath{name: name, service: -1}
 		if _, err := os.Stat(name); err != nil && name != stdinName && builder.IsRemote(name) {
-			p.far = true
+			p.far, p.name = true, (builder.Remote{Address: name}).Shown() // without a password
 			x.paths = append(x.paths, p)
 			continue
 		}
@@ -96,8 +95,8 @@ type examined struct {
 }
 
 // place finds out whether the nodes that answered can do what was planned.
-func (x *examination) place(ctx context.Context, plans []planned, seen []nodes.Facts, registries []doctor.Registry) []examined {
-	all := x.placesOf(ctx, seen)
+func (x *examination) place(ctx context.Context, plans []planned, m machine, seen []nodes.Facts, registries []doctor.Registry) []examined {
+	all := x.placesOf(ctx, m, seen)
 	var list []examined
 	for _, p := range x.paths {
 		e := examined{Path: doctor.Path{Path: p.name, Platforms: []doctor.Platform{}}}
@@ -108,7 +107,7 @@ func (x *examination) place(ctx context.Context, plans []planned, seen []nodes.F
 		case p.err != nil:
 			e.failed("template-read", p.err)
 		case plans[p.service].err != nil:
-			x.notPlanned(&e, plans[p.service].err, notReached(registries, x.images(x.services[p.service])))
+			x.notPlanned(&e, plans[p.service].err, notReached(registries), x.images(x.services[p.service]))
 		default:
 			x.choosePlaces(ctx, &e, x.services[p.service], all)
 		}
@@ -134,18 +133,23 @@ func (e *examined) failed(id string, err error) {
 
 // notPlanned says why there is no plan. Registries that do not answer have a check of
 // their own, so that each is complained of once.
-func (x *examination) notPlanned(e *examined, err error, hosts []string) {
-	silent := false
+func (x *examination) notPlanned(e *examined, err error, silent, images []string) {
+	var hosts []string
 	var others []error
-	for _, one := range leaves(err) {
-		if _, away := unreached(one); away || errors.As(one, new(*noAnswerError)) {
-			silent = true
-		} else {
+	for _, one := range leaves(onceForEachHost(err, !x.Offline)) {
+		host, away := unreached(one)
+		switch {
+		case away && slices.Contains(silent, host):
+			hosts = append(hosts, host)
+		case errors.As(one, new(*noAnswerError)) && len(silent) > 0:
+			hosts = append(hosts, ofImages(silent, images)...)
+		default:
 			others = append(others, one)
 		}
 	}
-	if silent {
-		e.add("template-bases", doctor.Missing, "its bases are not known: "+cmp.Or(strings.Join(hosts, ", "), "a registry")+" not reachable", "building it",
+	if len(hosts) > 0 {
+		slices.Sort(hosts)
+		e.add("template-bases", doctor.Missing, "its bases are not known: "+strings.Join(slices.Compact(hosts), ", ")+" not reachable", "building it",
 			"see network above; with rules or archbuild.lock for all of them: --offline")
 	}
 	for _, one := range others {
@@ -181,7 +185,7 @@ func (x *examination) images(s service) []string {
 }
 
 // placesOf are the places of the nodes that answered, as a build would find them.
-func (x *examination) placesOf(ctx context.Context, seen []nodes.Facts) places {
+func (x *examination) placesOf(ctx context.Context, m machine, seen []nodes.Facts) places {
 	var all places
 	for _, f := range seen {
 		spec := x.specs[slices.IndexFunc(x.specs, func(s nodes.Spec) bool { return s.Name == f.Name })]
@@ -189,6 +193,7 @@ func (x *examination) placesOf(ctx context.Context, seen []nodes.Facts) places {
 			at, err := x.enginePlace(ctx, x.host)
 			if err == nil {
 				at = at.declared(spec.Platforms)
+				at.unable = m.unable
 				at.weight, at.slots = spec.Weight, f.Slots
 				all.list = append(all.list, at)
 			}
@@ -249,7 +254,7 @@ func (x *examination) choosePlaces(ctx context.Context, e *examined, s service, 
 			how, emulated = doctor.Emulated, append(emulated, job.Platform)
 		}
 		e.Platforms = append(e.Platforms, doctor.Platform{Platform: job.Platform, How: how, Node: job.Node})
-		words = append(words, fmt.Sprintf("%s %s on %s", job.Platform, howText(job.How), job.Node))
+		words = append(words, fmt.Sprintf("%s on %s (%s)", job.Platform, job.Node, runsHow(job.How)))
 	}
 	e.add("template-plan", doctor.OK, strings.Join(words, ", "), "", "")
 	e.checks[len(e.checks)-1].Brief = e.Path.Path
@@ -257,6 +262,14 @@ func (x *examination) choosePlaces(ctx context.Context, e *examined, s service, 
 		e.add("template-emulated", doctor.Degraded, "steps for "+doctor.Names(emulated)+" run under an emulator", "how long it takes: compiling is 4 to 15 times slower so",
 			"name a native node: --node ADDRESS,platform="+emulated[0].String()+"; `archbuild lint "+e.Path.Path+"` tells which stages could compile on the build platform")
 	}
+}
+
+// runsHow says how the steps of a job run.
+func runsHow(how plan.How) string {
+	if how == plan.None || how == "" {
+		return "nothing to run"
+	}
+	return string(how)
 }
 
 // engineAlone is why the engine cannot build, where there is no other node.

@@ -49,7 +49,13 @@ func (o Options) credentialSource(host string) registry.Source {
 			}
 		}
 	}
-	return registry.SourceOf(host, o.dockerConfigFile(), o.Getenv)
+	source := registry.SourceOf(host, o.dockerConfigFile(), o.Getenv)
+	if home := o.Getenv("HOME"); home != "" {
+		if below, ok := strings.CutPrefix(source.File, home+"/"); ok {
+			source.File = "~/" + below
+		}
+	}
+	return source
 }
 
 // open lets questions begin; ctx ends them.
@@ -89,6 +95,9 @@ func (k *knocks) begin(ref string, push bool) {
 	go func() {
 		answer <- finish(k.ctx, late, func(ctx context.Context) doctor.Registry {
 			one.Access, one.Err = k.client.Access(ctx, ref, push)
+			if one.Access.Mirror != "" {
+				one.Source = k.source(one.Access.Mirror)
+			}
 			return one
 		})
 	}()
@@ -125,17 +134,30 @@ func ofRegistries(list []doctor.Registry) []doctor.Check {
 	return checks
 }
 
-// notReached are those of the images that did not answer.
-func notReached(list []doctor.Registry, images []string) []string {
+// notReached are the registries that did not answer, of those that are read from.
+func notReached(list []doctor.Registry) []string {
 	var hosts []string
 	for _, one := range list {
 		failed := new(registry.Error)
-		silent := one.Err != nil && (!errors.As(one.Err, &failed) || failed.Unreachable())
-		if silent && !one.Push && slices.ContainsFunc(images, func(image string) bool { return hostOf(image) == one.Host }) {
+		if one.Err != nil && !one.Push && (!errors.As(one.Err, &failed) || failed.Unreachable()) {
 			hosts = append(hosts, one.Host)
 		}
 	}
 	return hosts
+}
+
+// ofImages are the hosts of images among some; all of them where no image is at one.
+func ofImages(hosts, images []string) []string {
+	var list []string
+	for _, host := range hosts {
+		if slices.ContainsFunc(images, func(image string) bool { return hostOf(image) == host }) {
+			list = append(list, host)
+		}
+	}
+	if len(list) == 0 {
+		return hosts
+	}
+	return list
 }
 
 // proxyVariables are those that programs look for, in either spelling.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func ofNode(f nodes.Facts) []Check {
 	}
 	if f.Error != "" {
 		c := check("answers", Missing, "does not answer: "+f.Error)
-		c.Affects, c.Fix = "builds that need it", f.Hint
+		c.Affects, c.Fix = "builds that need it", cmp.Or(f.Hint, "start it, or leave it out; docs/nodes.md shows how nodes are started and reached")
 		if len(f.Native) > 0 {
 			c.Affects = "builds for " + Names(f.Native) + ", unless another node runs them natively or --emulation fallback is given"
 		}

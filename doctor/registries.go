@@ -28,12 +28,16 @@ func OfRegistry(r Registry) []Check {
 	login := Check{ID: "registry-login", Group: Network, Subject: r.Host, Status: OK, Detail: r.credentials()}
 	if r.Push {
 		login.ID, login.Subject = "registry-push", r.Ref
-		login.Detail = "lets us write, with " + r.credentials()
+		login.Detail = "lets us in, with " + r.credentials()
 	}
 	if r.Access.Mirror != "" {
 		answers.Detail = "answers, by its mirror " + r.Access.Mirror
 	}
 	answers.Brief = r.Host + " (" + r.short() + ")"
+	if r.Err == nil && r.Push && r.Access.Anonymous && r.Access.Asks {
+		login.Status, login.Detail = Degraded, "lets us in as it does everybody: there are no credentials for it, and a push needs some as a rule"
+		login.Affects, login.Fix, login.Command = "the push of "+r.Ref+", at the end of a build", "docker login "+r.Host, true
+	}
 	if r.Err == nil {
 		return []Check{answers, login}
 	}
@@ -85,17 +89,21 @@ func (r Registry) silent(c Check, failed *registry.Error) Check {
 
 // credentials says where they are.
 func (r Registry) credentials() string {
+	of := ""
+	if r.Access.Mirror != "" {
+		of = " for its mirror " + r.Access.Mirror
+	}
 	switch {
 	case r.Access.Anonymous && r.Source.Err != nil:
-		return "no credentials: " + r.Source.Err.Error()
+		return "no credentials" + of + ": " + r.Source.Err.Error()
 	case r.Access.Anonymous:
-		return "no credentials (anonymous)"
+		return "no credentials" + of + " (anonymous)"
 	case r.Source.Helper != "":
-		return fmt.Sprintf("credentials from %s (named in %s)", r.Source.Helper, r.Source.File)
+		return fmt.Sprintf("credentials%s from %s (named in %s)", of, r.Source.Helper, r.Source.File)
 	case r.Source.File != "":
-		return "credentials from " + r.Source.File
+		return "credentials" + of + " from " + r.Source.File
 	}
-	return "credentials"
+	return "credentials" + of
 }
 
 func (r Registry) short() string {

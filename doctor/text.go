@@ -52,8 +52,11 @@ func writeGroup(text *strings.Builder, g Group, list []Check, verbose bool) {
 	unknown := with(list, Unknown)
 	told := verbose || len(unknown) <= few
 	line := folded(list, verbose)
-	if !told {
-		line = join(line, fmt.Sprintf("%d unknown (-v tells why)", len(unknown)))
+	switch n := len(unknown); {
+	case !told:
+		line = join(line, fmt.Sprintf("%d unknown (-v tells why)", n))
+	case n > 0:
+		line = join(line, fmt.Sprintf("%d unknown", n))
 	}
 	wrap(text, fmt.Sprintf("%-*s", column, g), spaces(column), line)
 	var aside []string
@@ -162,16 +165,18 @@ func (r Report) writePlatforms(text *strings.Builder) error {
 	return ui.Table(text, []string{"PLATFORM", "BUILDS", "NODE", "WHY"}, rows)
 }
 
-// sentence is the last line: how many problems, and what can be built.
+// sentence is the last line: how many problems builds have, and what can be built.
 func (r Report) sentence() string {
 	s := r.Summary
+	aside := 0
+	for _, c := range r.Checks {
+		if c.NoBuild && c.Status == Degraded {
+			aside++
+		}
+	}
 	var counts []string
-	aside := len(with(slices.DeleteFunc(slices.Clone(r.Checks), func(c Check) bool { return !c.NoBuild }), Degraded))
 	if n := s.Degraded - aside; n > 0 {
 		counts = append(counts, fmt.Sprintf("%d degraded", n))
-	}
-	if aside > 0 {
-		counts = append(counts, fmt.Sprintf("%d that concern no build", aside))
 	}
 	if s.Missing > 0 {
 		counts = append(counts, fmt.Sprintf("%d missing", s.Missing))

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -15,7 +14,7 @@ import (
 type Endpoint struct {
 	// Tool is Docker, Podman or containerd.
 	Tool string
-	// Address that was tried; empty for a command.
+	// Address that was tried; the path of a command.
 	Address string
 	// Version that it says it is; empty for what was not asked.
 	Version string
@@ -34,7 +33,7 @@ var containerdSockets = []string{
 }
 
 // Look finds out which container tools there are and whether they answer. It starts
-// no engine; podman, which has none, is run and asked for its version. The context bounds it.
+// nothing. The context bounds it.
 func Look(ctx context.Context, o Options) []Endpoint {
 	found := make([]Endpoint, 3)
 	var all sync.WaitGroup
@@ -64,17 +63,22 @@ func lookDocker(ctx context.Context, o Options) Endpoint {
 	return e
 }
 
+// lookPodman asks its service, if that runs. Without one there is but the command, which
+// would make folders of the user's if it were run.
 func lookPodman(ctx context.Context, o Options) Endpoint {
 	e := Endpoint{Tool: podmanName}
-	// `podman info` would make the user's storage, where there is none yet.
-	out, err := podman{environ: o.Environ}.run(ctx, nil, "--version")
-	if err != nil {
-		e.Err, e.Absent = err, errors.Is(err, exec.ErrNotFound)
-		return e
+	sockets := []string{"/run/podman/podman.sock"}
+	if dir := o.getenv("XDG_RUNTIME_DIR"); dir != "" {
+		sockets = append([]string{filepath.Join(dir, "podman", "podman.sock")}, sockets...)
 	}
-	if words := strings.Fields(out); len(words) > 0 {
-		e.Version = words[len(words)-1]
+	for _, socket := range sockets {
+		if engine, err := askDocker(ctx, endpoint{address: "unix://" + socket}); err == nil {
+			e.Address, e.Version = "unix://"+socket, engine.Version
+			return e
+		}
 	}
+	path, err := exec.LookPath("podman")
+	e.Address, e.Absent = path, err != nil
 	return e
 }
 

@@ -19,6 +19,9 @@ type Access struct {
 	Mirror string
 	// Anonymous says that there are no credentials for it.
 	Anonymous bool
+	// Asks says that the registry asks who one is; what it lets everybody do, it lets do
+	// without an answer.
+	Asks bool
 }
 
 // Access asks whether a registry can be reached and takes the credentials that
@@ -36,19 +39,18 @@ func (c *Client) Access(ctx context.Context, ref string, push bool) (a Access, e
 		if err != nil {
 			return a, err
 		}
-		a.Anonymous, err = e.access(ctx, at, transport.PushScope)
+		err = e.access(ctx, at, transport.PushScope, &a)
 		if err != nil {
 			return a, itself(failure(ctx, at.written, at.domain, err))
 		}
 		return a, nil
 	}
-	err = c.each(ctx, at, func(e *endpoint) (err error) {
+	err = c.each(ctx, at, func(e *endpoint) error {
 		a = Access{}
 		if host := e.registry.RegistryStr(); host != mustOrigin(c, at.domain) {
 			a.Mirror = host
 		}
-		a.Anonymous, err = e.access(ctx, at, transport.PullScope)
-		return err
+		return e.access(ctx, at, transport.PullScope, &a)
 	})
 	return a, err
 }
@@ -62,17 +64,20 @@ func mustOrigin(c *Client, domain string) string {
 	return domain
 }
 
-func (e *endpoint) access(ctx context.Context, at address, action string) (anonymous bool, err error) {
+func (e *endpoint) access(ctx context.Context, at address, action string, a *Access) error {
 	s, err := e.session(ctx, e.repo(at), action, "")
 	auth, failed := e.auths.do(ctx, e.repo(at).String(), func() (authn.Authenticator, error) {
 		return authn.Resolve(ctx, e.keychain, e.repo(at))
 	})
-	anonymous = failed == nil && auth == authn.Anonymous
+	a.Anonymous = failed == nil && auth == authn.Anonymous
 	if err != nil {
-		return anonymous, err
+		return err
+	}
+	if challenge, err := transport.Ping(ctx, e.registry, e.wire); err == nil { // answered from memory
+		a.Asks = challenge.Scheme != ""
 	}
 	_, err = s.finish(ctx, s.ask(http.MethodHead, e.reference(at)), http.StatusOK, http.StatusNotFound)
-	return anonymous, err
+	return err
 }
 
 // Source says where credentials for a registry are looked for. What they are it
