@@ -136,6 +136,9 @@ func TestFactsAreOneDocumentAndAlwaysTheSame(t *testing.T) {
 		if err := json.Unmarshal(document, &back); err != nil {
 			t.Fatal(err)
 		}
+		for i := range facts.Missing { // what only this program asks is not in the document
+			facts.Missing[i].For, facts.Missing[i].Entry = nil, false
+		}
 		if diff := cmp.Diff(facts, back); diff != "" {
 			t.Errorf("the document lost something: %s", diff)
 		}

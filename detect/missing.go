@@ -18,6 +18,11 @@ type Missing struct {
 	// can be done.
 	Command string `json:"command,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	// For are the platforms whose programs do not run without it; none where it is
+	// about something else. Entry says that it is an entry of binfmt_misc, which
+	// Register makes as well.
+	For   []platform.Platform `json:"-"`
+	Entry bool                `json:"-"`
 }
 
 // missing lists what f shows to be absent, in the order in which it has to be
@@ -82,13 +87,13 @@ func missingEmulators(o Options, f Facts) []Missing {
 	switch b := f.Binfmt; {
 	case !b.Supported && !hasModule(o, "binfmt_misc"):
 		return []Missing{{
-			What: "binfmt_misc in the kernel, which emulators need", Affects: affects,
+			What: "binfmt_misc in the kernel, which emulators need", Affects: affects, For: foreign,
 			Hint: "use a kernel with CONFIG_BINFMT_MISC, or a native node for these platforms (--node)",
 		}}
 	case b.Mounted == "":
-		list = append(list, Missing{What: "binfmt_misc is not mounted", Affects: affects, Command: MountBinfmt})
+		list = append(list, Missing{What: "binfmt_misc is not mounted", Affects: affects, For: foreign, Command: MountBinfmt})
 	case !b.Enabled:
-		list = append(list, Missing{What: "emulators are switched off", Affects: affects, Command: "echo 1 > " + b.Mounted + "/status"})
+		list = append(list, Missing{What: "emulators are switched off", Affects: affects, For: foreign, Command: "echo 1 > " + b.Mounted + "/status"})
 	}
 	if f.Binfmt.Private {
 		list = nil
@@ -99,7 +104,7 @@ func missingEmulators(o Options, f Facts) []Missing {
 	}
 	if len(install) > 0 {
 		list = append(list, Missing{
-			What: "an emulator for " + join(install), Affects: "RUN steps for " + join(install),
+			What: "an emulator for " + join(install), Affects: "RUN steps for " + join(install), For: install,
 			Command: "apt-get install -y qemu-user-static",
 		})
 	}
@@ -131,15 +136,16 @@ func emulatorSteps(o Options, f Facts, foreign []platform.Platform) (install []p
 		if !seen {
 			entry, found := serving(f.Binfmt, p)
 			what, command, needed := mend(f.Binfmt, entry, found, r)
+			switchedOff := found && entry.Containers
 			if !needed {
 				continue
 			}
 			i = len(register)
 			steps[r.Name] = i
-			register, served = append(register, Missing{What: what, Command: command}), append(served, nil)
+			register, served = append(register, Missing{What: what, Command: command, Entry: !switchedOff}), append(served, nil)
 		}
 		served[i] = append(served[i], p)
-		register[i].Affects = "RUN steps for " + join(served[i])
+		register[i].Affects, register[i].For = "RUN steps for "+join(served[i]), served[i]
 	}
 	return install, register
 }

@@ -65,17 +65,8 @@ func slug(name string) string {
 	return strings.Join(words, "-")
 }
 
-// Of turns something that is missing into a check.
-func Of(id string, g Group, m detect.Missing) Check {
-	c := Check{ID: id, Group: g, Status: Missing, Detail: m.What, Affects: m.Affects, Fix: m.Command, Command: true}
-	if m.Command == "" {
-		c.Fix, c.Command = m.Hint, false
-	}
-	return c
-}
-
-// OfRunc judges the program that runs steps. err is why there is none; asked is the
-// path that was looked at, if it was named.
+// OfRunc judges the program that runs steps. err is why there is none, and hint what to
+// do about it.
 func OfRunc(runc *detect.RuncFacts, err error, hint string) Check {
 	c := Check{ID: "engine-runc", Group: Engine, Status: OK}
 	if runc == nil {
@@ -161,11 +152,11 @@ func mending(f detect.Facts, p platform.Platform) (fix string, command bool) {
 	command = true
 	register := false
 	for _, m := range f.Missing {
-		if !slices.Contains(strings.Split(strings.TrimPrefix(m.Affects, "RUN steps for "), ", "), p.String()) {
+		if !slices.Contains(m.For, p) {
 			continue
 		}
 		switch {
-		case strings.Contains(m.Command, "/register"):
+		case m.Entry:
 			register = true
 		case m.Command != "":
 			lines = append(lines, m.Command)
@@ -175,6 +166,9 @@ func mending(f detect.Facts, p platform.Platform) (fix string, command bool) {
 	}
 	if register {
 		lines = append(lines, "archbuild doctor --register-emulators")
+	}
+	if len(lines) == 0 {
+		return "use a native node for it: --node ADDRESS,platform=" + p.String(), false
 	}
 	return strings.Join(lines, "\n"), command
 }
