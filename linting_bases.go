@@ -30,6 +30,14 @@ func (r run) lintBases(ctx context.Context, s service, host detect.HostFacts, f 
 	}
 	f.Build = at.platform
 	r.lintNodes(host, f)
+	f.Read = func(name string) ([]byte, bool) {
+		files := openContext(s)
+		if files == nil {
+			return nil, false
+		}
+		defer files.end()
+		return files.Read(name)
+	}
 	r.lintTimes(s, f)
 	asked, err := r.sources(s)
 	if err != nil {

@@ -135,12 +135,15 @@ func (l *leaks) leak(stage int, name string, depth int) (why string, severity Se
 	var last *product
 	for i := range m.products {
 		p := &m.products[i]
-		if !overlap(*p, name) || p.bin && !l.isProgram(name) || p.modules && data.MatchString(name) {
+		if !overlap(*p, name) || p.bin && !l.isProgram(name) || p.modules && isData(name) || p.loose && path.Ext(name) == ".jar" {
 			continue
 		}
 		if last == nil || p.path == last.path || last.targeted || last.modules {
 			last = p
 		}
+	}
+	if last != nil && last.modules && l.onlyText(m, last) {
+		return "", "", ""
 	}
 	if last != nil {
 		return l.product(last)
@@ -153,9 +156,8 @@ func (l *leaks) leak(stage int, name string, depth int) (why string, severity Se
 			case !ok || path.Clean(c.dest) == "/" && name != "/":
 			case c.stage >= 0 && l.ofBuild[c.stage] && c.stage != stage:
 				return l.leak(c.stage, from, depth+1)
-			case below(name, c.dest) && !isSystem(c.dest):
-				return "", "", ""
-			case name == c.dest || below(name, path.Join(c.dest, path.Base(source))):
+			case !below(name, c.dest):
+			case !isSystem(c.dest) || name == c.dest || below(name, path.Join(c.dest, path.Base(source))):
 				return "", "", ""
 			}
 		}
@@ -172,7 +174,37 @@ func (l *leaks) product(p *product) (why string, severity Severity, fix string) 
 		return fmt.Sprintf("%s of line %d may put programs for that machine there", p.what, p.line), Warning,
 			"install it in a stage of the target: without --platform=$BUILDPLATFORM, or in the final one"
 	}
+	if p.system {
+		return fmt.Sprintf("%s, in line %d, takes what is for the machine that builds", p.what, p.line), Error,
+			"install it in the final stage, or leave --platform=$BUILDPLATFORM out of the stage that it comes from"
+	}
 	return fmt.Sprintf("%s of line %d names no target, so it is for the machine that builds", p.what, p.line), Error, targetFix(p.what)
+}
+
+// hasPrograms matches what a lock file of npm or pnpm says of a package that compiles, or
+// that is there for some machines only.
+var hasPrograms = regexp.MustCompile(`"hasInstallScript": *true|"(?:cpu|os)": *\[|requiresBuild: true|\b(?:cpu|os): *\[|node-gyp|prebuild`)
+
+// onlyText tells whether the lock file in the context shows that modules hold no programs.
+func (l *leaks) onlyText(m *making, p *product) bool {
+	if l.Read == nil || path.Base(p.path) != "node_modules" {
+		return false
+	}
+	for _, name := range []string{"package-lock.json", "pnpm-lock.yaml"} {
+		at := path.Join(path.Dir(p.path), name)
+		for _, c := range m.copies {
+			for _, source := range c.sources {
+				from, ok := c.origin(source, at)
+				if !ok || c.stage >= 0 || c.image {
+					continue
+				}
+				if text, ok := l.Read(from); ok {
+					return strings.Contains(string(text), "packages") && !hasPrograms.Match(text)
+				}
+			}
+		}
+	}
+	return false
 }
 
 // targetFix is how a compiler is told for what it compiles.
@@ -210,73 +242,4 @@ func (l *leaks) started(name string) bool {
 		}
 	}
 	return false
-}
-
-// data matches paths of files that are the same for every machine.
-var data = regexp.MustCompile(`(?i)(?:^|/)(?:etc|share|include|src|certs?|ca-certificates|zoneinfo|licen[cs]es?|locale|i18n|doc|docs|html|www|templates|static|public|config|conf|fonts|man)(?:/|$)` +
-	`|\.(?:crt|pem|key|jar|war|ear|conf|cfg|ini|toml|ya?ml|json|xml|html?|css|js|mjs|map|txt|md|sh|bash|py|rb|php|pl|ttf|woff2?|png|svg|tar|gz|tgz|zip|xz|bz2|wasm|sql|proto|bin|dat|img|ko|dll|pdb|class|properties|repo|list|gpg|asc|pub|patch|service)$`)
-
-// system are the folders in which a distribution has programs and libraries.
-var system = []string{"/", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/opt"}
-
-// isSystem tells whether a path is one of a distribution's programs and libraries.
-func isSystem(name string) bool {
-	return name == "/" || slices.ContainsFunc(system[1:], func(folder string) bool { return below(name, folder) })
-}
-
-// system tells of folders that the stage's image and packages fill. What commands name was
-// put there by them.
-func (l *leaks) system(stage int, m *making, name string) (why string, severity Severity, fix string) {
-	at, _ := unglobbed(name)
-	untouched := !m.ran && slices.Contains(strings.Split(at, "/"), "bin") // as its image has it
-	if data.MatchString(name) || !isSystem(at) && !untouched || below(at, m.dir) && m.dir != "/" && !slices.Contains(system, m.dir) || slices.ContainsFunc(m.named, func(n string) bool { return mayWrite(n, at) }) || m.carved && m.aware {
-		return "", "", ""
-	}
-	if l.owned(at) {
-		return "", "", ""
-	}
-	if scripts.MatchString(at) {
-		return "", "", ""
-	}
-	if strings.Contains(at, "-packages") || strings.Contains(at, "/bundle") || strings.Contains(at, "node_modules") {
-		return "its packages may hold programs for that machine", Warning, "install them in a stage of the target: without --platform=$BUILDPLATFORM, or in the final one"
-	}
-	return "what lies there is for the machine that builds", Error,
-		fmt.Sprintf("install it in the final stage, or leave --platform=%s out of the stage that it comes from", l.flagOf(stage))
-}
-
-// scripts are commands and tools of images that are text or classes, whatever machine runs them.
-var scripts = regexp.MustCompile(`/(?:composer|docker-php-[a-z-]+|docker-entrypoint|entrypoint|wait-for(?:-it)?|mvn|maven|gradle|ant|sbt|yarn[^/]*|npm|npx|corepack|phpunit|wp|drush|hugo-themes)(?:/|$)`)
-
-// flagOf is the --platform of a stage, or of the one that it starts from.
-func (l *leaks) flagOf(stage int) string {
-	for _, one := range l.chainOf(l.Template, stage) {
-		if flag := l.Template.Stages[one].PlatformFlag; flag != "" {
-			return flag
-		}
-	}
-	return "$BUILDPLATFORM"
-}
-
-// owned tells whether a path lies in a folder that the author has made or works in.
-func (l *leaks) owned(name string) bool {
-	first := strings.Split(strings.Trim(name, "/"), "/")
-	if len(first) < 2 || first[0] != "opt" && !(len(first) > 2 && first[0] == "usr" && first[1] == "local") && first[0] != "usr" {
-		return false
-	}
-	return slices.Contains([]string{"app", "application", "src", "code", "project", "workspace"}, first[1]) ||
-		len(first) > 2 && slices.Contains([]string{"app", "src"}, first[2])
-}
-
-// mayWrite tells whether a command that names one path may have written the other: the same
-// one, one below it, or a folder that holds it and is none of the distribution's.
-func mayWrite(named, name string) bool {
-	named, _ = unglobbed(named)
-	switch {
-	case named == name:
-		return true
-	case below(name, named):
-		return !slices.Contains(system, named) && named != "/usr/lib" && named != "/usr/local" || slices.Contains([]string{"/usr/local/bin", "/usr/local/lib", "/opt"}, named)
-	}
-	return below(named, name) && !slices.Contains(system, name) && name != "/usr/lib" && name != "/usr/bin"
 }

@@ -31,6 +31,8 @@ type Facts struct {
 	// Allowed tells whether archbuild.yaml lets a program stand in the image at some path,
 	// whatever machine it is for. Nil lets none.
 	Allowed func(path string) bool
+	// Read gives a file of the context that .dockerignore lets in; nil where there is none.
+	Read func(name string) ([]byte, bool)
 	// Configured are the platforms that archbuild.yaml asks for.
 	Configured []Configured
 }

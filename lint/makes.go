@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/archbuild/archbuild/lint/script"
 )
 
 // makes notes what compilers and package managers write, for which machine.
@@ -27,12 +29,65 @@ func (w *working) makes() {
 		w.pythonMakes()
 	case "make", "gmake", "ninja", "cmake", "configure":
 		w.makeMakes()
+	case "mvn", "mvnw", "gradle", "gradlew":
+		w.nativeJava()
+	case "apk", "dnf", "yum", "microdnf", "tdnf", "debootstrap", "dpkg", "dpkg-deb":
+		w.rootMakes()
+	case "npx", "pkg", "nexe", "bunx":
+		w.packedWeb()
 	default:
-		if native := ownCompilers.FindString(w.Name); native != "" {
+		if ownCompilers.MatchString(w.Name) {
 			w.ccMakes()
 			return
 		}
 		w.otherMakes()
+	}
+}
+
+// nativeJava is for programs that GraalVM and Kotlin make of classes.
+func (w *working) nativeJava() {
+	all := strings.ToLower(strings.Join(texts(w.Args), " "))
+	if strings.HasPrefix(w.Name, "mvn") && (strings.Contains(all, "native:") || strings.Contains(all, "-pnative") || strings.Contains(all, "-dnative")) {
+		w.product(product{what: w.Name + " native", path: path.Join(w.dir, "target"), loose: true, targeted: w.varies()})
+	}
+	if strings.HasPrefix(w.Name, "gradle") && (strings.Contains(all, "nativecompile") || strings.Contains(all, "executablenative")) {
+		for _, dir := range []string{"build/native", "build/bin"} {
+			w.product(product{what: w.Name + " native", path: path.Join(w.dir, dir), targeted: w.varies()})
+		}
+	}
+}
+
+// rootMakes is for package managers that fill another root: with packages of their own
+// machine, unless they are told.
+func (w *working) rootMakes() {
+	p := product{what: w.Name, targeted: w.aware || w.varies() || w.has("--arch", "--forcearch", "-a", "--foreign")}
+	switch to, ok := w.option("--root", "-p", "--installroot"); {
+	case strings.HasPrefix(w.Name, "dpkg"):
+		if args := w.operands(); w.has("-x", "-X", "--extract", "--vextract") && len(args) > 1 {
+			p.what, p.path = w.Name+" -x", w.abs(args[len(args)-1], w.dir)
+			w.product(p)
+		}
+	case w.Name == "debootstrap":
+		if args := w.operands("--arch", "--include", "--variant", "--components"); len(args) > 1 {
+			p.path = w.abs(args[1], w.dir)
+			w.product(p)
+		}
+	case ok && (w.has("add", "install") || w.Name != "apk"):
+		p.path = w.abs(to, w.dir)
+		w.product(p)
+	}
+}
+
+// packedWeb is for tools that pack JavaScript and an interpreter into one program.
+func (w *working) packedWeb() {
+	what := w.Name
+	if strings.HasSuffix(what, "x") {
+		what = firstOperand(texts(w.Args))
+		what, _, _ = strings.Cut(strings.TrimPrefix(what, "@yao-pkg/"), "@")
+	}
+	to, ok := w.option("--output", "-o", "--out-path")
+	if ok && slices.Contains([]string{"pkg", "nexe", "caxa"}, what) {
+		w.product(product{what: what, path: w.abs(to, w.dir), targeted: w.has("-t", "--target", "--targets") || w.varies()})
 	}
 }
 
@@ -54,14 +109,12 @@ func (w *working) goMakes() {
 	verb := w.Args[0].Text
 	if verb != "build" && verb != "install" {
 		if verb == "env" && w.has("-w") {
-			for _, a := range w.Args {
-				w.aware = w.aware || strings.HasPrefix(a.Text, "GOARCH=")
-			}
+			w.goarch = w.goarch || w.has("GOARCH") || slices.ContainsFunc(w.Assigns, func(a script.Assign) bool { return a.Name == "GOARCH" })
 		}
 		return
 	}
 	static := w.value("CGO_ENABLED") == "0" && !w.has("-buildmode", "-linkshared", "-race")
-	p := product{what: "go " + verb, static: static, targeted: w.Name != "go" && w.Name != "tinygo" || w.set("GOARCH") || w.wrapped && w.aware}
+	p := product{what: "go " + verb, static: static, targeted: w.Name != "go" && w.Name != "tinygo" || w.goarch || w.set("GOARCH") || w.wrapped && w.aware}
 	names := w.operands("-o", "-ldflags", "-tags", "-gcflags", "-asmflags", "-mod", "-p", "-C", "-modfile", "-overlay", "-buildmode", "-pkgdir", "-toolexec")[1:]
 	dir := w.dir
 	if to, ok := w.option("-C"); ok {

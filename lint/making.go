@@ -23,8 +23,9 @@ type making struct {
 	aware bool
 	// wrapped tells that another image was laid over the stage: its commands may be others.
 	wrapped bool
-	// carved tells that a script of somebody else's was run, ran that anything was.
-	carved, ran bool
+	// carved tells that a script of somebody else's was run, ran that anything was, goarch
+	// that go was told its target for all that follows.
+	carved, ran, goarch bool
 }
 
 // product is something that was made for a machine.
@@ -38,8 +39,9 @@ type product struct {
 	loose bool
 	// targeted tells that it was told for which machine, or may have been.
 	targeted bool
-	// modules are those of npm and pip, which may be programs; bin is what make has made.
-	modules, bin bool
+	// modules are those of npm and pip, which may be programs; bin is what make has made;
+	// system is what the stage's image or its packages had.
+	modules, bin, system bool
 	// static tells that it needs no library.
 	static bool
 }
@@ -179,26 +181,29 @@ type working struct {
 
 // note notes what a command does.
 func (w *working) note() {
+	known := slices.Contains([]string{"mvnw", "gradlew", "configure"}, w.Name)
+	if strings.HasPrefix(w.First.Text, "./") && !known || strings.HasSuffix(w.Name, ".sh") || w.Name == "sh" || w.Name == "bash" {
+		w.carved = true
+	}
+	switch w.Name {
+	case "cp", "mv", "install", "ln", "rsync":
+		w.carry()
+	case "tar", "zip", "bsdtar":
+		w.pack()
+	case "rm":
+		w.remove()
+	default:
+		w.makes()
+	}
 	for _, arg := range append(texts(w.Args), texts(w.Into)...) {
 		for _, part := range strings.FieldsFunc(arg, func(r rune) bool { return r == '=' || r == ':' || r == ',' }) {
 			if strings.HasPrefix(part, "/") || strings.Contains(part, "/") && !strings.Contains(part, "://") {
 				w.named = append(w.named, w.abs(part, w.dir))
 			}
 		}
-		if !strings.Contains(arg, "/") && (w.Name == "cp" || w.Name == "mv" || w.Name == "install" || w.Name == "tar" || w.Name == "unzip") {
+		if !strings.Contains(arg, "/") && slices.Contains([]string{"cp", "mv", "install", "tar", "unzip"}, w.Name) {
 			w.named = append(w.named, w.abs(arg, w.dir))
 		}
-	}
-	if strings.HasPrefix(w.First.Text, "./") || strings.HasSuffix(w.Name, ".sh") || w.Name == "sh" || w.Name == "bash" {
-		w.carved = true
-	}
-	switch w.Name {
-	case "cp", "mv", "install", "ln", "rsync":
-		w.carry()
-	case "rm":
-		w.remove()
-	default:
-		w.makes()
 	}
 }
 
@@ -268,47 +273,8 @@ func (w *working) operands(takes ...string) []string {
 	return list
 }
 
-// carry follows what is copied or moved within the stage.
-func (w *working) carry() {
-	args := w.operands("-m", "-o", "-g", "-t", "--mode", "--owner", "--group")
-	to, given := w.option("-t", "--target-directory")
-	if !given {
-		if len(args) < 2 {
-			return
-		}
-		to, args = args[len(args)-1], args[:len(args)-1]
-	}
-	dest := w.abs(to, w.dir)
-	for _, arg := range args {
-		source := w.abs(arg, w.dir)
-		for _, p := range slices.Clone(w.products) {
-			if !overlap(p, source) {
-				continue
-			}
-			inside := ""
-			if p.path != source && below(p.path, source) {
-				inside = p.path[len(strings.TrimSuffix(source, "/")):]
-			}
-			p.path = dest
-			if strings.HasSuffix(to, "/") || given || len(args) > 1 || slices.Contains(programFolders, dest) {
-				p.path = path.Join(dest, path.Base(source))
-			}
-			p.path += inside
-			w.products = append(w.products, p)
-		}
-	}
-}
-
 // programFolders are those in which commands are looked for.
 var programFolders = []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
-
-// remove forgets what is removed.
-func (w *working) remove() {
-	for _, arg := range w.operands() {
-		at := w.abs(arg, w.dir)
-		w.products = slices.DeleteFunc(w.products, func(p product) bool { return p.path == at || strings.HasPrefix(p.path, at+"/") })
-	}
-}
 
 // below tells whether a path is a folder, or lies in it.
 func below(name, folder string) bool {

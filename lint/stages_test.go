@@ -117,8 +117,29 @@ func TestWhatIsForTheBuildMachine(t *testing.T) {
 		{"cargo, into a cache and out of it", "5 error", "FROM --platform=$BUILDPLATFORM rust AS r\nWORKDIR /s\nRUN --mount=type=cache,target=/s/target cargo build --release && cp target/release/app /app\nFROM debian\nCOPY --from=r /app /app\n"},
 		{"cargo for a target", "", "FROM --platform=$BUILDPLATFORM rust AS r\nWORKDIR /s\nARG TARGETARCH\nRUN cargo build --release --target $(cat /t-$TARGETARCH) && cp target/*/release/app /app\nFROM debian\nCOPY --from=r /app /app\n"},
 		{"a cross compiler", "", "FROM --platform=$BUILDPLATFORM debian AS c\nRUN aarch64-linux-gnu-gcc -o /app x.c\nFROM debian\nCOPY --from=c /app /app\n"},
+		{"go, told for good", "", build + "RUN go env -w GOARCH=arm64\nRUN go build -o /app .\nFROM scratch\nCOPY --from=build /app /app\n"},
+		{"in an archive", "5 error", build + "RUN go build -o /out/app .\nRUN tar -C /out -czf /app.tgz app\nFROM scratch\nCOPY --from=build /app.tgz /\n"},
+		{"a program of the distribution, by way of cp", "4 error", "FROM --platform=$BUILDPLATFORM alpine AS t\nRUN mkdir /out && cp /bin/busybox /out/\nFROM alpine\nCOPY --from=t /out /opt\n"},
+		{"packages in a root of their own", "4 error", "FROM --platform=$BUILDPLATFORM alpine AS t\nRUN apk add --initdb --root /root-fs busybox\nFROM scratch\nCOPY --from=t /root-fs /\n"},
+		{"such packages of a machine that is named", "", "FROM --platform=$BUILDPLATFORM alpine AS t\nARG TARGETARCH\nRUN apk add --initdb --arch $(cat /arch) --root /root-fs busybox\nFROM scratch\nCOPY --from=t /root-fs /\n"},
+		{"a native image", "5 error", "FROM --platform=$BUILDPLATFORM graalvm AS n\nWORKDIR /app\nRUN ./mvnw -Pnative native:compile\nFROM debian\nCOPY --from=n /app/target/hello /hello\n"},
+		{"the jar beside it", "", "FROM --platform=$BUILDPLATFORM graalvm AS n\nWORKDIR /app\nRUN ./mvnw -Pnative native:compile\nFROM debian\nCOPY --from=n /app/target/hello.jar /hello.jar\n"},
+		{"commands that are text", "", "FROM --platform=$BUILDPLATFORM composer:2 AS c\nFROM php\nCOPY --from=c /usr/bin/composer /usr/bin/composer\n"},
 		{"a mount is no part of the image", "", build + "RUN go build -o /gen .\nFROM debian\nRUN --mount=type=bind,from=build,target=/b /b/gen > /out\n"},
 	}.run(t, "buildplatform-leak")
+}
+
+func TestModulesWithoutProgramsAreForAll(t *testing.T) {
+	facts := factsOf(t, "FROM --platform=$BUILDPLATFORM node AS b\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\nFROM node\nCOPY --from=b /app/node_modules /app/node_modules\n")
+	lock := `{"packages": {"node_modules/ms": {"version": "2.1.3"}}}`
+	facts.Read = func(name string) ([]byte, bool) { return []byte(lock), name == "package-lock.json" }
+	if got := of("buildplatform-leak", lint.Dockerfile(facts)); len(got) > 0 {
+		t.Errorf("%v, though no module is a program", got)
+	}
+	lock = `{"packages": {"node_modules/bcrypt": {"hasInstallScript": true}}}`
+	if got := of("buildplatform-leak", lint.Dockerfile(facts)); !slices.Equal(got, []string{"6 warning"}) {
+		t.Errorf("%v, though a module compiles", got)
+	}
 }
 
 func TestCompilesUnderEmulation(t *testing.T) {
