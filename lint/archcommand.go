@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,9 @@ func (l *looker) script(in *script.Instruction) {
 			continue
 		}
 		for _, a := range c.Assigns {
-			l.assignment(a, c.Name != "" && !severalIn(c.Args))
+			if a.Name != "GOARCH" || !l.isOtherSystem(c.Assigns, c.Vars) {
+				l.assignment(a, c.Name != "" && !severalIn(c.Args))
+			}
 		}
 		if listed(c) {
 			continue
@@ -219,13 +222,16 @@ func (l *looker) argument(c *script.Command, n int, w script.Word, word arch.Wor
 		return l.installed(c, n, w, word, added)
 	case c.Name == "rustup", c.Name == "cargo", c.Name == "cross", c.Name == "dotnet", c.Name == "make", c.Name == "go", c.Name == "gcc", c.Name == "cc", c.Name == "clang", c.Name == "g++", c.Name == "clang++", c.Name == "c++":
 		return l.compiled(c, n, w, word)
-	case isURL:
+	case isURL && c.Name != "git":
 		return l.fetched(c, use{Error, c.Name + " downloads", false}, word), true
 	case isSystemPath(w.Text, word):
 		return use{Warning, c.Name + " uses a path of", false}, true
 	case downloads[c.Name]:
 		if isOutput(c, n) && hasURL(c) {
-			return use{Info, "", false}, true
+			return l.output(c, w)
+		}
+		if c.Name == "git" {
+			return use{}, false // a repository of sources
 		}
 		return l.fetched(c, use{Error, c.Name + " downloads", false}, word), true
 	case unpacks[c.Name]:
@@ -271,9 +277,17 @@ func (l *looker) other(c *script.Command, n int, w script.Word, word arch.Word) 
 	case prose && !strings.Contains(low, "=") && !strings.Contains(name, "://"):
 		return use{Info, "", false}, true
 	case isOutput(c, n):
-		return use{Info, "", false}, true
+		return l.output(c, w)
 	}
 	return use{Error, c.Name + " is told", false}, true
+}
+
+// output judges a name that the author's own output gets.
+func (l *looker) output(c *script.Command, w script.Word) (use, bool) {
+	if !downloads[c.Name] || !slices.ContainsFunc(c.Args, func(a script.Word) bool { return strings.Contains(a.Text, "://") && len(meant(a.Text)) > 0 }) {
+		l.own[path.Base(w.Text)] = true
+	}
+	return use{Info, "", false}, true
 }
 
 // before is the option before an argument.
@@ -382,7 +396,7 @@ func (l *looker) compiled(c *script.Command, n int, w script.Word, word arch.Wor
 	case isSystemPath(w.Text, word):
 		return use{Warning, c.Name + " uses a path of", false}, true
 	case isOutput(c, n):
-		return use{Info, "", false}, true
+		return l.output(c, w)
 	case c.Name == "rustup" && !slices.ContainsFunc(c.Args, func(a script.Word) bool {
 		return a.Text == "add" || a.Text == "install" || a.Text == "default" || a.Text == "set"
 	}):
@@ -394,6 +408,9 @@ func (l *looker) compiled(c *script.Command, n int, w script.Word, word arch.Wor
 // moved judges a word of a command that uses files.
 func (l *looker) moved(c *script.Command, n int, w script.Word, word arch.Word) (use, bool) {
 	last := n == len(c.Args)-1 && n > 0
+	if l.own[path.Base(w.Text)] {
+		return use{Info, "", false}, true
+	}
 	if (c.Name == "mv" || c.Name == "cp" || c.Name == "install") && last {
 		named := slices.ContainsFunc(c.Args[:n], func(a script.Word) bool { return len(meant(a.Text)) > 0 })
 		return use{Info, "", false}, !named

@@ -61,7 +61,9 @@ func (l *looker) instruction(in *script.Instruction) {
 	switch in.Name {
 	case "ENV", "ARG":
 		for _, pair := range in.Pairs {
-			l.variable(pair, in.Name == "ARG")
+			if pair.Name != "GOARCH" || !l.isOtherSystem(in.Pairs, in.Vars) {
+				l.variable(pair, in.Name == "ARG")
+			}
 		}
 	case "RUN":
 		l.script(in)
@@ -77,6 +79,18 @@ func (l *looker) instruction(in *script.Instruction) {
 			})
 		}
 	}
+}
+
+// isOtherSystem tells that Go compiles for another system than Linux, so that its GOARCH
+// is none of the image's.
+func (l *looker) isOtherSystem(pairs []script.Assign, vars script.Variables) bool {
+	for _, pair := range pairs {
+		if pair.Name == "GOOS" {
+			return pair.Value.Text != "linux" && !strings.Contains(pair.Value.Text, "$")
+		}
+	}
+	goos, known := vars.Value("GOOS")
+	return known && goos != "linux" && goos != ""
 }
 
 // severalIn tells that words name several machines: the author's list.
@@ -182,7 +196,7 @@ func (l *looker) copy(in *script.Instruction) {
 			case strings.Contains(w.Text, "://"):
 				return use{Error, in.Name + " downloads", false}, true
 			case from != "":
-				return use{Error, "COPY takes", false}, true
+				return use{Error, "COPY takes", false}, !l.own[path.Base(w.Text)]
 			case writings.MatchString(w.Text):
 				return use{Info, "", false}, true
 			}
@@ -225,10 +239,17 @@ func (l *looker) inFile(text string, word arch.Word, dest string) (use, bool) {
 		return use{Error, "the packages come from a source of", false}, true
 	case isSystemPath(line, arch.Word{At: strings.Index(line, word.Text), End: strings.Index(line, word.Text) + len(word.Text), Text: word.Text}):
 		return use{Warning, "the file names a folder of", false}, true
+	case isProfile(dest) && isPath(line, arch.Word{At: strings.Index(line, word.Text), End: strings.Index(line, word.Text) + len(word.Text)}):
+		return use{Warning, "the file names a path of", false}, true
 	case l.runs(dest) && (strings.Contains(line, "://") || strings.Contains(line, "GOARCH")):
 		return use{Error, "the script downloads", false}, true
 	}
 	return use{Info, "", false}, true
+}
+
+// isProfile tells that a file sets the environment of those who log in, or of the loader.
+func isProfile(dest string) bool {
+	return strings.Contains(dest, "profile") || strings.HasSuffix(dest, "rc") || strings.HasSuffix(dest, "/environment") || strings.Contains(dest, "ld.so.conf")
 }
 
 // isPackageSource tells that a file says where packages come from.
@@ -274,7 +295,7 @@ func isSystemPath(text string, w arch.Word) bool {
 		return false
 	}
 	return systemFolders.MatchString(name) || strings.Contains(w.Text, ".so.") || isTripletOf(w) && strings.Contains(name[:max(0, w.At-from)], "lib/") ||
-		strings.Contains(name, "libc.musl-") || strings.Contains(name, "ld-musl-")
+		strings.HasPrefix(name, "java-") && strings.Contains(name, "openjdk") || strings.Contains(name, "libc.musl-") || strings.Contains(name, "ld-musl-")
 }
 
 // isPath tells that a word stands in an absolute path.

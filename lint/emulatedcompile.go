@@ -77,7 +77,7 @@ func (s *subject) decision(target plan.Target, stage int) (d cross.Decision, mov
 // compiles adds the finding of a stage's first command that compiles, if there is one.
 func (s *subject) compiles(stage int, on []platform.Platform, why cross.Decision) bool {
 	for _, in := range s.walked().Stages[stage].Instructions {
-		if in.Name != "RUN" {
+		if in.Name != "RUN" || in.Trigger {
 			continue
 		}
 		for _, c := range in.Script.Commands {

@@ -54,6 +54,8 @@ type subject struct {
 	seen *[]view
 	// mentions are the places that name an architecture, once they were asked for.
 	mentions *[]mention
+	// own are names of files that the author's own output gets.
+	own map[string]bool
 	// instructions of the stages, once they were asked for.
 	instructions map[int][]template.Step
 	// read is the file as package script has it, made what its stages make.

@@ -83,7 +83,9 @@ func (s *subject) making(stage int) *making {
 		*m = before
 	}
 	for _, in := range s.walked().Stages[stage].Instructions {
-		m.instruction(s, in)
+		if !in.Trigger {
+			m.instruction(s, in)
+		}
 	}
 	return m
 }

@@ -51,6 +51,7 @@ func (s *subject) allMentions() []mention {
 		return *s.mentions
 	}
 	var list []mention
+	s.own = map[string]bool{}
 	file := s.walked()
 	head := &looker{subject: s}
 	head.preamble(file)

@@ -177,7 +177,7 @@ func behindSystem(before string) bool {
 // standsAsName tells that a word is a part of a name, and no prose: x86.tar.gz, linux-x86.
 func (w *Word) standsAsName(text string) bool {
 	before := w.At == 0 || strings.IndexByte("-_/.=", text[w.At-1]) >= 0
-	after := w.End == len(text) || strings.IndexByte("-_/.&", text[w.End]) >= 0
+	after := w.End == len(text) || strings.IndexByte("-_/.&:", text[w.End]) >= 0
 	return before && after
 }
 

@@ -44,25 +44,23 @@ func (s *state) call(st *syntax.Stmt, c *syntax.CallExpr) {
 		return
 	}
 	outer := s.vars
-	if len(c.Assigns) > 0 {
-		s.vars = outer.clone()
-	}
+	s.shared = s.shared || len(c.Assigns) > 0
 	for _, a := range c.Assigns {
 		cmd.Assigns = append(cmd.Assigns, s.assign(a, true))
 	}
 	seen := s.vars
-	s.vars = outer
+	s.vars, s.shared = outer, true
 	var words []Word
 	for _, w := range c.Args {
 		words = append(words, s.words(w)...)
 	}
-	if len(c.Assigns) > 0 {
-		s.vars = seen
+	if len(c.Assigns) == 0 {
+		s.simple(words, input, cmd)
+		return
 	}
+	outer, s.vars = s.vars, seen
 	s.simple(words, input, cmd)
-	if len(c.Assigns) > 0 {
-		s.vars = outer
-	}
+	s.vars, s.shared = outer, true
 }
 
 // assign evaluates NAME=VALUE and does it.
@@ -94,13 +92,13 @@ func (s *state) assign(a *syntax.Assign, exported bool) Assign {
 	if a.Append {
 		old := s.vars.values[out.Name]
 		one.known = one.known && old.known
-		joined := old.text
-		joined.at = append([]int32(nil), joined.at...)
+		var joined builder
+		joined.add(old.text)
 		joined.add(one.text)
-		one.text, one.varying = joined, one.varying || old.varying
+		one.text, one.varying = joined.text(), one.varying || old.varying
 	}
 	out.Exported = one.exported
-	s.vars.set(out.Name, one)
+	s.set(out.Name, one)
 	return out
 }
 
@@ -115,7 +113,7 @@ func (s *state) declare(c *syntax.DeclClause) {
 			v := s.vars.values[a.Name.Value]
 			v.exported = true
 			if _, set := s.vars.values[a.Name.Value]; set {
-				s.vars.set(a.Name.Value, v)
+				s.set(a.Name.Value, v)
 			}
 		case a.Naked:
 			cmd.Args = append(cmd.Args, s.words(a.Value)...)
@@ -171,18 +169,18 @@ func (s *state) builtin(cmd *Command) {
 			if given && syntax.ValidName(name) {
 				part := w.Cut(len(name)+1, len(w.Text))
 				cmd.Assigns = append(cmd.Assigns, Assign{Name: name, Value: part, Exported: cmd.Name == "export", At: w.At})
-				s.vars.set(name, value{text: part.text(), known: !w.Varying || !strings.Contains(part.Text, "$()"), varying: w.Varying, exported: cmd.Name == "export"})
+				s.set(name, value{text: part.text(), known: !w.Varying || !strings.Contains(part.Text, "$()"), varying: w.Varying, exported: cmd.Name == "export"})
 			}
 		}
 	case "read":
 		for _, w := range cmd.Args {
 			if syntax.ValidName(w.Text) {
-				s.vars.set(w.Text, value{varying: s.pipe > 0 && s.varyingPipe()})
+				s.set(w.Text, value{varying: s.pipe > 0 && s.varyingPipe()})
 			}
 		}
 	case "unset":
 		for _, w := range cmd.Args {
-			s.vars.set(w.Text, value{known: true})
+			s.set(w.Text, value{known: true})
 		}
 	case "exit", "return":
 		s.ended = true
@@ -222,12 +220,12 @@ func (s *state) callFunction(f function, cmd Command) {
 			w := cmd.Args[i-1]
 			one.text, one.varying = w.text(), w.Varying
 		}
-		s.vars.set(name, one)
+		s.set(name, one)
 	}
 	s.stmt(f.body)
 	for name, v := range kept {
 		if _, was := vars.values[name]; was {
-			s.vars.set(name, v)
+			s.set(name, v)
 		}
 	}
 	s.depth--

@@ -25,9 +25,9 @@ func (s *state) word(n *syntax.Word) Word {
 			w.Quote = '"'
 		}
 	}
-	var t text
+	var t builder
 	s.parts(&w, &t, n.Parts, false)
-	w.fill(t)
+	w.fill(t.text())
 	return w
 }
 
@@ -59,7 +59,7 @@ func (s *state) words(n *syntax.Word) []Word {
 }
 
 // parts adds the parts of a word.
-func (s *state) parts(w *Word, t *text, parts []syntax.WordPart, quoted bool) {
+func (s *state) parts(w *Word, t *builder, parts []syntax.WordPart, quoted bool) {
 	for _, part := range parts {
 		at := s.place(int(part.Pos().Offset()))
 		switch p := part.(type) {
@@ -105,7 +105,7 @@ func blanksToSplit(s string) string {
 }
 
 // literal adds what is written out, its escapes taken away.
-func (s *state) literal(t *text, from, end int, quoted bool) {
+func (s *state) literal(t *builder, from, end int, quoted bool) {
 	end = min(end, len(s.source))
 	for i := from; i < end; i++ {
 		if s.source[i] == '\\' && i+1 < end && (!quoted || strings.IndexByte("$`\"\\\n", s.source[i+1]) >= 0) {
@@ -121,7 +121,7 @@ func (s *state) literal(t *text, from, end int, quoted bool) {
 }
 
 // literalRaw adds bytes as they are.
-func (s *state) literalRaw(t *text, from, end int) {
+func (s *state) literalRaw(t *builder, from, end int) {
 	for i := from; i < min(end, len(s.source)); i++ {
 		t.put(s.source[i], s.place(i))
 	}
@@ -166,14 +166,12 @@ func (s *state) substitution(c *syntax.CmdSubst) bool {
 // parameter evaluates ${…}.
 func (s *state) parameter(w *Word, p *syntax.ParamExp) text {
 	at := s.place(int(p.Pos().Offset()))
-	var unknown text
 	if p.Param == nil {
-		unknown.phrase("$()", at)
-		return unknown
+		return phrase("$()", at)
 	}
 	name := p.Param.Value
-	unknown.phrase("${"+name+"}", at)
-	one, set := s.vars.values[name]
+	unknown := phrase("${"+name+"}", at)
+	one := s.vars.values[name]
 	w.note(name, s.vars)
 	if s.vars.Varying(name) && s.condition {
 		s.asked++
@@ -186,23 +184,21 @@ func (s *state) parameter(w *Word, p *syntax.ParamExp) text {
 	case p.Exp == nil:
 		return unknown
 	}
-	return s.expansion(p, one, set, unknown)
+	return s.expansion(p, one, unknown)
 }
 
 // expansion evaluates ${NAME:-word} and its like.
-func (s *state) expansion(p *syntax.ParamExp, one value, set bool, unknown text) text {
+func (s *state) expansion(p *syntax.ParamExp, one value, unknown text) text {
 	full := one.known && one.text.s != ""
 	switch p.Exp.Op {
 	case syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull:
 		switch {
 		case full:
 			return one.text
-		case s.vars.Varying(p.Param.Value):
-			return unknown
-		case !set || one.known || one.arg:
+		case s.vars.unlessGiven(p.Param.Value):
 			other := s.word(p.Exp.Word)
 			if strings.HasPrefix(p.Exp.Op.String(), ":=") || p.Exp.Op == syntax.AssignUnset {
-				s.vars.set(p.Param.Value, value{text: other.text(), known: true, varying: other.Varying})
+				s.set(p.Param.Value, value{text: other.text(), known: true, varying: other.Varying})
 			}
 			return other.text()
 		}

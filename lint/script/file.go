@@ -28,8 +28,10 @@ type Stage struct {
 // Instruction is one instruction.
 type Instruction struct {
 	template.Step
-	// Name in upper case: "RUN".
+	// Name in upper case: "RUN". That of what waits under ONBUILD is its own.
 	Name string
+	// Trigger tells that it waits under ONBUILD.
+	Trigger bool
 	// Flags and Words are those of all but RUN, variables filled in where BuildKit does.
 	Flags, Words []Word
 	// Pairs are those of ENV and ARG. An ARG without a default has a Value without a place.
@@ -49,7 +51,7 @@ type Options struct {
 
 // Walk reads a whole file.
 func Walk(t *template.Template, options Options) File {
-	w := &walker{Template: t, Options: options}
+	w := &walker{Template: t, Options: options, lines: lineStarts(t.Source), budget: mostOfAll}
 	var out File
 	for _, step := range t.Preamble() {
 		in := w.instruction(step, &Stage{Vars: w.globals})
@@ -70,7 +72,15 @@ type walker struct {
 	Options
 	globals Variables
 	stages  []Stage
+	lines   []int
+	// budget bounds the commands of all scripts, copied what their variables cost.
+	budget, copied int
 }
+
+const (
+	mostOfAll  = 20_000
+	mostCopied = 1 << 20
+)
 
 // stage reads one stage.
 func (w *walker) stage(i int) Stage {
@@ -109,15 +119,23 @@ func isWindows(image string) bool {
 // instruction reads one.
 func (w *walker) instruction(step template.Step, s *Stage) Instruction {
 	joined := w.Joined(step)
-	name := joined.Text[skip(joined.Text, 0):]
-	if n := strings.IndexAny(name, blanks); n >= 0 {
-		name = name[:n]
+	from := skip(joined.Text, 0)
+	name := firstWord(joined.Text[from:])
+	trigger := strings.EqualFold(name, "ONBUILD")
+	if trigger {
+		from = skip(joined.Text, from+len(name))
+		name = firstWord(joined.Text[from:])
 	}
-	in := Instruction{Step: step, Name: strings.ToUpper(name), Vars: s.Vars}
-	r := &reader{script: joined, escape: w.Escape(), vars: s.Vars}
+	in := Instruction{Step: step, Name: strings.ToUpper(name), Trigger: trigger, Vars: s.Vars}
+	r := &reader{text: joined.Text[from:], place: placed(joined, from), escape: w.Escape(), vars: s.Vars}
 	switch in.Name {
 	case "RUN":
-		in.Script = Read(w.Template, step, s.shell, s.Vars)
+		if trigger {
+			in.Script = readText(r, s.shell, newState(w.lines, s.Vars, w.budget))
+		} else {
+			in.Script = read(w.Template, step, s.shell, newState(w.lines, s.Vars, w.budget))
+		}
+		w.budget -= len(in.Script.Commands)
 	case "ENV", "ARG":
 		in.Flags, in.Words = r.words(true)
 		in.Pairs = r.pairs(in)
@@ -127,6 +145,14 @@ func (w *walker) instruction(step template.Step, s *Stage) Instruction {
 		in.Flags, in.Words = r.words(true)
 	}
 	return in
+}
+
+// firstWord of a text.
+func firstWord(text string) string {
+	if n := strings.IndexAny(text, blanks); n >= 0 {
+		return text[:n]
+	}
+	return text
 }
 
 const blanks = " \t\v\f\r\n"
@@ -153,7 +179,7 @@ func (r *reader) pairs(in Instruction) []Assign {
 
 // oldPair is ENV NAME value, where the value is the rest of the line.
 func (r *reader) oldPair(name string) []Assign {
-	s := r.script.Text
+	s := r.text
 	at := skip(s, skip(s, 0)+len("ENV")) // it is ENV in any case
 	begin := at
 	at = skip(s, at+len(name))
@@ -166,6 +192,9 @@ func (r *reader) oldPair(name string) []Assign {
 
 // apply does what an instruction does to the variables of its stage.
 func (w *walker) apply(in Instruction, s *Stage) {
+	if w.copied += len(s.Vars.values); w.copied > mostCopied {
+		return
+	}
 	switch c := in.Command.(type) {
 	case *instructions.EnvCommand:
 		s.Vars = s.Vars.clone()
@@ -198,6 +227,7 @@ func (w *walker) argument(pair Assign, globals Variables) value {
 		if v, ok := globals.values[pair.Name]; ok {
 			return v
 		}
+		one.open = !Automatic(pair.Name) && !fixed(pair.Name)
 		one.varying = !fixed(pair.Name) && (Automatic(pair.Name) || namesMachine(pair.Name))
 	}
 	return one

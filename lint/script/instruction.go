@@ -9,24 +9,28 @@ import (
 
 // reader reads the words of an instruction as BuildKit does, and keeps their places.
 type reader struct {
-	script template.Script
+	text string
+	// place is where a byte of the text is written.
+	place  func(int) int32
 	escape byte
 	vars   Variables
 }
 
-// place is where a byte of the joined line is written.
-func (r *reader) place(at int) int32 {
-	offset, _, ok := r.script.Place(at)
-	if !ok {
-		return -1
+// placed tells where the bytes of a script are written, from one of them on.
+func placed(s template.Script, from int) func(int) int32 {
+	return func(at int) int32 {
+		offset, _, ok := s.Place(from + at)
+		if !ok {
+			return -1
+		}
+		return int32(offset)
 	}
-	return int32(offset)
 }
 
 // words reads all words of an instruction behind its name; expand tells whether
 // variables are filled in.
 func (r *reader) words(expand bool) (flags, args []Word) {
-	s := r.script.Text
+	s := r.text
 	at := skip(s, 0)
 	for at < len(s) && !blank(s[at]) {
 		at++
@@ -74,7 +78,7 @@ func (r *reader) word(at int, expand bool) (Word, int) {
 
 // wordEnd is where a word ends: at a blank outside of quotes.
 func (r *reader) wordEnd(at int) int {
-	s := r.script.Text
+	s := r.text
 	var quote byte
 	depth := 0
 	for ; at < len(s); at++ {
@@ -100,7 +104,7 @@ func (r *reader) wordEnd(at int) int {
 
 // evaluate takes quotes and escapes away and fills variables in.
 func (r *reader) evaluate(at, end int, expand bool) Word {
-	s := r.script.Text
+	s := r.text
 	w := Word{Raw: s[at:end]}
 	w.At, w.End = r.bounds(at, end)
 	if end-at >= 2 && (s[at] == '"' || s[at] == '\'') && s[end-1] == s[at] && strings.Count(s[at:end], s[at:at+1]) == 2 {
@@ -120,8 +124,8 @@ func (r *reader) bounds(at, end int) (int, int) {
 
 // inside evaluates a part of a word.
 func (r *reader) inside(w *Word, at, end int, expand, quotes bool, depth int) text {
-	s := r.script.Text
-	var out text
+	s := r.text
+	var out builder
 	var quote byte
 	for ; at < end; at++ {
 		switch b := s[at]; {
@@ -143,12 +147,12 @@ func (r *reader) inside(w *Word, at, end int, expand, quotes bool, depth int) te
 			out.put(b, r.place(at))
 		}
 	}
-	return out
+	return out.text()
 }
 
 // variable fills in $NAME, ${NAME} or ${NAME:-word}; next is the byte behind it.
 func (r *reader) variable(w *Word, at, end, depth int) (value text, next int) {
-	s := r.script.Text
+	s := r.text
 	from := at + 1
 	braced := from < end && s[from] == '{'
 	if braced {
@@ -159,8 +163,7 @@ func (r *reader) variable(w *Word, at, end, depth int) (value text, next int) {
 		to++
 	}
 	if to == from {
-		value.put('$', r.place(at))
-		return value, at + 1
+		return phrase("$", r.place(at)), at + 1
 	}
 	name := s[from:to]
 	w.note(name, r.vars)
@@ -177,14 +180,13 @@ func (r *reader) variable(w *Word, at, end, depth int) (value text, next int) {
 	empty := known.text.s == ""
 	switch {
 	case operator == "":
-	case operator[0] == '-' && (!known.known && !r.vars.Varying(name) || known.known && empty):
+	case operator[0] == '-' && r.vars.unlessGiven(name):
 		value = r.inside(w, closing-len(operator)+1, closing, true, false, depth+1)
 	case operator[0] == '+' && known.known && !empty:
 		value = r.inside(w, closing-len(operator)+1, closing, true, false, depth+1)
 	case operator[0] == '-':
 	default:
-		value = text{}
-		value.phrase("${"+name+"}", r.place(at))
+		value = phrase("${"+name+"}", r.place(at))
 	}
 	return value, closing + 1
 }
@@ -210,9 +212,7 @@ func (v Variables) fill(name string, at int32) text {
 	if one, ok := v.values[name]; ok && one.known {
 		return one.text
 	}
-	var out text
-	out.phrase("${"+name+"}", at)
-	return out
+	return phrase("${"+name+"}", at)
 }
 
 // note remembers that a word names a variable.
@@ -225,7 +225,7 @@ func (w *Word) note(name string, vars Variables) {
 
 // json reads the JSON form.
 func (r *reader) json(at int, expand bool) ([]Word, bool) {
-	s := strings.TrimRight(r.script.Text, " \t\r\n")
+	s := strings.TrimRight(r.text, " \t\r\n")
 	if !strings.HasSuffix(s, "]") {
 		return nil, false
 	}
@@ -261,7 +261,7 @@ func (r *reader) json(at int, expand bool) ([]Word, bool) {
 
 // jsonWord is one string of the JSON form; at is its first quote, end its last.
 func (r *reader) jsonWord(at, end int, expand bool) Word {
-	s := r.script.Text
+	s := r.text
 	w := Word{Raw: s[at+1 : end], Quote: '"'}
 	w.At, w.End = r.bounds(at, end+1)
 	w.fill(r.inside(&w, at+1, end, expand, false, 0))

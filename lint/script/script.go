@@ -74,11 +74,19 @@ const (
 // Read gives what a RUN does. shell is the SHELL in force; nil stands for sh -c. vars are
 // those that hold before it.
 func Read(t *template.Template, step template.Step, shell []string, vars Variables) Script {
+	return read(t, step, shell, newState(lineStarts(t.Source), vars, mostCommands))
+}
+
+// newState begins a script.
+func newState(lines []int, vars Variables, budget int) *state {
+	return &state{lines: lines, vars: vars, shared: true, budget: min(budget, mostCommands), seen: map[int]bool{}}
+}
+
+func read(t *template.Template, step template.Step, shell []string, s *state) Script {
 	source, ok := t.TabbedScript(step)
 	if !ok {
 		return Script{Foreign: true}
 	}
-	s := &state{template: t, lines: lineStarts(t.Source), vars: vars.clone(), budget: mostCommands, seen: map[int]bool{}}
 	switch {
 	case source.JSON:
 		s.json(t.Joined(step))
@@ -86,15 +94,26 @@ func Read(t *template.Template, step template.Step, shell []string, vars Variabl
 	case source.Heredoc && foreignBang(source.Text), !source.Heredoc && foreign(shell):
 		return Script{Foreign: true}
 	}
-	s.place = func(at int) int32 {
-		offset, _, ok := source.Place(at)
-		if !ok {
-			return -1
-		}
-		return int32(offset)
-	}
+	s.place = placed(source, 0)
 	s.source = source.Text
-	if !s.parse(language(shell, source)) {
+	if !s.parse(language(shell)) {
+		s.plain()
+	}
+	return s.out
+}
+
+// readText is Read for a RUN that waits under ONBUILD.
+func readText(r *reader, shell []string, s *state) Script {
+	at := skip(r.text, len("RUN"))
+	for strings.HasPrefix(r.text[at:], "--") {
+		at = skip(r.text, r.wordEnd(at))
+	}
+	if strings.HasPrefix(r.text[at:], "[") || strings.Contains(r.text, "<<") || foreign(shell) {
+		return Script{Foreign: true}
+	}
+	s.place = func(i int) int32 { return r.place(at + i) }
+	s.source = r.text[at:]
+	if !s.parse(language(shell)) {
 		s.plain()
 	}
 	return s.out
@@ -127,7 +146,7 @@ func foreignBang(text string) bool {
 }
 
 // language of a script. Bash's parser reads nearly all that sh's does.
-func language(shell []string, source template.Script) []syntax.LangVariant {
+func language(shell []string) []syntax.LangVariant {
 	if len(shell) > 0 && path.Base(shell[0]) == "zsh" {
 		return []syntax.LangVariant{syntax.LangZsh, syntax.LangBash}
 	}
@@ -136,12 +155,13 @@ func language(shell []string, source template.Script) []syntax.LangVariant {
 
 // state is what is known while a script is walked over.
 type state struct {
-	template *template.Template
-	lines    []int
+	lines []int
 	// source is the script in hand, and place tells where its bytes are written.
 	source string
 	place  func(int) int32
 	vars   Variables
+	// shared tells that others hold vars as well: they are copied before they change.
+	shared bool
 	// functions are the bodies of those that are declared.
 	functions map[string]function
 	out       Script
@@ -183,6 +203,20 @@ func (s *state) parse(languages []syntax.LangVariant) bool {
 	return false
 }
 
+// copied are the variables in hand, to be changed by what follows. Copying counts as work.
+func (s *state) copied() Variables {
+	s.budget -= len(s.vars.values) / 64
+	return s.vars.clone()
+}
+
+// set changes a variable.
+func (s *state) set(name string, one value) {
+	if s.shared {
+		s.vars, s.shared = s.copied(), false
+	}
+	s.vars.set(name, one)
+}
+
 // lineStarts are the offsets at which lines begin.
 func lineStarts(source []byte) []int {
 	starts := []int{0}
@@ -206,7 +240,7 @@ func (s *state) line(offset int) int {
 // add gives a command.
 func (s *state) add(c Command) {
 	c.Chosen, c.Condition, c.Inner, c.Pipe = s.chosen || s.rest, s.condition, s.inner, s.pipe
-	c.Vars = s.vars
+	c.Vars, s.shared = s.vars, true
 	c.Line = s.line(c.At)
 	c.Again = s.seen[c.At]
 	s.seen[c.At] = true
@@ -218,7 +252,7 @@ func (s *state) add(c Command) {
 
 // json is the JSON form: one command without a shell.
 func (s *state) json(joined template.Script) {
-	r := &reader{script: joined, escape: '\\', vars: s.vars}
+	r := &reader{text: joined.Text, place: placed(joined, 0), escape: '\\', vars: s.vars}
 	_, args := r.words(false)
 	if len(args) == 0 {
 		return
@@ -256,12 +290,12 @@ func (s *state) plain() {
 // plainWord is a word as it is written.
 func (s *state) plainWord(from, end int) (Word, bool) {
 	raw := s.source[from:end]
-	var t text
+	var t builder
 	for i := range len(raw) {
 		t.put(raw[i], s.place(from+i))
 	}
 	w := Word{Raw: raw}
-	w.fill(t)
+	w.fill(t.text())
 	w.At, w.End = s.bounds(from, end)
 	return w, w.At >= 0 && w.End > w.At
 }

@@ -10,26 +10,41 @@ type text struct {
 }
 
 // longestText is more than any sensible value has; what is longer is cut.
-const longestText = 4096
+const longestText = 2048
 
-func (t *text) add(other text) {
-	t.s += other.s
-	t.at = append(t.at, other.at...)
-	if len(t.s) > longestText {
-		t.s, t.at = t.s[:longestText], t.at[:longestText]
-	}
+// builder puts a text together.
+type builder struct {
+	b  []byte
+	at []int32
+}
+
+func (t *builder) add(other text) {
+	n := min(len(other.s), longestText-len(t.b))
+	t.b = append(t.b, other.s[:n]...)
+	t.at = append(t.at, other.at[:n]...)
 }
 
 // put adds one byte.
-func (t *text) put(b byte, at int32) { t.add(text{string(b), []int32{at}}) }
+func (t *builder) put(b byte, at int32) {
+	if len(t.b) < longestText {
+		t.b, t.at = append(t.b, b), append(t.at, at)
+	}
+}
 
 // phrase adds bytes that stand for something that is written at a place.
-func (t *text) phrase(s string, at int32) {
-	places := make([]int32, len(s))
-	for i := range places {
-		places[i] = at
+func (t *builder) phrase(s string, at int32) {
+	for i := range len(s) {
+		t.put(s[i], at)
 	}
-	t.add(text{s, places})
+}
+
+func (t *builder) text() text { return text{string(t.b), t.at} }
+
+// phrase is a text that stands for something that is written at a place.
+func phrase(s string, at int32) text {
+	var b builder
+	b.phrase(s, at)
+	return b.text()
 }
 
 func (t text) cut(from, to int) text { return text{t.s[from:to], t.at[from:to]} }

@@ -20,6 +20,14 @@ type value struct {
 	varying bool
 	// exported tells that commands see it, arg that it is an ARG and no ENV.
 	exported, arg bool
+	// open tells that it is an ARG that has a value only if somebody gives one.
+	open bool
+}
+
+// unlessGiven tells that ${NAME:-word} is word, unless somebody sets an ARG.
+func (v Variables) unlessGiven(name string) bool {
+	one, ok := v.values[name]
+	return !Automatic(name) && (!ok || one.open || one.known && one.text.s == "" || !one.known && !one.varying)
 }
 
 // Value is what is known of a variable: its text, and whether that is known at all.

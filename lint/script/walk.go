@@ -76,9 +76,9 @@ func (s *state) compound(st *syntax.Stmt) {
 // apart walks over what has variables of its own.
 func (s *state) apart(do func()) {
 	vars, rest := s.vars, s.rest
-	s.vars = vars.clone()
+	s.shared = true
 	do()
-	s.vars, s.rest, s.ended = vars, rest, false
+	s.vars, s.shared, s.rest, s.ended = vars, true, rest, false
 }
 
 // asCondition walks over a condition, and tells whether it asks for the architecture.
@@ -176,10 +176,10 @@ func (s *state) pipeline(c *syntax.BinaryCmd) {
 		s.pipe = s.pipes
 	}
 	vars := s.vars
-	s.vars = vars.clone()
+	s.shared = true
 	s.stmt(c.X)
 	s.stmt(c.Y)
-	s.vars, s.pipe = vars, before
+	s.vars, s.shared, s.pipe = vars, true, before
 }
 
 // branch walks over branches of which one is taken, by architecture.
@@ -189,7 +189,7 @@ func (s *state) branch(do func(), other func()) {
 	ends := 0
 	var results []Variables
 	for _, one := range []func(){do, other} {
-		s.vars, s.ended = vars.clone(), false
+		s.vars, s.shared, s.ended = vars, true, false
 		if one != nil {
 			one()
 		}
@@ -208,7 +208,8 @@ func (s *state) branch(do func(), other func()) {
 // nobody knows the value if they are chosen; else the first that set it speaks for all.
 func (s *state) merge(results []Variables, chosen bool) {
 	base := s.vars
-	out := base.clone()
+	out := s.copied()
+	s.shared = false
 	settled := map[string]bool{}
 	for _, r := range results {
 		for name, v := range r.values {
@@ -256,7 +257,7 @@ func (s *state) alternatives(list ...func()) {
 		if one == nil {
 			continue
 		}
-		s.vars, s.ended = vars.clone(), false
+		s.vars, s.shared, s.ended = vars, true, false
 		one()
 		results = append(results, s.vars)
 	}
@@ -288,7 +289,7 @@ func (s *state) caseClause(c *syntax.CaseClause) {
 	s.chosen = true
 	var results []Variables
 	for _, one := range list {
-		s.vars, s.ended = vars.clone(), false
+		s.vars, s.shared, s.ended = vars, true, false
 		one()
 		if !s.ended {
 			results = append(results, s.vars)
@@ -308,7 +309,7 @@ func (s *state) vary(result, before Variables) {
 	for name, v := range result.values {
 		if old, was := before.values[name]; !was || !same(old, v) {
 			v.known, v.varying = false, true
-			s.vars.set(name, v)
+			s.set(name, v)
 		}
 	}
 }
@@ -339,16 +340,16 @@ func (s *state) forClause(c *syntax.ForClause) {
 	case len(machines) > 1 || varying: // the author's own list of machines
 		chosen := s.chosen
 		s.chosen = true
-		s.vars.set(name, value{varying: true})
+		s.set(name, value{varying: true})
 		s.stmts(c.Do)
 		s.chosen = chosen
 	case known && len(items) > 0 && len(items) <= mostTurns:
 		for _, item := range items {
-			s.vars.set(name, value{text: item.text(), known: true})
+			s.set(name, value{text: item.text(), known: true})
 			s.stmts(c.Do)
 		}
 	default:
-		s.vars.set(name, value{})
+		s.set(name, value{})
 		s.stmts(c.Do)
 	}
 }
