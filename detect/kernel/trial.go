@@ -146,7 +146,11 @@ func Main() int {
 	return 0
 }
 
-// tryUser tries a user namespace, which takes a process of one thread.
+// tryUser tries a user namespace, which takes a process of one thread. A plain user's
+// is tried with mounts of its own: AppArmor of Ubuntu lets it be and takes its rights.
 func tryUser(ctx context.Context) trial {
+	if os.Geteuid() != 0 {
+		return ofError(detect.TryNamespaces(ctx, userNamespace|mountNamespace))
+	}
 	return ofError(detect.TryNamespaces(ctx, userNamespace))
 }

@@ -11,7 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const userNamespace = unix.CLONE_NEWUSER
+const (
+	userNamespace  = unix.CLONE_NEWUSER
+	mountNamespace = unix.CLONE_NEWNS
+)
 
 // kinds are the flags of unshare(2). CLONE_NEWTIME is for processes started later.
 var kinds = map[string]int{
