@@ -41,6 +41,12 @@ func (w *work) keep() {
 		for step, s := range steps {
 			var paths []string
 			switch c := s.Command.(type) {
+			case *instructions.EntrypointCommand, *instructions.CmdCommand, *instructions.HealthCheckCommand:
+				w.keepTokens(s)
+			case *instructions.RunCommand:
+				if !c.PrependShell {
+					w.keepTokens(s)
+				}
 			case *instructions.AddCommand:
 				paths = c.SourcePaths
 			case *instructions.CopyCommand:
@@ -59,6 +65,15 @@ func (w *work) keep() {
 		}
 	}
 	delete(w.kept, "")
+}
+
+// keepTokens notes the names in a command that holds no variables.
+func (w *work) keepTokens(s template.Step) {
+	for _, t := range w.tokens(s.Span) {
+		for _, found := range arch.Find(t.raw) {
+			w.kept[stemOf(t.raw, found)] = true
+		}
+	}
 }
 
 // hasAll says whether the context has what would be taken from it on each platform.
@@ -178,16 +193,15 @@ func (w *work) tokenSlots(t token, key string) []slot {
 		span := template.Span{Start: t.span.Start + found.At, End: t.span.Start + found.End}
 		findings := w.about(t.span, span)
 		stem := stemOf(t.raw, found)
-		if len(findings) == 0 && !w.stems[stem] || w.kept[stem] || !replaceable(t.raw, found) {
+		_, follows := w.stems[stem]
+		if len(findings) == 0 && !follows || w.kept[stem] || !replaceable(t.raw, found) {
 			continue
 		}
 		values, own, ok := w.called(t.raw, found)
 		if !ok {
 			continue
 		}
-		if stem != "" {
-			w.stems[stem] = true
-		}
+		values, own = w.remember(stem, t.raw, values, own)
 		list = append(list, slot{span: span, quote: t.quoteAt(found.At), values: values, own: own, names: tableNames(key, t.raw, "ARCH"), findings: findings})
 	}
 	return list

@@ -74,8 +74,11 @@ type Base struct {
 // meant to be; nothing else goes wrong.
 func Dockerfile(r Request) (Result, error) {
 	w := newWork(r)
-	for stage := range r.Template.Stages {
-		w.stage(stage)
+	for range 2 { // what the first round edits, names of the same file follow in the second
+		w.changes = nil
+		for stage := range r.Template.Stages {
+			w.stage(stage)
+		}
 	}
 	w.globals()
 	w.bases()

@@ -95,16 +95,15 @@ func (r *run) literals() {
 			}
 			findings := r.about(whole, span)
 			stem := stemOf(word.raw, found)
-			if len(findings) == 0 && !r.stems[stem] || r.kept[stem] || !replaceable(word.raw, found) {
+			_, follows := r.stems[stem]
+			if len(findings) == 0 && !follows || r.kept[stem] || !replaceable(word.raw, found) {
 				continue
 			}
 			values, own, ok := r.called(word.raw, found)
 			if !ok {
 				continue
 			}
-			if stem != "" {
-				r.stems[stem] = true
-			}
+			values, own = r.remember(stem, word.raw, values, own)
 			names := []string{"ARCH"}
 			if p := upper(project(word.raw)); p != "" && found.Text != word.raw {
 				names = append(names, p+"_ARCH")

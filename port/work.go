@@ -43,10 +43,32 @@ type work struct {
 	steps [][]template.Step
 	names names
 	flags []flag
-	// stems are the names of files that are edited, up to the architecture; kept are
-	// those of files of the context, which has them for one platform only.
-	stems, kept map[string]bool
-	changes     []change
+	// stems are the names of files that are edited, up to the architecture, with what
+	// the platforms have in its place; kept are those that stay: of files of the context,
+	// which has them for one platform only, and of commands that hold no variables.
+	stems   map[string]origin
+	kept    map[string]bool
+	changes []change
+}
+
+// origin is what a name is made of.
+type origin struct {
+	values choice
+	own    int
+	// fetched says that it stands in a URL, whose project's names count.
+	fetched bool
+}
+
+// remember notes the name of a file that is edited, and gives what it is made of.
+func (w *work) remember(stem, raw string, values choice, own int) (choice, int) {
+	if stem == "" {
+		return values, own
+	}
+	if known, ok := w.stems[stem]; ok && (known.fetched || !looksFetched(raw)) {
+		return known.values, known.own
+	}
+	w.stems[stem] = origin{values, own, looksFetched(raw)}
+	return values, own
 }
 
 // flag is a finding as the bytes that it is about.
@@ -57,7 +79,7 @@ type flag struct {
 }
 
 func newWork(r Request) *work {
-	w := &work{Request: r, t: r.Template, stems: map[string]bool{}, kept: map[string]bool{}}
+	w := &work{Request: r, t: r.Template, stems: map[string]origin{}, kept: map[string]bool{}}
 	w.names = names{source: string(r.Template.Source) + "\n" + string(r.Config), taken: map[string]string{}}
 	for stage := range w.t.Stages {
 		w.steps = append(w.steps, w.t.Steps(stage))
@@ -109,7 +131,7 @@ func (w *work) flagged(start, end int, ids ...string) []int {
 
 // about gives the findings about a word of an instruction, in one part of which stands
 // what a span is about. Of several findings of a rule in one line lint reports the first:
-// another URL in that line, and all of a command that makes links, are meant as well.
+// another URL or path in that line, and all of a command that makes links, are meant as well.
 func (w *work) about(word, part template.Span) []int {
 	if list := w.flagged(word.Start, word.End, literal...); len(list) > 0 {
 		return list
@@ -117,7 +139,7 @@ func (w *work) about(word, part template.Span) []int {
 	if list := w.flaggedLine(lineOf(w.t.Source, part.Start), "arch-link"); len(list) > 0 {
 		return list
 	}
-	if strings.Contains(w.text(word), "://") {
+	if strings.Contains(w.text(word), "/") {
 		return w.flaggedLine(lineOf(w.t.Source, part.Start), "arch-literal")
 	}
 	return nil
