@@ -17,6 +17,13 @@ type families struct {
 	// folders (or beginnings of names) that have members of several machines.
 	members map[family][]contents.Program
 	roots   map[family][]family
+	// served are the answers that were given.
+	served map[served]bool
+}
+
+type served struct {
+	family
+	on platform.Platform
 }
 
 type family struct {
@@ -25,18 +32,17 @@ type family struct {
 }
 
 func newFamilies(found contents.Found) families {
-	f := families{map[family][]contents.Program{}, map[family][]family{}}
+	f := families{map[family][]contents.Program{}, map[family][]family{}, map[served]bool{}}
 	for _, p := range found.Programs {
-		path, root, ok := withoutMachine(p)
-		if !ok {
-			continue
+		root, paths := withoutMachine(p)
+		for _, path := range paths {
+			key := family{p.Copy, path}
+			if len(f.members[key]) == 0 {
+				top := family{p.Copy, root}
+				f.roots[top] = append(f.roots[top], key)
+			}
+			f.members[key] = append(f.members[key], p)
 		}
-		key := family{p.Copy, path}
-		if len(f.members[key]) == 0 {
-			top := family{p.Copy, root}
-			f.roots[top] = append(f.roots[top], key)
-		}
-		f.members[key] = append(f.members[key], p)
 	}
 	return f
 }
@@ -49,38 +55,43 @@ func (f families) excuse(p contents.Program, platforms []platform.Platform, c co
 	if otherSystems.MatchString(p.Path + "/" + p.Inside) {
 		return "it is for another system, by its name"
 	}
-	path, root, ok := withoutMachine(p)
 	const beside = "those for the other platforms lie beside it"
-	switch {
-	case ok && f.serve(family{p.Copy, path}, platforms):
-		return beside
-	case len(platforms) < len(c.Platforms):
+	root, paths := withoutMachine(p)
+	for _, path := range paths {
+		if f.serve(family{p.Copy, path}, platforms) {
+			return beside
+		}
+	}
+	if len(paths) == 0 || len(platforms) < len(c.Platforms) {
 		return ""
 	}
-	// For a machine that nobody asked for: what is asked for may lie beside it.
-	for {
-		for _, key := range f.roots[family{p.Copy, root}] {
+	// It is for a machine that nobody asked for: what is asked for may lie in a folder beside
+	// its own, or in one above.
+	above := root[:strings.LastIndexAny(strings.TrimRight(root, "/!"), "/!")+1]
+	for _, at := range []string{root, above} {
+		for _, key := range f.roots[family{p.Copy, at}] {
 			if f.serve(key, platforms) {
 				return beside
 			}
 		}
-		i := strings.LastIndexByte(strings.TrimSuffix(root, "/"), '/')
-		if i < 0 || !ok {
-			return ""
-		}
-		root = root[:i+1]
-		ok = false // one folder above is near enough
 	}
+	return ""
 }
 
 // serve tells whether every platform can run some member of a family.
 func (f families) serve(key family, platforms []platform.Platform) bool {
 	for _, on := range platforms {
-		if !slices.ContainsFunc(f.members[key], func(p contents.Program) bool { return !p.Foreign(on) }) {
+		question := served{key, on}
+		answer, known := f.served[question]
+		if !known {
+			answer = slices.ContainsFunc(f.members[key], func(p contents.Program) bool { return !p.Foreign(on) })
+			f.served[question] = answer
+		}
+		if !answer {
 			return false
 		}
 	}
-	return len(f.members[key]) > 0
+	return true
 }
 
 // formatOf are a system's programs.
@@ -101,29 +112,42 @@ var (
 	besideMachine = regexp.MustCompile(`(?i)((many|musl)linux[0-9_]*|linux|gnu|unknown|pc)?[-_./]?\*`)
 )
 
-// withoutMachine is where a program lies, with a star for the name of each machine, up to the
-// last part of the path that has one; root is what stands before the first. It reports false for a path that names no machine.
-func withoutMachine(p contents.Program) (path, root string, ok bool) {
+// withoutMachine is where a program lies, with a star for the name of each machine: up to the
+// first part of the path that has one, and up to the last. root is what stands before the first. They are
+// empty for a path that names no machine.
+func withoutMachine(p contents.Program) (root string, paths []string) {
 	text := p.Path
 	if p.Inside != "" {
 		text += "!" + p.Inside
 	}
 	words := arch.Find(text)
 	if len(words) == 0 {
-		return "", "", false
+		return "", nil
 	}
 	root = text[:strings.LastIndexAny(text[:words[0].At], "/!")+1]
 	var out strings.Builder
 	at := 0
-	for _, w := range words {
+	for i, w := range words {
 		out.WriteString(text[at:w.At])
 		out.WriteByte('*')
 		at = w.End
+		if i > 0 && i < len(words)-1 {
+			continue
+		}
+		rest := text[at:]
+		if end := strings.IndexAny(rest, "/!"); end >= 0 {
+			rest = rest[:end+1]
+		}
+		paths = append(paths, besideMachine.ReplaceAllString(out.String()+starred(rest), "*"))
 	}
-	rest := text[at:]
-	if i := strings.IndexAny(rest, "/!"); i >= 0 {
-		rest = rest[:i+1]
+	return root, slices.Compact(paths)
+}
+
+// starred puts stars for the machines in the rest of a name.
+func starred(text string) string {
+	words := arch.Find(text)
+	for i := len(words) - 1; i >= 0; i-- {
+		text = text[:words[i].At] + "*" + text[words[i].End:]
 	}
-	out.WriteString(rest)
-	return besideMachine.ReplaceAllString(out.String(), "*"), root, true
+	return text
 }
