@@ -290,3 +290,46 @@ func glob(t *testing.T, pattern string) []string {
 	}
 	return slices.DeleteFunc(list, func(name string) bool { return strings.HasSuffix(name, "_test.go") })
 }
+
+func TestEmulators(t *testing.T) {
+	all := platforms("linux/amd64", "linux/arm64", "linux/riscv64")
+	facts := func(how detect.How, missing ...detect.Missing) detect.Facts {
+		f := detect.Facts{Missing: missing, Binfmt: detect.Binfmt{Mounted: "/proc/sys/fs/binfmt_misc"}}
+		f.Platforms = []detect.Ability{
+			{Platform: all[0], How: detect.Native}, {Platform: all[1], How: how, Emulator: "qemu-aarch64", Reason: "as it is"}, {Platform: all[2], How: detect.No},
+		}
+		return f
+	}
+	withC := facts(detect.Emulated)
+	withC.Binfmt.Entries = []detect.Emulator{{Name: "qemu-aarch64", Flags: "OCF"}}
+	mount := detect.Missing{Command: "mount it", For: all[1:]}
+	install := detect.Missing{Command: "install it", For: all[1:2]}
+	entry := detect.Missing{Command: "printf a long line", For: all[1:2], Entry: true}
+	other := detect.Missing{Command: "something else", For: all[2:]}
+	for name, tc := range map[string]struct {
+		facts  detect.Facts
+		wanted []platform.Platform
+		want   []string
+		fix    string
+	}{
+		"it is emulated":            {facts(detect.Emulated), all[:2], nil, ""},
+		"nobody asked":              {facts(detect.No), all[:1], nil, ""},
+		"an entry is missing":       {facts(detect.No, other, entry), all[:2], []string{"missing emulator"}, "archbuild doctor --register-emulators"},
+		"everything is missing":     {facts(detect.No, mount, install, entry), all[:2], []string{"missing emulator"}, "mount it\ninstall it\narchbuild doctor --register-emulators"},
+		"nothing emulates it":       {facts(detect.No, other), all[:2], []string{"missing emulator"}, "use a native node for it: --node ADDRESS,platform=linux/arm64"},
+		"it would run as root of C": {withC, all[:2], []string{"degraded emulator"}, "echo -1 > /proc/sys/fs/binfmt_misc/qemu-aarch64 && archbuild doctor --register-emulators"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := doctor.OfEmulators(tc.facts, tc.wanted)
+			if diff := cmp.Diff(tc.want, told(list)); diff != "" {
+				t.Error(diff)
+			}
+			for _, c := range list {
+				if c.Subject == "linux/arm64" && c.Fix != tc.fix {
+					t.Errorf("it says %q", c.Fix)
+				}
+			}
+			complete(t, list)
+		})
+	}
+}

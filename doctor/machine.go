@@ -100,6 +100,10 @@ func OfEmulators(f detect.Facts, wanted []platform.Platform) []Check {
 		if a.Reason != "" {
 			c.Detail += ": " + a.Reason
 		}
+		asked := slices.ContainsFunc(wanted, a.Platform.Serves)
+		if asked {
+			c.Brief = fmt.Sprintf("%s %s", a.Platform, a.How)
+		}
 		switch {
 		case a.How == detect.Native:
 			c.Detail = "needs none: " + c.Detail
@@ -110,7 +114,7 @@ func OfEmulators(f detect.Facts, wanted []platform.Platform) []Check {
 				c.Affects = "a set-user-ID program of an image runs the emulator as root of this machine"
 				c.Fix, c.Command = fmt.Sprintf("echo -1 > %s/%s && archbuild doctor --register-emulators", mounted(f.Binfmt), e.Name), true
 			}
-		case slices.ContainsFunc(wanted, a.Platform.Serves):
+		case asked:
 			c.Status, c.Detail = Missing, a.Reason
 			c.Affects = fmt.Sprintf("RUN steps for %s", a.Platform)
 			c.Fix, c.Command = mending(f, a.Platform)

@@ -16,6 +16,8 @@ const (
 	width = 80
 	// column is where the text of a check begins.
 	column = 11
+	// indent is before the further lines of a check.
+	indent = "           "
 	// few is how many checks without an answer are worth a line each.
 	few = 3
 )
@@ -58,7 +60,7 @@ func writeGroup(text *strings.Builder, g Group, list []Check, verbose bool) {
 	case n > 0:
 		line = join(line, fmt.Sprintf("%d unknown", n))
 	}
-	wrap(text, fmt.Sprintf("%-*s", column, g), spaces(column), line)
+	wrap(text, fmt.Sprintf("%-*s", column, g), indent, line)
 	var aside []string
 	for _, c := range list {
 		switch {
@@ -69,7 +71,7 @@ func writeGroup(text *strings.Builder, g Group, list []Check, verbose bool) {
 		}
 	}
 	if len(aside) > 0 {
-		wrap(text, "  besides: ", spaces(column), "no build is concerned, only who runs images here (-v tells more): "+strings.Join(aside, ", "))
+		wrap(text, "  besides: ", indent, "no build is concerned, only who runs images here (-v tells more): "+strings.Join(aside, ", "))
 	}
 }
 
@@ -120,9 +122,9 @@ func writeCheck(text *strings.Builder, c Check) {
 	if c.Subject != "" && !strings.HasPrefix(detail, c.Subject) {
 		detail = c.Subject + ": " + detail
 	}
-	wrap(text, fmt.Sprintf("  %-*s", column-2, c.Status), spaces(column), fmt.Sprintf("%s [%s]", ui.Line(detail), c.ID))
+	wrap(text, fmt.Sprintf("  %-*s", column-2, c.Status), indent, fmt.Sprintf("%s [%s]", ui.Line(detail), c.ID))
 	if c.Affects != "" {
-		wrap(text, fmt.Sprintf("%*s", column, "affects: "), spaces(column), ui.Line(c.Affects))
+		wrap(text, fmt.Sprintf("%*s", column, "affects: "), indent, ui.Line(c.Affects))
 	}
 	label := fmt.Sprintf("%*s", column, "fix: ")
 	for line := range strings.Lines(c.Fix) {
@@ -130,13 +132,11 @@ func writeCheck(text *strings.Builder, c Check) {
 		if c.Command {
 			fmt.Fprintln(text, label+line)
 		} else {
-			wrap(text, label, spaces(column), line)
+			wrap(text, label, indent, line)
 		}
-		label = spaces(column)
+		label = indent
 	}
 }
-
-func spaces(n int) string { return strings.Repeat(" ", n) }
 
 // wrap prints words within the width: the first line after first, the others
 // after rest. A word that is longer has a line of its own.
