@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -95,13 +96,10 @@ func (c *command) quietly(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	c.walls = c.walls[1:]
-	var sum time.Duration
-	for _, wall := range c.walls {
-		sum += wall
-	}
-	mean := sum / time.Duration(n)
-	fmt.Printf("  mean %d ms, that is %d µs for each; memory %d MB\n", mean.Milliseconds(), (mean / lintDockerfiles).Microseconds(), c.peak/1024)
+	work := c.work / time.Duration(n+1)
+	slices.Sort(c.walls)
+	fmt.Printf("  median %d ms, processor %d ms, that is %d µs for each; memory %d MB\n",
+		c.median().Milliseconds(), work.Milliseconds(), (work / lintDockerfiles).Microseconds(), c.peak/1024)
 	return nil
 }
 

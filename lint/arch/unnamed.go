@@ -1,6 +1,9 @@
 package arch
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // Unnamed is a file that is for one machine, though its name says none.
 type Unnamed struct {
@@ -17,7 +20,7 @@ type Unnamed struct {
 
 // FindUnnamed finds a URL of such a file in a text.
 func FindUnnamed(text string) (Unnamed, bool) {
-	if len(text) > longestText {
+	if len(text) > longestText || !strings.Contains(text, "/") {
 		return Unnamed{}, false
 	}
 	for _, u := range unnamed {

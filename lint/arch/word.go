@@ -68,8 +68,12 @@ func Find(text string) []Word {
 	if len(text) > longestText {
 		text = text[:longestText]
 	}
+	if !mayName(text) {
+		return nil
+	}
 	var list []Word
-	project, known := Lookup(text)
+	var project Project
+	var known, asked bool // most texts name no machine, and then nobody wants the project
 	for at := 0; at < len(text); {
 		loc := names.FindStringIndex(text[at:])
 		if loc == nil {
@@ -91,12 +95,30 @@ func Find(text string) []Word {
 			w.OS = "linux"
 		}
 		w.Scheme = w.scheme(text)
+		if !asked {
+			project, known = Lookup(text)
+			asked = true
+		}
 		if known && project.knows(w) {
 			w.Scheme = &project.scheme
 		}
 		list = append(list, w)
 	}
 	return list
+}
+
+// mayName tells whether a text can have a word at all, which is quicker to see than whether it has:
+// each has a digit, or begins with arm.
+func mayName(text string) bool {
+	if strings.ContainsAny(text, "12345678") {
+		return true
+	}
+	for i := 0; i+3 <= len(text); i++ {
+		if text[i]|0x20 == 'a' && strings.EqualFold(text[i:i+3], "arm") {
+			return true
+		}
+	}
+	return false
 }
 
 // shorter finds a word within one that has no boundary: x86_64 in x86_64_v2x is none, but

@@ -36,7 +36,7 @@ func (f meteredFile) Read(p []byte) (int, error) {
 // A look at 200 MB has to take less than a second, so it must not read them. Seconds depend
 // on the machine; bytes do not.
 func TestOfLargeFilesTheBeginningIsRead(t *testing.T) {
-	const count, atMost = 400, 32 << 10
+	const count, atMost = 400, 4 << 10
 	tree := metered{fstest.MapFS{}, &atomic.Int64{}, &atomic.Int64{}}
 	text := make([]byte, 512<<10)
 	program := append(elf("linux/amd64"), text...)
