@@ -38,55 +38,59 @@ func (s *subject) finding(id string, m mention, message, fix string) Finding {
 	return f
 }
 
-// says is the message of a mention.
+// says is the message of a mention: what is done with the word, and whom it harms.
 func (s *subject) says(m mention) string {
 	on := join(s.harms(m.word.Arch))
 	switch {
 	case m.severity == Info:
 		return fmt.Sprintf("%s names %s; nothing here fetches, installs or compiles by it, so it may stay on %s too", m.word.Text, m.word.Arch, on)
+	case strings.HasSuffix(m.does, "a source of"):
+		return fmt.Sprintf("%s %s alone: %s finds none in it", m.does, m.word.Text, on)
 	case strings.HasSuffix(m.does, " of"):
-		return fmt.Sprintf("%s %s alone: %s is not there on %s", m.does, m.word.Arch, m.word.Text, on)
-	case strings.HasSuffix(m.does, " be"), strings.HasSuffix(m.does, " is"):
+		name, _ := token(m.text, m.word)
+		return fmt.Sprintf("%s %s alone: %s has no %s", m.does, m.word.Arch, on, name)
+	case strings.HasSuffix(m.does, " be"):
 		return fmt.Sprintf("%s for %s on %s too", m.does, m.word.Text, on)
-	case strings.HasSuffix(m.does, " told"):
+	case strings.HasSuffix(m.does, " is"), strings.HasSuffix(m.does, " told"), strings.HasSuffix(m.does, " for"):
 		return fmt.Sprintf("%s %s on %s too", m.does, m.word.Text, on)
-	case strings.HasSuffix(m.does, " for"):
-		return fmt.Sprintf("%s %s on %s too", m.does, m.word.Text, on)
-	case m.does == "":
-		return fmt.Sprintf("%s is for %s on %s too", m.word.Text, m.word.Arch, on)
 	}
 	return fmt.Sprintf("%s the %s file on %s too", m.does, m.word.Text, on)
 }
 
 // mends is the edit that a mention needs.
 func (s *subject) mends(m mention) string {
-	if m.severity == Info {
-		return "leave it if it is meant for others; suppress it with # archbuild ignore=arch-literal"
+	own, branches := s.branches(m.word)
+	who := ""
+	if project, ok := arch.Lookup(m.text); ok {
+		who = ", as " + project.Name + " calls its files"
 	}
-	own := true
-	var branches []string
+	switch {
+	case m.severity == Info:
+		return "leave it if it is meant for others, and say so: # archbuild ignore=arch-literal"
+	case strings.HasSuffix(m.does, " is"):
+		return "write ARG TARGETARCH without a default: BuildKit sets it"
+	case m.word.Text == "-m64" || m.word.Text == "-m32":
+		return "leave " + m.word.Text + " out: it is the default where it is known"
+	case own:
+		return fmt.Sprintf("declare ARG TARGETARCH in the stage and write ${TARGETARCH} for %s", m.word.Text)
+	case strings.Contains(m.word.Text, ".so.") || isTripletOf(m.word) && m.severity == Warning:
+		return fmt.Sprintf("use a path without the machine (/usr/lib/*-linux-gnu, or what the package manager links), or choose by ARG TARGETARCH: %s", branches)
+	}
+	return fmt.Sprintf("declare ARG TARGETARCH in the stage and choose by it%s: %s, then ${a} for %s", who, branches, m.word.Text)
+}
+
+// branches are the case that says a word for each wanted platform; own tells that the
+// words are TARGETARCH's.
+func (s *subject) branches(w arch.Word) (own bool, text string) {
+	own = w.Text == w.Arch || w.Arch == "arm/v7" && w.Text == "arm"
+	var list []string
 	for _, p := range s.platforms() {
-		name, ok := m.word.For(p)
+		name, ok := w.For(p)
 		if !ok {
 			name = "?"
 		}
 		own = own && name == p.Arch
-		branches = append(branches, fmt.Sprintf("%s) a=%s ;;", p.Arch, name))
+		list = append(list, fmt.Sprintf("%s) a=%s ;;", p.Arch, name))
 	}
-	who := ""
-	if project, ok := arch.Lookup(m.text); ok {
-		who = " (as " + project.Name + " calls them)"
-	}
-	switch {
-	case own && isOne(m.word):
-		return fmt.Sprintf("declare ARG TARGETARCH in the stage and write ${TARGETARCH} for %s", m.word.Text)
-	case strings.Contains(m.word.Text, ".so.") || isTripletOf(m.word) && m.severity == Warning:
-		return fmt.Sprintf("use a path without the machine: a glob such as /usr/lib/*-linux-gnu, what the package manager links, or ${TARGETARCH} in a case: %s", strings.Join(branches, " "))
-	}
-	return fmt.Sprintf("declare ARG TARGETARCH in the stage and choose by it%s: case \"$TARGETARCH\" in %s esac, then ${a} for %s", who, strings.Join(branches, " "), m.word.Text)
-}
-
-// isOne tells that a word is a GOARCH as it stands.
-func isOne(w arch.Word) bool {
-	return w.Text == w.Arch || w.Arch == "arm/v7" && w.Text == "arm"
+	return own, "case \"$TARGETARCH\" in " + strings.Join(list, " ") + " esac"
 }

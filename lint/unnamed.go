@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/archbuild/archbuild/lint/arch"
 	"github.com/archbuild/archbuild/lint/script"
@@ -58,7 +59,11 @@ func (s *subject) unnamed(w script.Word, p place) {
 	if start, end, ok := w.Place(name, u.End); ok {
 		f.Spans = []template.Span{{Start: start, End: end}}
 	}
-	f.Message = fmt.Sprintf("%s of %s is for %s, though its name says no architecture: it does not run on %s", w.Text[name:u.End], u.Project.Name, u.Arch, join(harmed))
+	file := strings.Trim(w.Text[name:u.End], " \"'?#;|&)\n")
+	if !strings.HasPrefix(file, u.Project.Name) {
+		file = u.Project.Name + "'s " + file
+	}
+	f.Message = fmt.Sprintf("%s is for %s, though its name says no architecture: it does not run on %s", file, u.Arch, join(harmed))
 	f.Fix = fmt.Sprintf("choose by ${TARGETARCH}; for arm64 there is %s", u.Other)
 	if u.Other == "" {
 		f.Fix = "there is no file for other platforms: install it by another way, or leave those platforms out"

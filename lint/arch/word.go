@@ -232,16 +232,16 @@ func system(text string, from, to int) string {
 func systemIn(name string) string {
 	name = strings.ToLower(name)
 	switch {
+	case strings.Contains(name, "android"), strings.Contains(name, "-v8a"):
+		return "android"
 	case strings.Contains(name, "linux") || strings.Contains(name, "musl") || strings.Contains(name, "manylinux"):
 		return "linux"
 	case strings.Contains(name, "windows") || strings.Contains(name, "win32") || strings.Contains(name, "mingw") || strings.Contains(name, "msvc") || startsWord(name, "win") || startsWord(name, "win64") || strings.HasSuffix(name, ".exe") || strings.HasSuffix(name, ".msi"):
 		return "windows"
-	case strings.Contains(name, "darwin") || strings.Contains(name, "macos") || startsWord(name, "osx") || startsWord(name, "mac") || strings.HasSuffix(name, ".dmg"):
+	case strings.Contains(name, "darwin") || strings.Contains(name, "macos") || strings.Contains(name, "-apple") || startsWord(name, "osx") || startsWord(name, "mac") || strings.HasSuffix(name, ".dmg"):
 		return "darwin"
 	case strings.Contains(name, "freebsd"), strings.Contains(name, "openbsd"), strings.Contains(name, "netbsd"):
 		return "freebsd"
-	case startsWord(name, "android"):
-		return "android"
 	}
 	return ""
 }

@@ -60,6 +60,7 @@ func TestWordsOfAText(t *testing.T) {
 func TestSystemsOfAWord(t *testing.T) {
 	for text, want := range map[string]string{
 		"tool-windows-amd64.exe": "windows", "bin/darwin/amd64/x": "darwin", "linux/amd64/x.exe": "linux", "x86_64-w64-mingw32-gcc": "windows", "protoc-gen-grpc-java-1.0-linux-x86_64.exe": "linux", "foo_amd64": "",
+		"aarch64-linux-android21": "android", "-DABI=arm64-v8a": "android", "aarch64-apple-darwin": "darwin",
 	} {
 		if words := arch.Find(text); len(words) != 1 || words[0].OS != want {
 			t.Errorf("%s: %+v, want the system %q", text, words, want)

@@ -1,7 +1,5 @@
 package script
 
-import "strings"
-
 // text is a text whose bytes know where they are written: the offset in
 // Template.Source, or -1.
 type text struct {
@@ -48,22 +46,6 @@ func phrase(s string, at int32) text {
 }
 
 func (t text) cut(from, to int) text { return text{t.s[from:to], t.at[from:to]} }
-
-// fields splits a text at blanks.
-func (t text) fields() []text {
-	var list []text
-	for at := 0; at < len(t.s); {
-		n := strings.IndexAny(t.s[at:], " \t\n")
-		if n < 0 {
-			n = len(t.s) - at
-		}
-		if n > 0 {
-			list = append(list, t.cut(at, at+n))
-		}
-		at += n + 1
-	}
-	return list
-}
 
 // Word is one word of a command or an instruction.
 type Word struct {
