@@ -36,7 +36,9 @@ func Asks(c Command) string {
 		return withOption(c, "LONG_BIT")
 	case "go":
 		if len(c.Args) >= 2 && c.Args[0].Text == "env" {
-			return withOption(c, "GOARCH", "GOHOSTARCH")
+			if what := withOption(c, "GOARCH", "GOHOSTARCH"); what != "" {
+				return "go env" + strings.TrimPrefix(what, "go")
+			}
 		}
 	case "node", "nodejs":
 		for _, w := range c.Args {
