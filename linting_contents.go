@@ -51,7 +51,7 @@ func contentNotes(facts *lint.Facts) []string {
 		if i == mostNotes {
 			return append(notes, fmt.Sprintf("%s: %d more files of the context were not looked into", facts.Template.File, len(list)-i))
 		}
-		notes = append(notes, fmt.Sprintf("%s was not looked into, or not wholly: %s", n.Path, n.Why))
+		notes = append(notes, fmt.Sprintf("%s: %s of the context was not looked into, or not wholly: %s", facts.Template.File, n.Path, n.Why))
 	}
 	return notes
 }
