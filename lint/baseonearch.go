@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -169,8 +170,9 @@ func (s *subject) hasTwins(v view, image string) bool {
 
 // all tells whether something holds for each of several wanted platforms.
 func (s *subject) all(holds func(platform.Platform) bool) bool {
+	const most = 500 // references
 	wanted := s.platforms()
-	return len(wanted) > 1 && !slices.ContainsFunc(wanted, func(p platform.Platform) bool { return !holds(p) })
+	return len(wanted) > 1 && len(s.Template.References) < most && !slices.ContainsFunc(wanted, func(p platform.Platform) bool { return !holds(p) })
 }
 
 // flagSpan are the bytes of a FROM's --platform.
@@ -191,7 +193,7 @@ func (s *subject) flagSpan(ref *template.Reference, stage *template.Stage) []tem
 func (s *subject) lineStart(line int) int {
 	at := 0
 	for n := 1; n < line; n++ {
-		next := strings.IndexByte(string(s.Template.Source[at:]), '\n')
+		next := bytes.IndexByte(s.Template.Source[at:], '\n')
 		if next < 0 {
 			return len(s.Template.Source)
 		}

@@ -69,12 +69,15 @@ type taken struct {
 	path  string
 }
 
-// deepest is how many stages are followed one after the other.
-const deepest = 20
+// deepest is how many stages are followed one after the other, mostTaken how many paths in all.
+const (
+	deepest   = 20
+	mostTaken = 2000
+)
 
 // stage looks at what a stage of the target has copied to a path, or below it, or above it.
 func (l *leaks) stage(stage int, name string, depth int) {
-	if depth > deepest || l.seen[taken{stage, name}] {
+	if depth > deepest || len(l.seen) > mostTaken || l.seen[taken{stage, name}] {
 		return
 	}
 	l.seen[taken{stage, name}] = true

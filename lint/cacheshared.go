@@ -137,24 +137,21 @@ func (s *subject) namesPlatform(stage int, text string) bool {
 	if len(arch.Find(text)) > 0 {
 		return true
 	}
-	return s.followsTarget(stage, text, 5)
+	return s.followsTarget(stage, text, map[string]bool{})
 }
 
 // followsTarget tells whether a variable of a text has another value for each platform.
-func (s *subject) followsTarget(stage int, text string, depth int) bool {
-	for _, m := range variable.FindAllStringSubmatch(text, -1) {
-		if slices.Contains(ofTarget[:3], m[1]) {
+// seen are those that were looked at.
+func (s *subject) followsTarget(stage int, text string, seen map[string]bool) bool {
+	for _, name := range names(text) {
+		if slices.Contains(ofTarget[:3], name) || s.differs(name) {
 			return true
 		}
-		if depth == 0 {
+		if seen[name] {
 			continue
 		}
-		for _, v := range s.views() {
-			if _, given := v.Args[m[1]]; given && len(s.views()) > 1 && s.differs(m[1]) {
-				return true
-			}
-		}
-		if slices.ContainsFunc(s.assigned(stage, m[1]), func(value string) bool { return s.followsTarget(stage, value, depth-1) || len(arch.Find(value)) > 0 }) {
+		seen[name] = true
+		if slices.ContainsFunc(s.assigned(stage, name), func(value string) bool { return s.followsTarget(stage, value, seen) || len(arch.Find(value)) > 0 }) {
 			return true
 		}
 	}

@@ -41,10 +41,20 @@ func (w *working) take(source, to string) {
 		} else {
 			p.path = to
 		}
-		w.products = append(w.products, p)
+		w.keep(p)
 	}
 	if !found && w.Name != "ln" && w.ofSystem(source) && !w.brought(source) && source != "/" {
 		w.product(product{what: w.Name + " of " + source, path: to, system: true})
+	}
+}
+
+// mostProducts is more than any sensible stage makes.
+const mostProducts = 300
+
+// keep notes a product, unless it is there already.
+func (m *making) keep(p product) {
+	if len(m.products) < mostProducts && !slices.Contains(m.products, p) {
+		m.products = append(m.products, p)
 	}
 }
 

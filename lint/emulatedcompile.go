@@ -60,13 +60,19 @@ func (s *subject) ofAnother(v view, stage int) bool {
 // decision is archbuild's own about a stage. One that moves because the stage that it
 // starts from does has the platform of that.
 func (s *subject) decision(target plan.Target, stage int) (d cross.Decision, moves bool) {
-	decide := s.Crossed
-	if decide == nil {
-		decide = func(t plan.Target) []cross.Decision {
-			return cross.Decide(cross.Request{Template: s.Template, Target: t.Platform, Build: s.Build, Stage: t.Stage, Args: t.Args})
+	list, known := s.decided[target.Platform]
+	if !known {
+		if s.Crossed != nil {
+			list = s.Crossed(target)
+		} else {
+			list = cross.Decide(cross.Request{Template: s.Template, Target: target.Platform, Build: s.Build, Stage: target.Stage, Args: target.Args})
 		}
+		if s.decided == nil {
+			s.decided = map[platform.Platform][]cross.Decision{}
+		}
+		s.decided[target.Platform] = list
 	}
-	for _, one := range decide(target) {
+	for _, one := range list {
 		if one.Stage == stage {
 			return one, one.Move
 		}

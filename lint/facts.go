@@ -61,6 +61,8 @@ type subject struct {
 	// read is the file as package script has it, made what its stages make.
 	read *script.File
 	made map[int]*making
+	// decided are archbuild's decisions about stages, once they were asked for.
+	decided map[platform.Platform][]cross.Decision
 }
 
 // add notes a finding in the Dockerfile.

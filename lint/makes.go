@@ -98,7 +98,7 @@ func (w *working) product(p product) {
 		p.what = w.Name
 	}
 	p.targeted = p.targeted || w.loose || w.Chosen
-	w.products = append(w.products, p)
+	w.keep(p)
 }
 
 // goMakes is for go.

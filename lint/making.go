@@ -197,7 +197,11 @@ func (w *working) note() {
 	default:
 		w.makes()
 	}
+	const most = 5000
 	for _, arg := range append(texts(w.Args), texts(w.Into)...) {
+		if len(w.named) > most {
+			return
+		}
 		for _, part := range strings.FieldsFunc(arg, func(r rune) bool { return r == '=' || r == ':' || r == ',' }) {
 			if strings.HasPrefix(part, "/") || strings.Contains(part, "/") && !strings.Contains(part, "://") {
 				w.named = append(w.named, w.abs(part, w.dir))
