@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,11 +138,18 @@ func (x *examination) checkStart(ctx context.Context, f detect.Facts) doctor.Che
 	return c
 }
 
-// commands are what supplies things, to be typed by root.
+// commands are what supplies things: what to do otherwise, then what root has to type.
 func commands(list []detect.Missing) string {
-	lines := []string{"as root:"}
+	var lines, root []string
 	for _, m := range list {
-		lines = append(lines, cmp.Or(m.Command, m.Hint))
+		if m.Command == "" {
+			lines = append(lines, m.Hint)
+		} else {
+			root = append(root, m.Command)
+		}
+	}
+	if len(root) > 0 {
+		lines = append(append(lines, "as root:"), root...)
 	}
 	return strings.Join(lines, "\n")
 }
