@@ -69,6 +69,8 @@ func (s *subject) mends(m mention) string {
 		return "leave it if it is meant for others, and say so: # archbuild ignore=arch-literal"
 	case strings.HasSuffix(m.does, " is"):
 		return "write ARG TARGETARCH without a default: BuildKit sets it"
+	case !own && (strings.HasPrefix(m.does, "COPY ") || strings.HasPrefix(m.does, "ADD ")):
+		return fmt.Sprintf("declare ARG TARGETARCH in the stage and take a path with ${TARGETARCH} in it; where the names are others (%s), a RUN before it puts the file there", s.words(m.word))
 	case m.word.Text == "-m64" || m.word.Text == "-m32":
 		return "leave " + m.word.Text + " out: it is the default where it is known"
 	case own:
@@ -77,6 +79,17 @@ func (s *subject) mends(m mention) string {
 		return fmt.Sprintf("use a path without the machine (/usr/lib/*-linux-gnu, or what the package manager links), or choose by ARG TARGETARCH: %s", branches)
 	}
 	return fmt.Sprintf("declare ARG TARGETARCH in the stage and choose by it%s: %s, then ${a} for %s", who, branches, m.word.Text)
+}
+
+// words are those of all wanted platforms.
+func (s *subject) words(w arch.Word) string {
+	var list []string
+	for _, p := range s.platforms() {
+		if name, ok := w.For(p); ok {
+			list = append(list, name)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // branches are the case that says a word for each wanted platform; own tells that the
