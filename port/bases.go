@@ -202,7 +202,7 @@ func (w *work) sisters(c change, span template.Span, text string, vars bool) cha
 	if len(found) != 1 {
 		return change{}
 	}
-	values, own, ok := w.called(text, found[0])
+	values, own, ok := w.called(found[0])
 	if m := prefixed.FindStringSubmatch(text); m != nil {
 		values = nil
 		for _, p := range w.Platforms {

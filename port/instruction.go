@@ -19,18 +19,18 @@ func (w *work) instruction(stage, step int) {
 		w.run(stage, step)
 		w.caches(stage, step)
 	case *instructions.EnvCommand:
-		w.add(w.worded(stage, step, ""))
+		w.add(w.worded(stage, step))
 	case *instructions.WorkdirCommand:
-		w.add(w.worded(stage, step, "WORKDIR"))
+		w.add(w.worded(stage, step))
 	case *instructions.ArgCommand:
 		w.add(w.argument(stage, step, w.steps[stage][step].Span))
 	case *instructions.AddCommand:
 		if len(c.SourceContents) == 0 && w.hasAll(stage, step, c.SourcePaths) {
-			w.add(w.worded(stage, step, ""))
+			w.add(w.worded(stage, step))
 		}
 	case *instructions.CopyCommand:
 		if len(c.SourceContents) == 0 && (c.From != "" || w.hasAll(stage, step, c.SourcePaths)) {
-			w.add(w.worded(stage, step, ""))
+			w.add(w.worded(stage, step))
 		}
 	}
 }
@@ -83,7 +83,7 @@ func (w *work) hasAll(stage, step int, paths []string) bool {
 			continue
 		}
 		for _, found := range arch.Find(path) {
-			values, _, ok := w.called(path, found)
+			values, _, ok := w.called(found)
 			if !ok || w.Has == nil || strings.Contains(path, "$") {
 				return false
 			}
@@ -197,7 +197,7 @@ func (w *work) tokenSlots(t token, key string) []slot {
 		if len(findings) == 0 && !follows || w.kept[stem] || !replaceable(t.raw, found) {
 			continue
 		}
-		values, own, ok := w.called(t.raw, found)
+		values, own, ok := w.called(found)
 		if !ok {
 			continue
 		}
@@ -225,7 +225,7 @@ func tableNames(key, raw, what string) []string {
 }
 
 // worded puts ARGs in place of what differs in an instruction that has no shell.
-func (w *work) worded(stage, step int, key string) change {
+func (w *work) worded(stage, step int) change {
 	c := change{stage: stage, step: step, was: map[string]string{}, written: -1}
 	slots := w.slotsOf(w.steps[stage][step].Span)
 	if len(slots) == 0 || w.setsEnv(stage, "TARGETARCH") {
@@ -294,7 +294,7 @@ func (w *work) argument(stage, step int, span template.Span) change {
 		}
 	}
 	for _, t := range order {
-		w.default_(&c, t, values[t.key()])
+		w.defaultOf(&c, t, values[t.key()])
 	}
 	for _, s := range w.tokenSums(tokens, nil) {
 		c.written = s.own
@@ -304,8 +304,8 @@ func (w *work) argument(stage, step int, span template.Span) change {
 	return c
 }
 
-// default_ ports the default of one ARG.
-func (w *work) default_(c *change, t token, slots []slot) {
+// defaultOf ports the default of one ARG.
+func (w *work) defaultOf(c *change, t token, slots []slot) {
 	c.written = slots[0].own
 	value := t.raw[len(t.key())+1:]
 	inner := strings.Trim(value, `"'`)

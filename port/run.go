@@ -99,7 +99,7 @@ func (r *run) literals() {
 			if len(findings) == 0 && !follows || r.kept[stem] || !replaceable(word.raw, found) {
 				continue
 			}
-			values, own, ok := r.called(word.raw, found)
+			values, own, ok := r.called(found)
 			if !ok {
 				continue
 			}
@@ -150,7 +150,7 @@ func (w *work) onBuild(stage int) bool {
 }
 
 // called is how an architecture's word is for each platform, and for which it is meant.
-func (w *work) called(raw string, found arch.Word) (values choice, own int, ok bool) {
+func (w *work) called(found arch.Word) (values choice, own int, ok bool) {
 	own = -1
 	some := false
 	for i, p := range w.Platforms {

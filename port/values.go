@@ -2,7 +2,6 @@ package port
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -38,11 +37,6 @@ func (c choice) isArch(platforms []platform.Platform) bool {
 		}
 	}
 	return true
-}
-
-// same says whether a choice is none: all platforms have one value.
-func (c choice) same() bool {
-	return !slices.ContainsFunc(c, func(v value) bool { return v != c[0] })
 }
 
 // names hands out names of variables that the file does not use for anything else.
