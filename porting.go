@@ -109,7 +109,7 @@ func (p *porting) prepare(ctx context.Context, opts PortOptions) (Ported, error)
 	}
 	if opts.Write && !p.hasFolder() {
 		p.service.context.close()
-		return out, &UsageError{fmt.Errorf("%s is in no folder that could be written to", p.file), "leave --write out, and apply the diff where the file is"}
+		return out, &UsageError{fmt.Errorf("%s is in no folder that could be written to", p.template.File), "leave --write out, and apply the diff where the file is"}
 	}
 	out, err = p.port(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *porting) port(ctx context.Context) (Ported, error) {
 	}
 	out.Notes = notes
 	p.result, err = port.Dockerfile(port.Request{
-		Template: p.template, Findings: found, Platforms: p.wanted(), Config: p.before,
+		Template: p.template, Findings: found, Platforms: p.wanted(), Written: p.writtenFor(), Config: p.before,
 		Images: p.images(ctx), Index: p.index(ctx), Has: p.has,
 	})
 	if err != nil {
@@ -171,6 +171,15 @@ func (p *porting) wanted() []platform.Platform {
 		}
 	}
 	return list
+}
+
+// writtenFor is the platform that the file was written for: archbuild.yaml's default,
+// else amd64.
+func (p *porting) writtenFor() platform.Platform {
+	if p.service.config.Default != (platform.Platform{}) {
+		return p.service.config.Default
+	}
+	return PortingPlatforms[0]
 }
 
 // findings of lint about the template of a service.

@@ -15,7 +15,11 @@ import (
 
 // diff is what changes in both files, in the form that `git apply` and patch read.
 func (p *porting) diff() string {
-	return unified(p.file, p.template.Source, p.result.Source) + unified(p.config, p.before, p.result.Config)
+	file := p.file
+	if fromStdin(file) {
+		file = filepath.Join(filepath.Dir(file), "Dockerfile")
+	}
+	return unified(file, p.template.Source, p.result.Source) + unified(p.config, p.before, p.result.Config)
 }
 
 // unified is the diff of one file, named as seen from the working folder.
@@ -136,8 +140,12 @@ func (p Ported) Summary() string {
 			edited++
 		}
 	}
-	if p.Diff == "" {
-		return fmt.Sprintf("nothing to edit in %s", p.File)
+	name := ui.Line(p.File)
+	if fromStdin(p.File) {
+		name = stdinWords
 	}
-	return fmt.Sprintf("%d finding%s edited in %s", edited, plural(edited), p.File)
+	if p.Diff == "" {
+		return "nothing to edit in " + name
+	}
+	return fmt.Sprintf("%d finding%s edited in %s", edited, plural(edited), name)
 }

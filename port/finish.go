@@ -48,7 +48,7 @@ func (w *work) finish() (Result, error) {
 	slices.SortFunc(out.Done, func(a, b lint.Finding) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.ID, b.ID)) })
 	out.Args, out.Bases = unique(out.Args), unique(out.Bases)
 	if len(kept) > 0 {
-		if out.Config, err = extend(w.Config, w.Platforms, out.Args, out.Bases); err != nil {
+		if out.Config, err = extend(w.Config, w.wanted, out.Args, out.Bases); err != nil {
 			return Result{}, err
 		}
 	}

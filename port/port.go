@@ -14,6 +14,9 @@ type Request struct {
 	Findings []lint.Finding
 	// Platforms that it is to serve, all of them Linux.
 	Platforms []platform.Platform
+	// Written is the platform that it was written for, if nobody wants that any longer:
+	// what stands in the file is taken for it. Else it is zero.
+	Written platform.Platform
 	// Config is archbuild.yaml as it is; nil when there is none.
 	Config []byte
 	// Images answers for images: which of Platforms has an image under a name. It is nil

@@ -70,6 +70,9 @@ func TestDockerfile(t *testing.T) {
 		{"all of a line", "FROM a\nRUN curl https://get.helm.sh/helm-v3-linux-amd64.tgz | tar xz && mv linux-amd64/helm /bin && rm -r linux-amd64\n", "FROM a\nARG TARGETARCH\nRUN curl https://get.helm.sh/helm-v3-linux-${TARGETARCH}.tgz | tar xz && mv linux-${TARGETARCH}/helm /bin && rm -r linux-${TARGETARCH}\n", nil},
 		{"a comment stays with its instruction", "FROM a\n\n# the tool\nRUN curl -O https://e.x/tool-amd64\n", "FROM a\n\nARG TARGETARCH\n# the tool\nRUN curl -O https://e.x/tool-${TARGETARCH}\n", nil},
 		{"variants of arm are told apart", "FROM a\nRUN curl -O https://e.x/tool_1_armhf.deb\n", "FROM a\nARG TARGETARCH TARGETVARIANT\nRUN case \"$TARGETARCH$TARGETVARIANT\" in \\\n      amd64) ARCH=amd64 ;; \\\n      armv7) ARCH=armhf ;; \\\n      *) echo \"no tool for $TARGETARCH$TARGETVARIANT\" >&2; exit 1 ;; \\\n    esac \\\n    && curl -O https://e.x/tool_1_${ARCH}.deb\n", on("amd64", "linux/arm/v7", "linux/arm/v6")},
+		{"what it was written for may not be wanted", "FROM a\nRUN curl -O https://e.x/tool-x86_64.tgz\n", "FROM a\nARG TARGETARCH\nRUN case \"$TARGETARCH\" in amd64) ARCH=x86_64 ;; arm64) ARCH=aarch64" + esac + " \\\n    && curl -O https://e.x/tool-${ARCH}.tgz\n", func(r *port.Request) {
+			r.Platforms, r.Written = []platform.Platform{platform.MustParse("arm64")}, platform.MustParse("amd64")
+		}},
 		{"a platform of another word is not touched", "FROM a\nRUN curl -O https://e.x/tool-linux-386\n", "FROM a\nRUN curl -O https://e.x/tool-linux-386\n", nil},
 		{"tini has a name for each", "FROM a\nADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /tini\n", "FROM a\nARG TINI_FILE=tini\nADD https://github.com/krallin/tini/releases/download/v0.19.0/${TINI_FILE} /tini\n", nil},
 		{"official images lose their prefix", "FROM amd64/debian:12\n", "FROM debian:12\n", nil},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/lint"
+	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
 )
 
@@ -39,10 +40,12 @@ type change struct {
 // work is a Dockerfile while it is ported.
 type work struct {
 	Request
-	t     *template.Template
-	steps [][]template.Step
-	names names
-	flags []flag
+	t *template.Template
+	// wanted are the platforms of the request, Platforms those with the one it was written for.
+	wanted []platform.Platform
+	steps  [][]template.Step
+	names  names
+	flags  []flag
 	// stems are the names of files that are edited, up to the architecture, with what
 	// the platforms have in its place; kept are those that stay: of files of the context,
 	// which has them for one platform only, and of commands that hold no variables.
@@ -79,7 +82,11 @@ type flag struct {
 }
 
 func newWork(r Request) *work {
-	w := &work{Request: r, t: r.Template, stems: map[string]origin{}, kept: map[string]bool{}}
+	wanted := r.Platforms
+	if r.Written != (platform.Platform{}) && !slices.Contains(wanted, r.Written) {
+		r.Platforms = append([]platform.Platform{r.Written}, wanted...)
+	}
+	w := &work{wanted: wanted, Request: r, t: r.Template, stems: map[string]origin{}, kept: map[string]bool{}}
 	w.names = names{source: string(r.Template.Source) + "\n" + string(r.Config), taken: map[string]string{}}
 	for stage := range w.t.Stages {
 		w.steps = append(w.steps, w.t.Steps(stage))
