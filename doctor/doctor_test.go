@@ -240,6 +240,19 @@ func TestWhatItComesTo(t *testing.T) {
 	}
 }
 
+func TestNoLineIsObeyedByATerminal(t *testing.T) {
+	name := "n\x1b[31mx\x07"
+	checks := []doctor.Check{{ID: "a-" + name, Group: doctor.Host, Subject: name, Status: doctor.Missing, Detail: name, Affects: name, Fix: name, Brief: name}}
+	on := doctor.Platform{Platform: platform.MustParse("linux/amd64"), How: doctor.Native, Node: name, Reason: name}
+	r := doctor.Make(checks, []doctor.Platform{on}, []doctor.Path{{Path: name}, {Path: name, CanBuild: true}})
+	for _, verbose := range []bool{false, true} {
+		var text strings.Builder
+		if err := r.WriteText(&text, verbose); err != nil || strings.ContainsAny(text.String(), "\x1b\x07") {
+			t.Errorf("%q, %v", text.String(), err)
+		}
+	}
+}
+
 func TestTheBestNodeOfEachPlatformIsTold(t *testing.T) {
 	row := func(name string, how doctor.How, node string) doctor.Platform {
 		return doctor.Platform{Platform: platform.MustParse(name), How: how, Node: node}

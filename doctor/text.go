@@ -139,11 +139,12 @@ func writeCheck(text *strings.Builder, c Check) {
 }
 
 // wrap prints words within the width: the first line after first, the others
-// after rest. A word that is longer has a line of its own.
+// after rest. A word that is longer has a line of its own. Nothing in the words is
+// obeyed by a terminal.
 func wrap(text *strings.Builder, first, rest, words string) {
 	line, at := first, utf8.RuneCountInString(first)
 	empty := true
-	for _, word := range strings.Fields(words) {
+	for _, word := range strings.Fields(ui.Line(words)) {
 		n := utf8.RuneCountInString(word)
 		if !empty && at+1+n > width {
 			fmt.Fprintln(text, line)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
 )
 
@@ -115,7 +116,7 @@ func writeLinted(system archbuild.System, linted archbuild.Linted, format string
 		err = linted.WriteText(system.Stdout)
 	}
 	for _, note := range linted.Notes {
-		fmt.Fprintf(system.Stderr, "archbuild: note: %s\n", note)
+		fmt.Fprintf(system.Stderr, "archbuild: note: %s\n", ui.Line(note))
 	}
 	if format == "text" {
 		fmt.Fprintf(system.Stderr, "archbuild: %s\n", linted.Summary())
