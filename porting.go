@@ -14,7 +14,6 @@ import (
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/port"
-	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
 	"github.com/archbuild/archbuild/verify"
 )
@@ -114,8 +113,9 @@ func (p *porting) prepare(ctx context.Context, opts PortOptions) (Ported, error)
 	out, err = p.port(ctx)
 	if err != nil {
 		p.service.context.close()
+		return Ported{}, err
 	}
-	return out, err
+	return out, nil
 }
 
 // port makes the edits.
@@ -131,10 +131,15 @@ func (p *porting) port(ctx context.Context) (Ported, error) {
 		return out, err
 	}
 	out.Notes = notes
+	asked, end := p.inquiry(ctx)
+	defer end()
 	p.result, err = port.Dockerfile(port.Request{
 		Template: p.template, Findings: found, Platforms: p.wanted(), Written: p.writtenFor(), Config: p.before,
-		Images: p.images(ctx), Index: p.index(ctx), Has: p.has,
+		Images: asked.images(), Index: asked.index(), Has: p.has,
 	})
+	if ctx.Err() != nil { // what was not answered is no answer
+		return out, context.Cause(ctx)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -153,13 +158,16 @@ func (p *porting) port(ctx context.Context) (Ported, error) {
 		return out, err
 	}
 	left, _, err := p.findings(ctx, p.ported)
+	if err != nil {
+		return out, err
+	}
 	for _, f := range left {
 		if f.Severity != lint.Info {
 			out.Left = append(out.Left, f)
 		}
 	}
 	out.Diff = p.diff()
-	return out, err
+	return out, nil
 }
 
 // wanted are the platforms that are built from the template, and not from files of their own.
@@ -220,48 +228,6 @@ func (p *porting) again() (service, error) {
 	}
 	s.targets = nil
 	return s, p.target(&s, platforms)
-}
-
-// images asks which platforms there are images for.
-func (p *porting) images(ctx context.Context) func(string) ([]platform.Platform, bool) {
-	if p.Offline {
-		return nil
-	}
-	from := p.asks()
-	return func(image string) ([]platform.Platform, bool) {
-		found, err := from.Image(ctx, image)
-		if err != nil {
-			_, away := unreached(err)
-			return nil, !away
-		}
-		var list []platform.Platform
-		for _, o := range found.Offers {
-			list = append(list, o.Platform)
-		}
-		return list, true
-	}
-}
-
-// index finds the index that holds the image of a digest, under the name before it.
-func (p *porting) index(ctx context.Context) func(string) (string, bool) {
-	if p.Offline {
-		return nil
-	}
-	from := p.asks()
-	return func(image string) (string, bool) {
-		name, digest, _ := strings.Cut(image, "@")
-		found, err := from.Image(ctx, name)
-		if err != nil || !found.Index {
-			return "", false
-		}
-		serves := func(want platform.Platform) bool {
-			return slices.ContainsFunc(found.Offers, func(o resolve.Offer) bool { return o.Platform.Serves(want) })
-		}
-		if slices.ContainsFunc(p.wanted(), func(want platform.Platform) bool { return !serves(want) }) {
-			return "", false
-		}
-		return found.Digest, slices.ContainsFunc(found.Offers, func(o resolve.Offer) bool { return o.Digest == digest })
-	}
 }
 
 // has tells whether the context has a file or folder.
