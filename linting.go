@@ -77,7 +77,7 @@ func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, o
 	out.Notes = append(out.Notes, notes...)
 	for _, f := range facts {
 		out.Files++
-		out.Findings = append(out.Findings, lint.Dockerfile(f)...)
+		out.Findings = append(out.Findings, r.judge(s, f)...)
 		for _, t := range f.Targets {
 			if !slices.Contains(out.Platforms, t.Platform) {
 				out.Platforms = append(out.Platforms, t.Platform)

@@ -24,7 +24,7 @@ func (r run) lintFacts(ctx context.Context, s service, host detect.HostFacts) ([
 		list[i].Targets = append(list[i].Targets, target)
 	}
 	looks := []func(context.Context, service, detect.HostFacts, *lint.Facts) ([]string, error){
-		r.lintBases, r.lintConfigured, r.lintContents,
+		r.lintSyntax, r.lintBases, r.lintConfigured, r.lintContents,
 	}
 	for i := range list {
 		for _, look := range looks {

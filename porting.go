@@ -199,7 +199,7 @@ func (p *porting) findings(ctx context.Context, s service) ([]lint.Finding, []st
 	var list []lint.Finding
 	for _, f := range facts {
 		if f.Template == s.template {
-			list = append(list, lint.Dockerfile(f)...)
+			list = append(list, p.judge(s, f)...)
 		}
 	}
 	return list, notes, nil
