@@ -141,7 +141,7 @@ func (l *looker) command(c *script.Command, all []script.Command, i int, added [
 		if isTool(c.First.Text, word) || isSystemPath(c.First.Text, word) {
 			return use{Warning, "it runs a program of", false}, !isTool(c.First.Text, word)
 		}
-		return use{Error, "it runs the program for", false}, strings.Contains(c.First.Text, "/") || strings.ContainsAny(c.First.Text, "-_")
+		return use{Error, "it runs", false}, strings.Contains(c.First.Text, "/") || strings.ContainsAny(c.First.Text, "-_")
 	})
 	for n, w := range c.Args {
 		l.flags(w, c.Name)

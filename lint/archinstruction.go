@@ -142,7 +142,7 @@ func (l *looker) variableUse(pair script.Assign, word arch.Word, argument bool) 
 		}
 		return use{Error, pair.Name + " makes what is compiled or installed be", false}, true
 	case argument && script.Automatic(pair.Name):
-		return use{Error, "the default hides the value that BuildKit gives " + pair.Name + ", so it is", false}, true
+		return use{Error, hides + pair.Name + ", so it is", false}, true
 	case isSystemPath(pair.Value.Text, word), isPath(pair.Value.Text, word) && !argument:
 		return use{Warning, pair.Name + " names a path of", false}, true
 	}

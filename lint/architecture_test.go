@@ -27,12 +27,12 @@ func TestWhatIsSaidOfArchitectures(t *testing.T) {
 		{
 			"ENV LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
 			"LD_PRELOAD names a path of amd64 alone: linux/arm64 has no /usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
-			"use a path without the machine (/usr/lib/*-linux-gnu, or what the package manager links), or choose by ARG TARGETARCH: case \"$TARGETARCH\" in amd64) a=x86_64-linux-gnu ;; arm64) a=aarch64-linux-gnu ;; esac",
+			"declare ARG LD_PRELOAD_ARCH=x86_64-linux-gnu before it, write ${LD_PRELOAD_ARCH} for x86_64-linux-gnu, and give the other platforms theirs in archbuild.yaml:\nargs:\n  linux/arm64:\n    LD_PRELOAD_ARCH: aarch64-linux-gnu",
 		},
 		{
 			"ARG TARGETARCH=amd64",
 			"the default hides the value that BuildKit gives TARGETARCH, so it is amd64 on linux/arm64 too",
-			"write ARG TARGETARCH without a default: BuildKit sets it",
+			"take the default out: ARG TARGETARCH; BuildKit gives it its value",
 		},
 		{
 			"ADD https://github.com/krallin/tini/releases/download/v0.19.0/tini /tini",

@@ -22,8 +22,11 @@ type mention struct {
 	// skeleton is the text without its architectures: places that differ in nothing
 	// else are a list that the author has made.
 	skeleton string
-	// link tells that it is the target of a symbolic link.
-	link bool
+	// link tells that it is the target of a symbolic link, tool that what it names is for the
+	// machine that builds, and quotedByShell that it stands between single quotes.
+	link, tool, quotedByShell bool
+	// stage that does it.
+	stage int
 }
 
 // looker collects the mentions of one stage.
@@ -137,7 +140,8 @@ func (l *looker) note(w script.Word, word arch.Word, u use) {
 	if l.place.unneeded {
 		u.severity = Info
 	}
-	m := mention{severity: u.severity, word: word, text: w.Text, does: u.does, at: at, skeleton: l.prefix + skeleton(w.Text, word), link: u.link}
+	m := mention{severity: u.severity, word: word, text: w.Text, does: u.does, at: at, skeleton: l.prefix + skeleton(w.Text, word), link: u.link, quotedByShell: w.Quote == '\'', stage: l.stage}
+	m.tool = l.place.ofBuild && !l.place.final && u.severity == Warning
 	if start, end, ok := w.Place(word.At, word.End); ok {
 		m.span = template.Span{Start: start, End: end}
 	}
