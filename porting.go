@@ -2,7 +2,6 @@ package archbuild
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -73,10 +72,11 @@ func Port(ctx context.Context, opts PortOptions) (Ported, error) {
 			return out, &PortDifferenceError{*out.Compared}
 		}
 	}
-	if opts.Write {
+	if opts.Write && ctx.Err() == nil {
 		out.Written, err = p.write()
+		return out, err
 	}
-	return out, err
+	return out, ctx.Err()
 }
 
 // porting is the work on one PATH.
@@ -299,6 +299,3 @@ func (p Ported) Fail() error {
 	}
 	return e
 }
-
-// errChanged says that a file is not what was read of it.
-var errChanged = errors.New("it changed since it was read")

@@ -57,12 +57,11 @@ func (p *porting) write() ([]string, error) {
 		old, now []byte
 	}{{p.file, p.template.Source, p.result.Source}, {p.config, p.before, p.result.Config}}
 	for _, f := range files {
-		there, err := os.ReadFile(f.path)
-		if err != nil && !os.IsNotExist(err) {
-			return nil, &WriteError{Path: f.path, Err: err}
+		if bytes.Equal(f.old, f.now) {
+			continue
 		}
-		if !bytes.Equal(f.old, f.now) && !bytes.Equal(there, f.old) {
-			return nil, &WriteError{Path: f.path, Err: errChanged}
+		if err := replaceable(f.path, f.old); err != nil {
+			return nil, err
 		}
 	}
 	for _, f := range files {
@@ -75,6 +74,43 @@ func (p *porting) write() ([]string, error) {
 		written = append(written, f.path)
 	}
 	return written, nil
+}
+
+// replaceable says why a file cannot be put in the place of what was read, or nil.
+func replaceable(path string, old []byte) error {
+	there, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return &WriteError{Path: path, Err: err}
+	}
+	if (err == nil) != (old != nil) || !bytes.Equal(there, old) {
+		return &ChangedFileError{path}
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o200 == 0 {
+		return &ReadOnlyFileError{path}
+	}
+	return nil
+}
+
+// ChangedFileError says that a file is not what was read of it.
+type ChangedFileError struct{ Path string }
+
+func (e *ChangedFileError) Error() string {
+	return fmt.Sprintf("%s changed since it was read, so nothing was written", e.Path)
+}
+
+// Hint says what to do.
+func (e *ChangedFileError) Hint() string { return "run port again: it reads the file as it is now" }
+
+// ReadOnlyFileError says that a file's mode forbids to write it.
+type ReadOnlyFileError struct{ Path string }
+
+func (e *ReadOnlyFileError) Error() string {
+	return fmt.Sprintf("%s is read-only, so nothing was written", e.Path)
+}
+
+// Hint says how to allow it.
+func (e *ReadOnlyFileError) Hint() string {
+	return fmt.Sprintf("chmod u+w %s, then run port again", e.Path)
 }
 
 // replaceFile writes a file whole where it lies, also behind a link, and keeps its mode.
@@ -105,11 +141,19 @@ func (p Ported) WriteDiff(w io.Writer) error {
 	return err
 }
 
-// WriteRest prints what was written and compared, and what is left to do.
-func (p Ported) WriteRest(w io.Writer) error {
+// WriteWritten prints which files were written.
+func (p Ported) WriteWritten(w io.Writer) {
 	for _, path := range p.Written {
 		fmt.Fprintf(w, "wrote %s\n", ui.Line(path))
 	}
+}
+
+// WriteRest prints what could not be looked at, what was written and compared, and what is left to do.
+func (p Ported) WriteRest(w io.Writer) error {
+	for _, note := range p.Notes {
+		fmt.Fprintf(w, "archbuild: note: %s\n", ui.Line(note))
+	}
+	p.WriteWritten(w)
 	if c := p.Compared; c != nil {
 		fmt.Fprintf(w, "both images: %d file%s, %d program%s compared, %d difference%s\n", c.Files, plural(c.Files), c.Programs, plural(c.Programs), len(c.Differences), plural(len(c.Differences)))
 		for i, d := range c.Differences {
@@ -146,6 +190,9 @@ func (p Ported) Summary() string {
 	}
 	if p.Diff == "" {
 		return "nothing to edit in " + name
+	}
+	if len(p.Written) == 0 {
+		return fmt.Sprintf("%d finding%s can be edited in %s: nothing is written yet", edited, plural(edited), name)
 	}
 	return fmt.Sprintf("%d finding%s edited in %s", edited, plural(edited), name)
 }

@@ -36,21 +36,11 @@ Exit status 3: with --compare, the image is not what it was.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
 			done, err := archbuild.Port(c.Context(), opts)
-			if done.File == "" {
+			if differs := (*archbuild.PortDifferenceError)(nil); err != nil && !errors.As(err, &differs) {
+				done.WriteWritten(system.Stderr)
 				return err
 			}
-			if asJSON {
-				return errors.Join(printJSON(system.Stdout, done), err, done.Fail())
-			}
-			if !opts.Write {
-				err = errors.Join(done.WriteDiff(system.Stdout), err)
-			}
-			for _, note := range done.Notes {
-				fmt.Fprintf(system.Stderr, "archbuild: note: %s\n", note)
-			}
-			err = errors.Join(err, done.WriteRest(system.Stderr), done.Fail())
-			fmt.Fprintf(system.Stderr, "archbuild: %s\n", done.Summary())
-			return err
+			return writePorted(system, done, opts.Write, asJSON, err)
 		},
 	}
 	f := c.Flags()
@@ -66,4 +56,18 @@ Exit status 3: with --compare, the image is not what it was.`,
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress of --compare is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
 	engineFlags(f, &opts.Options)
 	return c
+}
+
+// writePorted prints the diff to standard output, and what else there is to say to standard
+// error. failed is a difference that --compare found.
+func writePorted(system archbuild.System, done archbuild.Ported, write, asJSON bool, failed error) error {
+	if asJSON {
+		return errors.Join(printJSON(system.Stdout, done), failed, done.Fail())
+	}
+	if !write {
+		failed = errors.Join(done.WriteDiff(system.Stdout), failed)
+	}
+	failed = errors.Join(failed, done.WriteRest(system.Stderr), done.Fail())
+	fmt.Fprintf(system.Stderr, "archbuild: %s\n", done.Summary())
+	return failed
 }
