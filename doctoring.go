@@ -139,6 +139,9 @@ func (o Options) examine(ctx context.Context, d Doctoring) (*examination, error)
 	if x.host, err = o.host(ctx); err != nil {
 		return nil, err
 	}
+	if _, _, err := x.choosePlatforms(nil, x.host.Platform); err != nil {
+		return nil, err // also without a PATH that would ask
+	}
 	return x, x.readPaths(ctx)
 }
 
