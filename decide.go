@@ -266,7 +266,9 @@ func (r run) accessOf(p plan.Plan, more []string) map[string]guard.Access {
 		}
 		host := reference.Domain(named)
 		for _, mirror := range r.mirrors[host] {
-			found[mirrorHost(mirror)] = guard.Access{Any: true, Password: true}
+			at := found[mirrorHost(mirror)]
+			at.Any, at.Password = true, true
+			found[mirrorHost(mirror)] = at
 		}
 		if host == "docker.io" {
 			host = "registry-1.docker.io"

@@ -138,6 +138,7 @@ func hidingCanaries(t *testing.T) builder.Sources {
 			"planned.example": {Pull: []string{"app"}, Password: false},
 		},
 		Realm:   func(context.Context, string) (string, error) { return "https://auth.planned.example/token", nil },
+		Remote:  true,
 		Refused: new(guard.Book),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/config"
+	clitypes "github.com/docker/cli/cli/config/types"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth"
 	"github.com/moby/buildkit/session/auth/authprovider"
@@ -295,8 +296,21 @@ func (from Sources) secrets() (session.Attachable, error) {
 // host, so the list is held here.
 func (from Sources) credentials() session.Attachable {
 	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr))
+	if from.Remote {
+		load = withoutToken(load)
+	}
 	inner, _ := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: load}).(auth.AuthServer)
 	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Remote: from.Remote, Book: from.Refused}
+}
+
+// withoutToken leaves out a token that the user's configuration holds ready: it is good for whatever it was
+// made for, and not for the scopes of a plan alone.
+func withoutToken(load authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
+	return func(ctx context.Context, host string, scopes []string, check authprovider.ExpireCachedAuthCheck) (clitypes.AuthConfig, error) {
+		found, err := load(ctx, host, scopes, check)
+		found.RegistryToken = ""
+		return found, err
+	}
 }
 
 // agents offers the ids in the list and no others.

@@ -64,6 +64,9 @@ func (n *names) take(key string, wanted ...string) string {
 
 // used says whether the file has a word that is this name.
 func (n *names) used(name string) bool {
+	if name == "" {
+		return false
+	}
 	for rest := n.source; ; {
 		i := strings.Index(rest, name)
 		if i < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -93,7 +94,7 @@ func (a *Auth) tokens(ctx context.Context, host string) bool {
 
 // checkRealm compares the realm that the node names with the registry's own word.
 func (a *Auth) checkRealm(ctx context.Context, req *auth.FetchTokenRequest) error {
-	if a.Realm == nil {
+	if a.Realm == nil || !a.Remote { // what this machine's own engine says of a registry is the registry's word
 		return nil
 	}
 	own, err := a.Realm(ctx, req.Host)
@@ -137,12 +138,16 @@ func (a *Auth) VerifyTokenAuthority(ctx context.Context, req *auth.VerifyTokenAu
 	return a.From.VerifyTokenAuthority(ctx, req)
 }
 
+// repositoryPattern is the grammar of names in the distribution project's "reference". A blank in one would
+// be the end of a scope to a server that makes tokens.
+var repositoryPattern = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
+
 // limit is a scope as far as it is allowed: repository:NAME:pull,push. Its grammar is that
 // of the distribution project's "Token Scope Documentation".
 func (a Access) limit(text string) (string, bool) {
 	kind, rest, _ := strings.Cut(text, ":")
 	i := strings.LastIndexByte(rest, ':')
-	if kind != "repository" || i < 0 {
+	if kind != "repository" || i < 0 || !repositoryPattern.MatchString(rest[:i]) {
 		return "", false
 	}
 	name, actions := rest[:i], strings.Split(rest[i+1:], ",")
