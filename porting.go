@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/detect"
-	"github.com/archbuild/archbuild/internal/config"
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/port"
-	"github.com/archbuild/archbuild/template"
 	"github.com/archbuild/archbuild/verify"
 )
 
@@ -88,6 +85,9 @@ type porting struct {
 	before []byte // its bytes, nil when it is not there
 	result port.Result
 	ported service
+	// looked are the edited files that lint saw last, left what it found in them.
+	looked port.Result
+	left   []lint.Finding
 }
 
 // prepare reads, looks, edits and looks again.
@@ -135,7 +135,7 @@ func (p *porting) port(ctx context.Context) (Ported, error) {
 	defer end()
 	p.result, err = port.Dockerfile(port.Request{
 		Template: p.template, Findings: found, Platforms: p.wanted(), Written: p.writtenFor(), Config: p.before,
-		Images: asked.images(), Index: asked.index(), Has: p.has,
+		Images: asked.images(), Index: asked.index(), Has: p.has, Again: p.lookAgain(ctx),
 	})
 	if ctx.Err() != nil { // what was not answered is no answer
 		return out, context.Cause(ctx)
@@ -143,24 +143,17 @@ func (p *porting) port(ctx context.Context) (Ported, error) {
 	if err != nil {
 		return out, err
 	}
-	for _, f := range found {
-		out.Findings = append(out.Findings, PortedFinding{f, slices.ContainsFunc(p.result.Done, func(d lint.Finding) bool {
-			return d.ID == f.ID && d.Line == f.Line
-		})})
-	}
 	for _, g := range p.result.Gaps {
 		if g.File == port.ConfigName {
 			g.File = p.config
 		}
 		out.Gaps = append(out.Gaps, g)
 	}
-	if p.ported, err = p.again(); err != nil {
-		return out, err
-	}
-	left, _, err := p.findings(ctx, p.ported)
+	left, err := p.finish(ctx)
 	if err != nil {
 		return out, err
 	}
+	out.Findings = whichEdited(found, left, p.result)
 	for _, f := range left {
 		if f.Severity != lint.Info {
 			out.Left = append(out.Left, f)
@@ -203,31 +196,6 @@ func (p *porting) findings(ctx context.Context, s service) ([]lint.Finding, []st
 		}
 	}
 	return list, notes, nil
-}
-
-// again is the service as the edited files make it.
-func (p *porting) again() (service, error) {
-	s := p.service
-	var err error
-	if s.template, err = template.ParseLimited(p.template.File, p.result.Source, p.limits()); err != nil {
-		return s, err
-	}
-	if p.result.Config != nil {
-		if s.config, err = config.Load(p.config, p.result.Config); err != nil {
-			return s, fmt.Errorf("%s cannot be extended: %w", p.config, err)
-		}
-	}
-	for _, a := range p.result.Args {
-		if got, ok := s.config.ArgsFor(a.Platform)[a.Name]; !ok {
-			return s, fmt.Errorf("%s cannot be extended: %s for %s is %q", p.config, a.Name, a.Platform, got)
-		}
-	}
-	var platforms []platform.Platform
-	for _, t := range s.targets {
-		platforms = append(platforms, t.Platform)
-	}
-	s.targets = nil
-	return s, p.target(&s, platforms)
 }
 
 // has tells whether the context has a file or folder.

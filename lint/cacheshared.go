@@ -45,15 +45,29 @@ func cacheShared(s *subject) {
 		if strings.Contains(name, "$") || name == "" {
 			name = "cache"
 		}
-		fix := fmt.Sprintf("write id=%s-$TARGETPLATFORM into the mount", name)
-		if !s.declares(m.Stage, "TARGETPLATFORM") {
-			fix += ", and ARG TARGETPLATFORM in the stage before it"
+		id, args := "$TARGETARCH", "TARGETARCH"
+		if variants(on) {
+			id, args = "$TARGETARCH$TARGETVARIANT", "TARGETARCH TARGETVARIANT"
+		}
+		fix := fmt.Sprintf("write id=%s-%s into the mount", name, id)
+		if !s.declares(m.Stage, "TARGETARCH") {
+			fix += ", and ARG " + args + " in the stage before it"
 		}
 		s.add(Finding{
 			ID: "cache-shared", Severity: Warning, Line: line, Spans: spansOf(m.Span), Platforms: on, Fix: fix,
 			Message: fmt.Sprintf("the cache of %s is one for %s, and what is kept there is of one architecture", m.Target, join(on)),
 		})
 	}
+}
+
+// variants says whether architectures alone do not tell platforms apart.
+func variants(platforms []platform.Platform) bool {
+	for i, p := range platforms {
+		if slices.ContainsFunc(platforms[:i], func(other platform.Platform) bool { return other.Arch == p.Arch }) {
+			return true
+		}
+	}
+	return false
 }
 
 // spansOf is a list of one span, or of none.
@@ -81,7 +95,7 @@ var apart = regexp.MustCompile(`(?i)(?:` + strings.Join([]string{
 var cacheVariables = regexp.MustCompile(`(?i)^(?:GOCACHE|GOMODCACHE|GOLANGCI_LINT_CACHE|PIP_CACHE_DIR|UV_CACHE_DIR|POETRY_CACHE_DIR|PDM_CACHE_DIR|NPM_CONFIG_(?:CACHE|STORE_DIR)|YARN_CACHE_FOLDER|YARN_GLOBAL_FOLDER|PNPM_HOME|BUN_INSTALL_CACHE_DIR|CARGO_HOME|GRADLE_USER_HOME|COMPOSER_CACHE_DIR|COMPOSER_HOME|NUGET_PACKAGES|DENO_DIR|MAVEN_REPO_LOCAL|HF_HOME)$`)
 
 // fetchers are commands whose caches hold what they fetch, wherever they are.
-var fetchers = []string{"composer", "pip", "pip3", "npm", "yarn", "pnpm", "apt-get", "apt", "apk", "dnf", "yum", "mvn", "mvnw", "gradle", "gradlew", "curl", "wget", "git", "", "set", "cd", "mkdir", "echo", "true", "rm", "ls", "export"}
+var fetchers = []string{"composer", "pip", "pip3", "npm", "yarn", "pnpm", "apt-get", "apt", "apk", "dnf", "yum", "mvn", "mvnw", "gradle", "gradlew", "curl", "wget", "git", "", "set", "cd", "mkdir", "echo", "true", "rm", "ls", "export", "exit"}
 
 // installs are the folders that they fill with what they install.
 var installs = regexp.MustCompile(`(?:^|/)(?:node_modules|\.?venv|env|target|build|out|dist|vendor|bin|lib|\.tox|site-packages|obj)/?$`)

@@ -1,6 +1,8 @@
 package port
 
 import (
+	"bytes"
+
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -27,6 +29,9 @@ type Request struct {
 	Index func(image string) (digest string, ok bool)
 	// Has tells whether the context has a file or folder. Nil knows of none.
 	Has func(path string) bool
+	// Again reads the files as they are edited and gives lint's findings about them: an
+	// edit can make something visible that is edited as well. Nil edits Findings only.
+	Again func(source, config []byte) (*template.Template, []lint.Finding, error)
 }
 
 // Result is what became of a Dockerfile.
@@ -34,8 +39,10 @@ type Result struct {
 	// Source is the Dockerfile, Config archbuild.yaml: the bytes that came in where
 	// nothing changed, nil for an archbuild.yaml that is not needed.
 	Source, Config []byte
-	// Done are the findings that were edited.
+	// Done are the findings of the request that were edited.
 	Done []lint.Finding
+	// Later are those that Again brought; their lines are of files between the old and the new.
+	Later []lint.Finding
 	// Gaps are values that somebody has to fill in, in order.
 	Gaps []Gap
 	// Args are the build arguments that Config is to set, each on some platforms.
@@ -73,9 +80,42 @@ type Base struct {
 	Platform platform.Platform
 }
 
-// Dockerfile makes the edits. The error says that the edited file is not what it is
-// meant to be; nothing else goes wrong.
+// mostRounds is how often edited files are looked at again. Each round takes findings away.
+const mostRounds = 5
+
+// Dockerfile makes the edits, until nothing is left that can be edited. The error is that
+// of Again, or says that the edited file is not what it is meant to be.
 func Dockerfile(r Request) (Result, error) {
+	out, err := round(r)
+	if err != nil || r.Again == nil {
+		return out, err
+	}
+	for i := 0; i < mostRounds && len(out.Done) > 0; i++ {
+		if r.Template, r.Findings, err = r.Again(out.Source, out.Config); err != nil {
+			return out, err
+		}
+		r.Config = out.Config
+		more, err := round(r)
+		if err != nil || bytes.Equal(more.Source, out.Source) && bytes.Equal(more.Config, out.Config) {
+			return out, nil // what cannot be edited is left
+		}
+		out = out.then(more)
+	}
+	return out, nil
+}
+
+// then is a result with that of the next round.
+func (out Result) then(next Result) Result {
+	next.Done, next.Later = out.Done, append(out.Later, next.Done...)
+	next.Gaps = append(out.Gaps, next.Gaps...)
+	next.Args = unique(append(out.Args, next.Args...))
+	next.Bases = unique(append(out.Bases, next.Bases...))
+	next.Gaps = locate(next)
+	return next
+}
+
+// round makes the edits for the findings of a request.
+func round(r Request) (Result, error) {
 	w := newWork(r)
 	for range 2 { // what the first round edits, names of the same file follow in the second
 		w.changes = nil

@@ -31,6 +31,14 @@ func ported(t *testing.T, source string, change func(*port.Request)) port.Result
 		facts.Targets = append(facts.Targets, plan.Target{Platform: p})
 	}
 	r.Findings = append(r.Findings, lint.Dockerfile(facts)...)
+	r.Again = func(source, _ []byte) (*template.Template, []lint.Finding, error) {
+		read, err := template.Parse("Dockerfile", source)
+		if err != nil {
+			return nil, nil, err
+		}
+		facts.Template = read
+		return read, lint.Dockerfile(facts), nil
+	}
 	out, err := port.Dockerfile(r)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +88,8 @@ func TestDockerfile(t *testing.T) {
 		{"a suppressed line stays", "FROM a\n# archbuild ignore=arch-literal\nRUN curl -O https://e.x/tool-amd64\n", "FROM a\n# archbuild ignore=arch-literal\nRUN curl -O https://e.x/tool-amd64\n", nil},
 		{"commands in JSON stay", "FROM a\nRUN [\"curl\", \"-O\", \"https://e.x/tool-amd64\"]\n", "FROM a\nRUN [\"curl\", \"-O\", \"https://e.x/tool-amd64\"]\n", nil},
 		{"a TARGETARCH of the author's own stays", "FROM a\nENV TARGETARCH=x\nRUN curl -O https://e.x/tool-amd64\n", "FROM a\nENV TARGETARCH=x\nRUN curl -O https://e.x/tool-amd64\n", nil},
+		{"what an edit makes visible is edited, too", "FROM --platform=linux/amd64 debian:12\nRUN --mount=type=cache,target=/src/target make\n", "FROM debian:12\nARG TARGETARCH\nRUN --mount=type=cache,id=src-target-$TARGETARCH,target=/src/target make\n", nil},
+		{"the case of an edit shares no cache", "FROM a\nRUN --mount=type=cache,target=/c set -x; \\\n  curl https://e.x/x86_64/yes\n", "FROM a\nARG TARGETARCH\nRUN --mount=type=cache,target=/c set -x; \\\n  case \"$TARGETARCH\" in amd64) ARCH=x86_64 ;; arm64) ARCH=aarch64 ;; *) echo \"no yes for $TARGETARCH\" >&2; exit 1 ;; esac; \\\n  curl https://e.x/${ARCH}/yes\n", nil},
 		{"options of compilers stay", "FROM a\nRUN gcc -march=x86-64-v3 a.c\n", "FROM a\nRUN gcc -march=x86-64-v3 a.c\n", nil},
 	} {
 		t.Run(c.what, func(t *testing.T) {
