@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
@@ -63,6 +64,9 @@ func Lint(ctx context.Context, opts Options) (Linted, error) {
 
 // lintPath looks at one PATH. A Dockerfile that cannot be read is a finding as well.
 func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, out *Linted) error {
+	if err := checkNear(path); err != nil {
+		return err
+	}
 	s, err := r.readToPort(ctx, path, host)
 	if invalid, rest := unreadable(err); err != nil {
 		out.Findings = append(out.Findings, invalid...)
@@ -85,6 +89,14 @@ func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, o
 		}
 	}
 	return nil
+}
+
+// checkNear refuses a PATH that an engine would have to fetch: lint starts none.
+func checkNear(path string) error {
+	if _, err := os.Stat(path); err == nil || path == stdinName || !builder.IsRemote(path) {
+		return nil
+	}
+	return &UsageError{fmt.Errorf("%s: lint looks at files of this machine, and fetches none", builder.Remote{Address: path}.Shown()), "clone it or download it first, and name the folder: git clone ADDRESS FOLDER && archbuild lint FOLDER"}
 }
 
 // readToPort reads a PATH, which may be a Dockerfile itself. Where nothing names the
