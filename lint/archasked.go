@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/archbuild/archbuild/lint/arch"
 	"github.com/archbuild/archbuild/lint/script"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -21,6 +22,11 @@ func (s *subject) archAsked() {
 					s.asked(c.Line, what, place)
 				}
 			}
+			for _, g := range in.Script.Guards {
+				if !place.chosen {
+					s.guarded(g, place)
+				}
+			}
 		}
 	}
 }
@@ -32,6 +38,32 @@ func (s *subject) asked(line int, what string, p place) {
 	if p.ofBuild {
 		f.Severity = Warning
 		f.Message = fmt.Sprintf("%s asks the machine that builds, whatever platform the image is for: on %s the answer is wrong", what, join(s.others()))
+	}
+	s.add(f)
+}
+
+// guarded adds the finding of a comparison that ends the build on some platforms.
+func (s *subject) guarded(g script.Guard, p place) {
+	word := arch.Find(g.Machine.Text)[0]
+	var ended []platform.Platform
+	for _, wanted := range s.platforms() {
+		if serves(word.Arch, wanted) == g.Equal {
+			ended = append(ended, wanted)
+		}
+	}
+	if len(ended) == 0 || g.Line == 0 {
+		return
+	}
+	f := Finding{ID: "arch-asked", Severity: Error, Line: g.Line, Platforms: ended,
+		Message: fmt.Sprintf("the comparison with %s ends the build on %s", word.Text, join(ended)),
+		Fix:     "let it go on there, and choose what differs by ARG TARGETARCH; or leave " + join(ended) + " out of the platforms"}
+	if p.ofBuild {
+		f.Severity = Warning
+		f.Message = fmt.Sprintf("the comparison with %s ends the build where the machine that builds is %s", word.Text, join(ended))
+		f.Fix = "let it go on there, and choose what differs by ARG BUILDARCH"
+	}
+	if p.unneeded {
+		f.Severity = Info
 	}
 	s.add(f)
 }

@@ -15,6 +15,9 @@ func (l *looker) script(in *script.Instruction) {
 	added := addedMachines(l.walked())
 	for i := range commands {
 		c := &commands[i]
+		if !c.Chosen && !c.Handled && looks[c.Name] {
+			l.looked(c)
+		}
 		if c.Chosen || c.Condition && c.Name != "" && (isTest(c.Name) || strings.HasSuffix(c.Name, "grep")) {
 			continue
 		}
@@ -93,8 +96,12 @@ func (l *looker) into(c *script.Command) {
 	for _, w := range c.Input {
 		if isProgram(c.Name) {
 			l.look(w, func(word arch.Word) (use, bool) {
-				if strings.Contains(lineAround(w.Text, word), "://") {
+				switch {
+				case !strings.Contains(lineAround(w.Text, word), "://"):
+				case fetching.MatchString(addresses.ReplaceAllString(w.Text, "")):
 					return use{Error, c.Name + " downloads", false}, true
+				default:
+					return use{Info, "", false}, true
 				}
 				return use{Warning, c.Name + " uses", false}, true
 			})
@@ -114,6 +121,12 @@ func (l *looker) into(c *script.Command) {
 }
 
 func isShellName(name string) bool { return name == "sh" || name == "bash" || name == "ash" }
+
+// fetching matches what programs call that fetch something, or let others do so.
+var fetching = regexp.MustCompile(`(?i)retrieve|urlopen|urllib|request|https?x?\.|net::http|lwp|getstore|open-uri|uri\.open|file_get_contents|fetch|download|curl|wget|subprocess|system|popen|exec|check_call|pip|git|axios|\bgot\b`)
+
+// addresses are what is fetched, which does not say that it is.
+var addresses = regexp.MustCompile(`[a-z]+://[^\s"']+`)
 
 // isProgram tells that a command runs a program that it is given as text.
 func isProgram(name string) bool {
@@ -156,6 +169,21 @@ func runsTool(c *script.Command) bool {
 
 // silent are commands that only look, or translate one name into another.
 var silent = set("[ test expr sed tr rm rmdir unlink ls find file which type command case set unset true false : readlink realpath basename dirname stat du df strings ldd shred apt-mark exit return uname arch dpkg-query dpkg-divert help man whereis cut sort uniq head tail wc useradd adduser groupadd addgroup usermod userdel git-lfs gpg gpgv")
+
+// looks are those of them that fail where there is no such file.
+var looks = set("[ test ls")
+
+// looked looks at the files that a command looks for.
+func (l *looker) looked(c *script.Command) {
+	for n, w := range c.Args {
+		if c.Name != "ls" && !slices.Contains([]string{"-e", "-f", "-d", "-s", "-r", "-x", "-L", "-h"}, before(c, n)) {
+			continue
+		}
+		l.look(w, func(word arch.Word) (use, bool) {
+			return use{Warning, c.Name + " looks for a path of", false}, isSystemPath(w.Text, word)
+		})
+	}
+}
 
 // filters pick something out of what a pipe brings.
 var filters = set("grep egrep fgrep awk gawk mawk jq rg yq")
@@ -250,15 +278,28 @@ func (l *looker) filter(c *script.Command, all []script.Command) {
 	}
 	fetches := slices.ContainsFunc(all, func(o script.Command) bool { return o.Pipe == c.Pipe && (o.Name == "curl" || o.Name == "wget") })
 	sums := slices.ContainsFunc(all, func(o script.Command) bool { return o.Pipe == c.Pipe && strings.HasSuffix(o.Name, "sum") })
-	if !fetches || sums {
+	lists := slices.ContainsFunc(all, func(o script.Command) bool { return o.Pipe == c.Pipe && o.Name == "ls" })
+	if !fetches && !lists || sums {
 		return
 	}
 	for _, w := range c.Args {
+		if !fetches && !l.fetchedAs(w) {
+			continue
+		}
 		if strings.Contains(w.Text, "sub(") {
 			continue
 		}
 		l.look(w, func(arch.Word) (use, bool) { return use{Error, c.Name + " picks", false}, true })
 	}
+}
+
+// fetchedAs tells that a download of the stage has brought a file with a word's machine in
+// its name.
+func (l *looker) fetchedAs(w script.Word) bool {
+	words := meant(w.Text)
+	return len(words) > 0 && slices.ContainsFunc(l.found, func(m mention) bool {
+		return strings.HasSuffix(m.does, " downloads") && m.word.Text == words[0].Text
+	})
 }
 
 // link looks at ln -s: such lines are arch-link's.

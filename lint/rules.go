@@ -22,7 +22,7 @@ var Rules = []Rule{
 	{ID: "base-unavailable", Severity: Error, Title: "no image for a platform serves a base", check: baseUnavailable},
 	{ID: "base-one-arch", Severity: Error, Title: "a base is pinned to one architecture", check: baseOneArch},
 	{ID: "arch-literal", Severity: Error, Title: "an architecture is written out in a URL, a path or a setting", check: (*subject).archLiteral},
-	{ID: "arch-asked", Severity: Warning, Title: "a command asks for the machine's architecture", check: (*subject).archAsked},
+	{ID: "arch-asked", Severity: Error, Title: "a command asks for the machine's architecture", check: (*subject).archAsked},
 	{ID: "checksum-one-arch", Severity: Error, Title: "one checksum for a file that differs by architecture", check: (*subject).checksums},
 	{ID: "download-unnamed-arch", Severity: Error, Title: "a download is for one architecture and does not say so", check: (*subject).unnamedDownloads},
 	{ID: "prebuilt-binary", Severity: Error, Title: "a program in the context is for another machine", check: prebuiltBinary},

@@ -184,6 +184,7 @@ func (s *state) builtin(cmd *Command) {
 		}
 	case "exit", "return":
 		s.ended = true
+		s.failed = len(cmd.Args) > 0 && cmd.Args[0].Text != "0"
 	}
 }
 

@@ -16,6 +16,8 @@ type Script struct {
 	Commands []Command
 	// Plain tells that the script could not be read: Commands are its lines, split at blanks.
 	Plain bool
+	// Guards are comparisons that end the build on some machines.
+	Guards []Guard
 	// Foreign tells that another shell than sh or bash reads it: it has no Commands then.
 	Foreign bool
 }
@@ -37,6 +39,8 @@ type Command struct {
 	Chosen bool
 	// Condition tells that it is a part of an if, of a while or of a test before && or ||.
 	Condition bool
+	// Handled tells that the script goes on when it fails: in an if, before ||, after !.
+	Handled bool
 	// Inner tells that it stands in $(…).
 	Inner bool
 	// Again tells that the same bytes were given before, for another turn of a loop or
@@ -175,9 +179,13 @@ type state struct {
 	depth                    int
 	// splitting tells that variables without quotes may become several words.
 	splitting bool
-	// ended tells that the list in hand has left the script.
-	ended bool
-	seen  map[int]bool
+	// ended tells that the list in hand has left the script, failed that it said so by exit 1.
+	ended, failed bool
+	// handled holds for the commands in hand.
+	handled bool
+	// compares are the words of the last [[ … ]], when it compares two.
+	compares []Word
+	seen     map[int]bool
 }
 
 // function is one that the script declares, with the text that it stands in.
@@ -239,7 +247,7 @@ func (s *state) line(offset int) int {
 
 // add gives a command.
 func (s *state) add(c Command) {
-	c.Chosen, c.Condition, c.Inner, c.Pipe = s.chosen || s.rest, s.condition, s.inner, s.pipe
+	c.Chosen, c.Condition, c.Handled, c.Inner, c.Pipe = s.chosen || s.rest, s.condition, s.handled, s.inner, s.pipe
 	c.Vars, s.shared = s.vars, true
 	c.Line = s.line(c.At)
 	c.Again = s.seen[c.At]

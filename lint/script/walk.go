@@ -20,6 +20,10 @@ func (s *state) stmt(st *syntax.Stmt) {
 	if s.budget--; s.budget < 0 || st == nil {
 		return
 	}
+	if st.Negated && !s.handled {
+		s.handled = true
+		defer func() { s.handled = false }()
+	}
 	if c, ok := st.Cmd.(*syntax.CallExpr); ok {
 		s.call(st, c)
 		return
@@ -47,7 +51,7 @@ func (s *state) compound(st *syntax.Stmt) {
 	case *syntax.CaseClause:
 		s.caseClause(c)
 	case *syntax.WhileClause:
-		s.asCondition(func() { s.stmts(c.Cond) })
+		s.asCondition(func() { s.whatever(func() { s.stmts(c.Cond) }) })
 		s.stmts(c.Do)
 	case *syntax.ForClause:
 		s.forClause(c)
@@ -92,9 +96,12 @@ func (s *state) asCondition(do func()) bool {
 
 // test is [[ … ]]: what it compares with an architecture asks for it.
 func (s *state) test(c *syntax.TestClause) {
+	s.compares = nil
 	syntax.Walk(c, func(n syntax.Node) bool {
 		if w, ok := n.(*syntax.Word); ok {
-			s.compared(s.word(w))
+			word := s.word(w)
+			s.compared(word)
+			s.compares = append(s.compares, word)
 			return false
 		}
 		return true
@@ -127,16 +134,26 @@ func (s *state) binary(c *syntax.BinaryCmd) {
 	}
 	isTest := decides(c.X)
 	asked := false
+	first := len(s.out.Commands)
+	left := func() { s.stmt(c.X) }
+	if c.Op == syntax.OrStmt {
+		left = func() { s.whatever(func() { s.stmt(c.X) }) }
+	}
 	if isTest {
-		asked = s.asCondition(func() { s.stmt(c.X) })
+		asked = s.asCondition(left)
 	} else {
-		s.stmt(c.X)
+		left()
 	}
 	if !asked {
 		s.stmt(c.Y)
 		return
 	}
-	s.branch(func() { s.stmt(c.Y) }, nil)
+	guard, ok := s.guard(c.X, first)
+	fails, _ := s.branch(func() { s.stmt(c.Y) }, nil)
+	if ok && fails {
+		guard.Equal = guard.Equal == (c.Op == syntax.AndStmt)
+		s.out.Guards = append(s.out.Guards, guard)
+	}
 }
 
 // decides tells whether a statement is a test: what follows it depends on its answer.
@@ -182,19 +199,21 @@ func (s *state) pipeline(c *syntax.BinaryCmd) {
 	s.vars, s.shared, s.pipe = vars, true, before
 }
 
-// branch walks over branches of which one is taken, by architecture.
-func (s *state) branch(do func(), other func()) {
+// branch walks over branches of which one is taken, by architecture. It tells which of them
+// end the script as one that has failed.
+func (s *state) branch(do func(), other func()) (fails, otherFails bool) {
 	vars, chosen := s.vars, s.chosen
 	s.chosen = true
 	ends := 0
 	var results []Variables
-	for _, one := range []func(){do, other} {
+	for i, one := range []func(){do, other} {
 		s.vars, s.shared, s.ended = vars, true, false
 		if one != nil {
 			one()
 		}
 		if s.ended {
 			ends++
+			fails, otherFails = fails || i == 0 && s.failed, otherFails || i == 1 && s.failed
 		} else {
 			results = append(results, s.vars)
 		}
@@ -202,6 +221,7 @@ func (s *state) branch(do func(), other func()) {
 	s.vars, s.chosen, s.ended = vars, chosen, false
 	s.rest = s.rest || ends == 1
 	s.merge(results, true)
+	return fails, otherFails
 }
 
 // merge puts together what branches have left. Of a variable that they set differently
@@ -233,13 +253,19 @@ func same(a, b value) bool {
 
 // ifClause is if … then … elif … else.
 func (s *state) ifClause(c *syntax.IfClause) {
-	asked := len(c.Cond) > 0 && s.asCondition(func() { s.stmts(c.Cond) })
+	first := len(s.out.Commands)
+	asked := len(c.Cond) > 0 && s.asCondition(func() { s.whatever(func() { s.stmts(c.Cond) }) })
 	var otherwise func()
 	if c.Else != nil {
 		otherwise = func() { s.ifClause(c.Else) }
 	}
 	if asked {
-		s.branch(func() { s.stmts(c.Then) }, otherwise)
+		guard, ok := s.guard(c.Cond[0], first)
+		fails, otherFails := s.branch(func() { s.stmts(c.Then) }, otherwise)
+		if ok && len(c.Cond) == 1 && fails != otherFails {
+			guard.Equal = guard.Equal == fails
+			s.out.Guards = append(s.out.Guards, guard)
+		}
 		return
 	}
 	if len(c.Cond) == 0 { // a plain else
