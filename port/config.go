@@ -12,11 +12,7 @@ import (
 const ConfigName = "archbuild.yaml"
 
 // ConfigError says that an archbuild.yaml is written in a way that no line can be added to.
-type ConfigError struct {
-	Section string
-	// Line would be added.
-	Line string
-}
+type ConfigError struct{ Section string }
 
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("%s: %s is written in a way that nothing can be added to", ConfigName, e.Section)
@@ -24,7 +20,7 @@ func (e *ConfigError) Error() string {
 
 // Hint says what to write.
 func (e *ConfigError) Hint() string {
-	return fmt.Sprintf("write %s with a line for each key, or add %s there by hand", e.Section, e.Line)
+	return fmt.Sprintf("write %s without braces, with a line for each key, and run port again", e.Section)
 }
 
 // extend adds what is needed to an archbuild.yaml; every byte that is there stays.
@@ -143,46 +139,18 @@ func (d *yaml) put(at int, texts ...string) {
 	d.text = before + strings.Join(texts, d.newline) + d.newline + strings.Join(lines[at:], "")
 }
 
-// flow adds an entry to a mapping in braces that stands in one line.
-func (d *yaml) flow(e entry, text string) bool {
-	lines := d.lines()
-	line := lines[e.begin]
-	end := strings.LastIndexByte(line, '}')
-	if e.end != e.begin+1 || !strings.HasPrefix(e.rest, "{") || !strings.HasSuffix(e.rest, "}") || end < 0 {
-		return false
-	}
-	if strings.Contains(line, "#") {
-		end = strings.LastIndexByte(line[:strings.Index(line, " #")+1], '}')
-	}
-	inner := strings.TrimRight(line[:end], " ")
-	joint := ", "
-	if strings.HasSuffix(inner, "{") {
-		joint = ""
-	}
-	lines[e.begin] = inner + joint + text + line[end:]
-	d.text = strings.Join(lines, "")
-	return true
-}
-
 // insert sets name to text below a key of a section, which is one that match tells.
 func (d *yaml) insert(section, key string, match func(string) bool, name, text string) error {
-	failed := &ConfigError{Section: section, Line: key + ": {" + name + ": " + text + "}"}
-	top, ok := d.section(section)
 	if strings.HasPrefix(strings.TrimSpace(d.text), "{") {
-		return failed
+		return &ConfigError{"the file"}
 	}
+	top, ok := d.section(section)
 	if !ok {
 		d.append(section+":", "  "+scalar(key)+":", "    "+name+": "+text)
 		return nil
 	}
 	if top.rest != "" {
-		if strings.Contains(top.rest, key) && holds(top.rest, name) {
-			return nil
-		}
-		if strings.Contains(top.rest, key) || !d.flow(top, scalar(key)+": {"+name+": "+text+"}") {
-			return failed
-		}
-		return nil
+		return d.edit(top, section, func(line string, open int) (string, bool) { return below(line, open, match, key, name, text) })
 	}
 	indent := 2
 	children := d.children(top, &indent)
@@ -199,12 +167,8 @@ func (d *yaml) insert(section, key string, match func(string) bool, name, text s
 			}
 			d.put(c.end, strings.Repeat(" ", deeper)+name+": "+text)
 			return nil
-		case holds(c.rest, name):
-			return nil
-		case d.flow(c, name+": "+text):
-			return nil
 		default:
-			return failed
+			return d.edit(c, section, func(line string, open int) (string, bool) { return with(line, open, name, text) })
 		}
 	}
 	at := top.begin + 1
@@ -213,11 +177,6 @@ func (d *yaml) insert(section, key string, match func(string) bool, name, text s
 	}
 	d.put(at, pad+scalar(key)+":", pad+pad+name+": "+text)
 	return nil
-}
-
-// holds says whether a mapping in braces has a key.
-func holds(flow, name string) bool {
-	return regexp.MustCompile(`[{, ]` + regexp.QuoteMeta(name) + `["']?\s*:`).MatchString(flow)
 }
 
 // children are the entries below one, and how far they are indented.

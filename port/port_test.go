@@ -183,6 +183,8 @@ func TestConfigIsExtendedByLines(t *testing.T) {
 		{"arguments of the platform", "platforms: [amd64, arm64]\nargs:\n    arm64:\n        V: 1 # one\n    W: 2\n", "platforms: [amd64, arm64]\nargs:\n    arm64:\n        V: 1 # one\n        TOOL_ARCH: aarch64\n    W: 2\n"},
 		{"arguments in braces", "platforms: [amd64, arm64]\nargs:\n  linux/arm64: {V: 1} # one\n", "platforms: [amd64, arm64]\nargs:\n  linux/arm64: {V: 1, TOOL_ARCH: aarch64} # one\n"},
 		{"all in braces", "platforms: [amd64, arm64]\nargs: {}\n", "platforms: [amd64, arm64]\nargs: {linux/arm64: {TOOL_ARCH: aarch64}}\n"},
+		{"both in braces", "platforms: [amd64, arm64]\nargs: { arm64: { V: '1, {', }, W: \"2\" } # {W: 1}\n", "platforms: [amd64, arm64]\nargs: { arm64: { V: '1, {', TOOL_ARCH: aarch64 }, W: \"2\" } # {W: 1}\n"},
+		{"what is there stays", "platforms: [amd64, arm64]\nargs: {linux/arm64: {\"OTHER_ARCH\": b}}\n", "platforms: [amd64, arm64]\nargs: {linux/arm64: {\"OTHER_ARCH\": b, TOOL_ARCH: aarch64}}\n"},
 		{"other line ends", "platforms: [amd64, arm64]\r\nargs:\r\n  V: 1\r\n", "platforms: [amd64, arm64]\r\nargs:\r\n  V: 1\r\n  linux/arm64:\r\n    TOOL_ARCH: aarch64\r\n"},
 	} {
 		out := ported(t, file, func(r *port.Request) { r.Config = []byte(c.before) })
