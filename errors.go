@@ -150,8 +150,8 @@ type NoDockerfileError struct {
 }
 
 func (e *NoDockerfileError) Error() string {
-	if info, err := e.in.stat(e.Path); err == nil && info.IsDir() {
-		return fmt.Sprintf("%s is a folder, not a Dockerfile", e.Path)
+	if what := e.in.oddity(e.Path); what != "" {
+		return fmt.Sprintf("%s is %s, not a Dockerfile", e.Path, what)
 	}
 	if e.From != "" {
 		return fmt.Sprintf("%s: there is no %s in it", e.From, e.Path)

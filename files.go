@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // files is where a template and what belongs to it are read: this machine, or a
@@ -43,6 +44,38 @@ func (f files) readDir(name string) ([]fs.DirEntry, error) {
 func (f files) isFile(name string) bool {
 	info, err := f.stat(name)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// oddity says what there is under a name that could be read and is no file, for example
+// "a folder"; empty where there is nothing, or a file.
+func (f files) oddity(name string) string {
+	info, err := f.stat(name)
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return "a symbolic link that leads back to itself"
+	case errors.Is(err, fs.ErrNotExist):
+		if link, err := os.Lstat(name); f.tree == nil && err == nil && link.Mode()&fs.ModeSymlink != 0 {
+			return "a symbolic link to what is not there"
+		}
+	case err == nil:
+		return kindOfFile(info.Mode())
+	}
+	return ""
+}
+
+// kindOfFile is what a file is that is none to read; empty for one that is.
+func kindOfFile(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return ""
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // read gives at most some bytes of a file, and one beyond, so that the reader of

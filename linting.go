@@ -26,6 +26,24 @@ type Linted struct {
 	Platforms []platform.Platform
 	// Notes tell what could not be looked at.
 	Notes []string
+	// seen are the Dockerfiles that were looked at, each with its context.
+	seen []string
+}
+
+// first says whether a Dockerfile was not looked at yet, and counts it then. Folders are
+// told apart by where they are, so that ./a and a are one.
+func (l *Linted) first(s service, file string) bool {
+	if s.beside.tree == nil && !fromStdin(file) {
+		if full, err := filepath.Abs(file); err == nil {
+			file = full
+		}
+	}
+	if key := s.context.Source() + "\x00" + file; !slices.Contains(l.seen, key) {
+		l.seen = append(l.seen, key)
+		l.Files++
+		return true
+	}
+	return false
 }
 
 // PortingPlatforms are those that a Dockerfile is held against when nobody says
@@ -69,8 +87,11 @@ func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, o
 	}
 	s, err := r.readToPort(ctx, path, host)
 	if invalid, rest := unreadable(err); err != nil {
-		out.Findings = append(out.Findings, invalid...)
-		out.Files += len(invalid)
+		for _, f := range invalid {
+			if out.first(s, f.File) {
+				out.Findings = append(out.Findings, f)
+			}
+		}
 		return rest
 	}
 	defer s.context.close()
@@ -78,9 +99,15 @@ func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, o
 	if err != nil {
 		return err
 	}
-	out.Notes = append(out.Notes, notes...)
+	for _, note := range notes {
+		if !slices.Contains(out.Notes, note) {
+			out.Notes = append(out.Notes, note)
+		}
+	}
 	for _, f := range facts {
-		out.Files++
+		if !out.first(s, f.Template.File) {
+			continue
+		}
 		out.Findings = append(out.Findings, r.judge(s, f)...)
 		for _, t := range f.Targets {
 			if !slices.Contains(out.Platforms, t.Platform) {
@@ -102,9 +129,14 @@ func checkNear(path string) error {
 // readToPort reads a PATH, which may be a Dockerfile itself. Where nothing names the
 // platforms, they are PortingPlatforms.
 func (r run) readToPort(ctx context.Context, path string, host detect.HostFacts) (service, error) {
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && r.File == "" && !isArchive(path) {
+	info, err := os.Stat(path)
+	switch what := (files{}).oddity(path); {
+	case path == stdinName:
+	case err == nil && info.Mode().IsRegular() && r.File == "" && !isArchive(path):
 		r.File, path = path, filepath.Dir(path)
 		r.Paths = []string{path}
+	case what != "" && (err != nil || !info.IsDir()):
+		return service{}, &NoDockerfileError{Path: path}
 	}
 	s, err := r.readService(ctx, path, host)
 	if err != nil || s.platformsFrom != "this machine" {

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,11 +48,9 @@ whole file. What follows the names is for readers:
 			case rules:
 				return archbuild.WriteRules(system.Stdout)
 			}
-			switch {
-			case asJSON:
-				format = "json"
-			case asSARIF:
-				format = "sarif"
+			format, err := lintFormat(asJSON, asSARIF, format, c.Flags().Changed("format"))
+			if err != nil {
+				return err
 			}
 			severity, err := checkLintWords(format, failOn)
 			if err != nil {
@@ -83,6 +84,24 @@ whole file. What follows the names is for readers:
 	nodeFlags(f, &opts)
 	stateFlags(f, &opts.Engine)
 	return c
+}
+
+// lintFormat is the one format that was asked for; given says that --format names one.
+func lintFormat(asJSON, asSARIF bool, format string, given bool) (string, error) {
+	asked := map[string]bool{"json": asJSON, "sarif": asSARIF}
+	if given || !asJSON && !asSARIF {
+		asked[format] = true
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if asked[name] {
+			names = append(names, name)
+		}
+	}
+	if len(names) > 1 {
+		return "", &archbuild.UsageError{Err: fmt.Errorf("findings are printed in one format, and %s are asked for", strings.Join(names, " and ")), Help: "leave all but one of --json, --sarif and --format out"}
+	}
+	return names[0], nil
 }
 
 // checkLintWords reads --format and --fail-on; an empty severity never fails.
