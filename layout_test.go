@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"plan/cross": {"template"},
 	"rewrite":    {"template", "plan", "plan/cross"},
 	// What keeps a Dockerfile from serving several platforms: it knows what plan and cross decide, and reads commands.
-	"lint": {"template", "plan", "plan/cross", "lint/arch", "lint/script", "lint/contents"},
+	"lint": {"template", "plan", "plan/cross", "lint/arch", "lint/script", "lint/contents", "internal/nearest"},
 	// How architectures are called in names of files and in URLs, and by which projects.
 	"lint/arch": {},
 	// The pages of lint's rules, embedded.

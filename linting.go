@@ -24,7 +24,7 @@ type Linted struct {
 	Files int
 	// Platforms that they are to serve.
 	Platforms []platform.Platform
-	// Notes tell what could not be looked at.
+	// Notes tell what could not be looked at, and of comments that suppress nothing.
 	Notes []string
 	// seen are the Dockerfiles that were looked at, each with its context.
 	seen []string
@@ -108,6 +108,7 @@ func (r run) lintPath(ctx context.Context, path string, host detect.HostFacts, o
 		if !out.first(s, f.Template.File) {
 			continue
 		}
+		out.Notes = append(out.Notes, lint.Mistyped(f.Template)...)
 		out.Findings = append(out.Findings, r.judge(s, f)...)
 		for _, t := range f.Targets {
 			if !slices.Contains(out.Platforms, t.Platform) {
