@@ -35,7 +35,7 @@ func (r *run) asked(file *syntax.File) {
 		if len(findings) == 0 {
 			return true
 		}
-		s := slot{span: span, quote: double, own: r.usual(), names: []string{"ARCH", "TARGET_MACHINE"}, about: "name", findings: findings, asks: text[at:end]}
+		s := slot{span: span, quote: double, own: r.usual(), names: []string{"ARCH", "TARGET_MACHINE"}, about: nobody, findings: findings, asks: text[at:end]}
 		for _, p := range r.Platforms {
 			name := answer(m[1], p)
 			s.values = append(s.values, value{text: name, none: name == ""})

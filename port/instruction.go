@@ -245,7 +245,7 @@ func (w *work) worded(stage, step int) change {
 			c.fill(w, name, s)
 		}
 		c.was[name] = s.values[s.own].text
-		c.edits = append(c.edits, edit{s.span, variable(name, s.quote, false)})
+		c.edits = append(c.edits, w.inQuotes(edit{s.span, variable(name, s.quote, false)}, s.quote))
 		c.findings = append(c.findings, s.findings...)
 	}
 	return c
@@ -313,7 +313,7 @@ func (w *work) defaultOf(c *change, t token, slots []slot) {
 	switch {
 	case isArch:
 		for _, s := range slots {
-			c.edits = append(c.edits, edit{s.span, variable("TARGETARCH", s.quote, len(inner) == s.span.End-s.span.Start)})
+			c.edits = append(c.edits, w.inQuotes(edit{s.span, variable("TARGETARCH", s.quote, len(inner) == s.span.End-s.span.Start)}, s.quote))
 			c.was["TARGETARCH"] = s.values[s.own].text
 		}
 		if c.stage >= 0 {
@@ -327,7 +327,7 @@ func (w *work) defaultOf(c *change, t token, slots []slot) {
 			name := w.names.take(s.values.key(), s.names...)
 			c.declares = append(c.declares, name+"="+s.values[s.own].text)
 			c.was[name] = s.values[s.own].text
-			c.edits = append(c.edits, edit{s.span, variable(name, s.quote, false)})
+			c.edits = append(c.edits, w.inQuotes(edit{s.span, variable(name, s.quote, false)}, s.quote))
 			c.fill(w, name, s)
 		}
 	default:

@@ -100,15 +100,22 @@ func (w word) piece(at, end int) (piece, bool) {
 	return piece{}, false
 }
 
-// stemOf is what a file is called up to the end of the architecture's word, or empty
-// where nothing stands before that.
+// stemOf is what a file is called up to the end of the architecture's word: all of its name
+// where that has hardly anything before the word. It is empty where nothing stands there.
 func stemOf(raw string, found arch.Word) string {
-	begin := strings.LastIndexAny(raw[:found.At], "/ \t'\"=:;,(") + 1
-	stem := raw[begin:found.End]
-	if len(stem)-len(found.Text) < 3 || !strings.ContainsFunc(raw[begin:found.At], func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }) {
+	const ends = "/ \t'\"=:;,("
+	begin := strings.LastIndexAny(raw[:found.At], ends) + 1
+	if found.At-begin < 2 || !strings.ContainsFunc(raw[begin:found.At], func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }) {
 		return ""
 	}
-	return stem
+	if found.At-begin > 2 {
+		return raw[begin:found.End]
+	}
+	end := len(raw)
+	if i := strings.IndexAny(raw[found.End:], ends+")"); i >= 0 {
+		end = found.End + i
+	}
+	return raw[begin:end]
 }
 
 // variable writes a variable in place of a text, by where it stands.

@@ -179,11 +179,11 @@ func flat(text string, parts []syntax.WordPart, was map[string]string) string {
 	return b.String()
 }
 
-// filled puts values of variables into a command inside of a word.
+// filled puts values of variables into a command inside of a word, and leaves quotes out.
 func filled(raw string, was map[string]string) string {
-	var pairs []string
+	pairs := []string{`"`, "", `'`, ""} // the words inside are compared by themselves
 	for _, name := range slices.Sorted(maps.Keys(was)) {
-		pairs = append(pairs, `'"${`+name+`}"'`, was[name], "${"+name+"}", was[name], "$"+name, was[name])
+		pairs = append(pairs, "${"+name+"}", was[name], "$"+name, was[name])
 	}
 	return strings.NewReplacer(pairs...).Replace(raw)
 }

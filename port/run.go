@@ -164,14 +164,6 @@ func (w *work) called(found arch.Word) (values choice, own int, ok bool) {
 	return values, own, own >= 0 && some
 }
 
-// aboutOf names what a word is about in a message: a file's project, or nothing special.
-func aboutOf(raw string) string {
-	if name := project(strings.Trim(raw, `'"`)); len(name) > 1 && strings.ContainsAny(raw, "/.") {
-		return name
-	}
-	return "name"
-}
-
 // change makes the edits of a RUN from its slots.
 func (r *run) change(file *syntax.File) change {
 	c := change{stage: r.stage, step: r.step, was: map[string]string{}, written: -1}
@@ -191,6 +183,7 @@ func (r *run) change(file *syntax.File) change {
 	var vars []named
 	about := ""
 	for _, s := range r.slots {
+		s.values = s.missing(r.Platforms)
 		if s.own != c.written || s.build != r.slots[0].build {
 			return change{}
 		}
@@ -200,7 +193,7 @@ func (r *run) change(file *syntax.File) change {
 			if !slices.ContainsFunc(vars, func(v named) bool { return v.name == name }) {
 				vars = append(vars, named{name, s.values})
 			}
-			if about == "" || about == "name" {
+			if about == "" || about == nobody {
 				about = s.about
 			}
 		}
@@ -208,7 +201,7 @@ func (r *run) change(file *syntax.File) change {
 		if s.asks != "" {
 			c.was[s.asks] = c.was[name]
 		}
-		c.edits = append(c.edits, edit{s.span, variable(name, s.quote, s.whole)})
+		c.edits = append(c.edits, r.inQuotes(edit{s.span, variable(name, s.quote, s.whole)}, s.quote))
 		c.findings = append(c.findings, s.findings...)
 	}
 	c.declares = []string{prefix + "ARCH"}

@@ -108,10 +108,7 @@ func (w *work) sum(text string, of token, slots []slot) slot {
 	if p := upper(name); p != "" {
 		s.names = append(s.names, p+"_"+strings.ToUpper(what))
 	}
-	s.about = name
-	if name == "" {
-		s.about = "file"
-	}
+	s.about = aboutOf(url)
 	return s
 }
 
@@ -274,7 +271,7 @@ func (w *work) unnamedSlot(raw string, span template.Span, quote quoting) (slot,
 			s.values = append(s.values, value{text: text + suffix, none: !ok})
 		}
 		name := upper(project(url))
-		s.names, s.about = []string{name + "_FILE", "FILE"}, project(url)
+		s.names, s.about = []string{name + "_FILE", "FILE"}, aboutOf(url)
 		return s, s.own >= 0
 	}
 	return slot{}, false

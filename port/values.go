@@ -2,9 +2,11 @@ package port
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/archbuild/archbuild/lint/arch"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -112,4 +114,55 @@ func upper(name string) string {
 		return '_'
 	}, strings.ToUpper(name))
 	return strings.Trim(name, "_")
+}
+
+// missing are the values of a slot, with a gap for each platform that has no counterpart.
+func (s slot) missing(platforms []platform.Platform) choice {
+	values := slices.Clone(s.values)
+	for i, p := range platforms {
+		if values[i].none && values[i].missing == "" {
+			values[i].missing = "what " + p.String() + " is called in place of " + s.values[s.own].text
+		}
+		values[i].none = false
+	}
+	return values
+}
+
+// nobody is what a message names where no file has a name of its own.
+const nobody = "build"
+
+var (
+	nameOfFile = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._+-]+$`)
+	// afterName matches what follows the name of a file: a version, or the system.
+	afterName = regexp.MustCompile(`[-_.]v?[0-9]|[-_.][Ll]inux|[-_.]unknown`)
+)
+
+// aboutOf is how a message calls what a word is about: the name of its file, up to what
+// is another one for each version or platform.
+func aboutOf(raw string) string {
+	text := strings.Trim(raw, `'",[]`)
+	if !strings.ContainsAny(text, "/.") {
+		return nobody
+	}
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		text = text[:i]
+	}
+	text = text[strings.LastIndexByte(text, '/')+1:]
+	at := len(text)
+	if found := arch.Find(text); len(found) > 0 {
+		at = found[0].At
+	}
+	if i := strings.IndexByte(text, '$'); i >= 0 {
+		at = min(at, i)
+	}
+	if name := text[:at]; at < len(text) {
+		if loc := afterName.FindStringIndex(name); loc != nil {
+			name = name[:loc[0]]
+		}
+		text = strings.Trim(name, "-_.")
+	}
+	if !nameOfFile.MatchString(text) || strings.EqualFold(text, "linux") {
+		return nobody
+	}
+	return text
 }

@@ -186,6 +186,24 @@ func (w *work) add(c change) {
 	}
 }
 
+// inQuotes takes the quotes that a variable leaves empty into its edit. Single quotes hold
+// no others, so one beside the edit opens or closes those that it stands in.
+func (w *work) inQuotes(e edit, quote quoting) edit {
+	source := w.t.Source
+	if quote != single {
+		return e
+	}
+	if e.span.Start > 0 && source[e.span.Start-1] == '\'' {
+		e.span.Start--
+		e.new = strings.TrimPrefix(e.new, "'")
+	}
+	if e.span.End < len(source) && source[e.span.End] == '\'' {
+		e.span.End++
+		e.new = strings.TrimSuffix(e.new, "'")
+	}
+	return e
+}
+
 // text is what stands in some bytes of the file.
 func (w *work) text(s template.Span) string { return string(w.t.Source[s.Start:s.End]) }
 
