@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/doctor"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // patience is how long all that is asked has to answer, together.
@@ -80,7 +81,7 @@ func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 	for _, p := range paths {
 		checks, verdicts = append(checks, p.checks...), append(verdicts, p.Path)
 	}
-	return doctor.Make(checks, doctor.Best(platforms...), verdicts), nil
+	return doctor.Make(checks, doctor.Best(platforms...), verdicts, x.named), nil
 }
 
 // examination is what one run of doctor works with.
@@ -89,6 +90,8 @@ type examination struct {
 	wait  time.Duration
 	host  detect.HostFacts
 	specs []nodes.Spec
+	// named are the platforms of --platform.
+	named []platform.Platform
 	// knocks are the registries that were asked.
 	knocks *knocks
 	// paths are the templates, in the order they were given; services those among them that could be read.
@@ -139,8 +142,12 @@ func (o Options) examine(ctx context.Context, d Doctoring) (*examination, error)
 	if x.host, err = o.host(ctx); err != nil {
 		return nil, err
 	}
-	if _, _, err := x.choosePlatforms(nil, x.host.Platform); err != nil {
+	named, _, err := x.choosePlatforms(nil, x.host.Platform)
+	if err != nil {
 		return nil, err // also without a PATH that would ask
+	}
+	if len(o.Platforms) > 0 {
+		x.named = named
 	}
 	return x, x.readPaths(ctx)
 }
@@ -188,7 +195,8 @@ func finish[T any](ctx context.Context, late T, ask func(context.Context) T) T {
 	}
 }
 
-// CannotBuildError says that doctor found what stops builds.
+// CannotBuildError says that doctor found what stops builds. It has no hint: what mends
+// each thing stands in the report.
 type CannotBuildError struct{ Report doctor.Report }
 
 func (e *CannotBuildError) Error() string {
@@ -198,13 +206,11 @@ func (e *CannotBuildError) Error() string {
 			names = append(names, p.Path)
 		}
 	}
+	for _, p := range e.Report.Summary.Lacking {
+		names = append(names, p.String())
+	}
 	if len(names) == 0 {
 		return "nothing can be built here"
 	}
 	return strings.Join(names, ", ") + " cannot be built here"
-}
-
-// Hint says where the causes are.
-func (e *CannotBuildError) Hint() string {
-	return "what is missing stands in the report, with what mends it; docs/doctor.md explains each check"
 }

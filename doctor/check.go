@@ -135,17 +135,23 @@ type Summary struct {
 	Degraded int `json:"degraded"`
 	Missing  int `json:"missing"`
 	Unknown  int `json:"unknown"`
-	// CanBuild says that every path can be built, or without any that anything can.
+	// NoBuild counts what is degraded or missing and concerns no build: it is in none of
+	// the other numbers.
+	NoBuild int `json:"noBuild"`
+	// CanBuild says that every path can be built, or without any that every platform that
+	// was asked for can, or without those that anything can.
 	CanBuild bool `json:"canBuild"`
 	// Paths are those that were given.
 	Paths []Path `json:"paths"`
+	// Lacking are platforms that were asked for without a path, and cannot be built for.
+	Lacking []platform.Platform `json:"lacking,omitempty"`
 	// Text is the last line of the report.
 	Text string `json:"text"`
 }
 
 // Make puts a report together: the groups in their order, the checks of each as
-// they come.
-func Make(checks []Check, platforms []Platform, paths []Path) Report {
+// they come. asked are platforms that were named; they count where there is no path.
+func Make(checks []Check, platforms []Platform, paths []Path, asked []platform.Platform) Report {
 	r := Report{Checks: slices.Clone(checks), Platforms: platforms, Summary: Summary{Paths: paths}}
 	if r.Checks == nil {
 		r.Checks = []Check{}
@@ -156,15 +162,23 @@ func Make(checks []Check, platforms []Platform, paths []Path) Report {
 	slices.SortStableFunc(r.Checks, func(a, b Check) int { return slices.Index(groups, a.Group) - slices.Index(groups, b.Group) })
 	s := &r.Summary
 	for _, c := range r.Checks {
-		switch c.Status {
-		case OK:
+		switch {
+		case c.Status == OK:
 			s.OK++
-		case Degraded:
-			s.Degraded++
-		case Missing:
-			s.Missing++
-		case Unknown:
+		case c.Status == Unknown:
 			s.Unknown++
+		case c.NoBuild:
+			s.NoBuild++
+		case c.Status == Degraded:
+			s.Degraded++
+		case c.Status == Missing:
+			s.Missing++
+		}
+	}
+	for _, p := range asked {
+		builds := func(on Platform) bool { return on.How != No && on.Platform.Serves(p) }
+		if len(paths) == 0 && !slices.ContainsFunc(platforms, builds) {
+			s.Lacking = append(s.Lacking, p)
 		}
 	}
 	s.CanBuild = r.canBuild()
@@ -176,5 +190,5 @@ func (r Report) canBuild() bool {
 	if len(r.Summary.Paths) > 0 {
 		return !slices.ContainsFunc(r.Summary.Paths, func(p Path) bool { return !p.CanBuild && !p.Unknown })
 	}
-	return slices.ContainsFunc(r.Platforms, func(p Platform) bool { return p.How != No })
+	return len(r.Summary.Lacking) == 0 && slices.ContainsFunc(r.Platforms, func(p Platform) bool { return p.How != No })
 }

@@ -165,11 +165,11 @@ func report() doctor.Report {
 		{Platform: platform.MustParse("linux/arm/v6"), How: doctor.Native, Node: "engine"},
 		{Platform: platform.MustParse("linux/arm/v7"), How: doctor.Native, Node: "engine"},
 		{Platform: platform.MustParse("linux/amd64"), How: doctor.No, Reason: "no emulator is registered"},
-	}, nil)
+	}, nil, nil)
 }
 
 const wantText = `host       ok: linux/arm64, kernel 6.1.0
-kernel     2 ok; 1 degraded; 4 unknown (-v tells why)
+kernel     2 ok; 4 unknown (-v tells why)
   besides: no build is concerned, only who runs images here (-v tells more):
            ipvlan
 engine     ok: root, 99 GB free; 1 degraded
@@ -224,16 +224,19 @@ func TestWhatItComesTo(t *testing.T) {
 	for want, tc := range map[string]struct {
 		platforms []doctor.Platform
 		paths     []doctor.Path
+		asked     []platform.Platform
 		can       bool
 	}{
-		"nothing missing: builds for linux/amd64 work here":                          {[]doctor.Platform{on(doctor.Emulated)}, nil, true},
-		"nothing missing: only Dockerfiles without RUN can be built here":            {[]doctor.Platform{on(doctor.Copying)}, nil, true},
-		"nothing missing: nothing can be built here":                                 {[]doctor.Platform{on(doctor.No)}, nil, false},
-		"nothing missing: a can be built for linux/amd64":                            {nil, []doctor.Path{can}, true},
-		"nothing missing: a can be built for linux/amd64; b cannot be built here":    {[]doctor.Platform{on(doctor.Native)}, []doctor.Path{can, cannot}, false},
-		"nothing missing: git://c was not looked at; a can be built for linux/amd64": {nil, []doctor.Path{far, can}, true},
+		"nothing missing: builds for linux/amd64 work here":                                   {[]doctor.Platform{on(doctor.Emulated)}, nil, nil, true},
+		"nothing missing: only Dockerfiles without RUN can be built here":                     {[]doctor.Platform{on(doctor.Copying)}, nil, nil, true},
+		"nothing missing: nothing can be built here":                                          {[]doctor.Platform{on(doctor.No)}, nil, nil, false},
+		"nothing missing: a can be built for linux/amd64":                                     {nil, []doctor.Path{can}, nil, true},
+		"nothing missing: a can be built for linux/amd64; b cannot be built here":             {[]doctor.Platform{on(doctor.Native)}, []doctor.Path{can, cannot}, nil, false},
+		"nothing missing: git://c was not looked at; a can be built for linux/amd64":          {nil, []doctor.Path{far, can}, nil, true},
+		"nothing missing: builds for linux/amd64 work here; linux/arm64 cannot be built here": {[]doctor.Platform{on(doctor.Native)}, nil, platforms("linux/amd64", "linux/arm64"), false},
+		"nothing missing: b cannot be built here":                                             {nil, []doctor.Path{cannot}, platforms("linux/arm64"), false},
 	} {
-		r := doctor.Make(nil, tc.platforms, tc.paths)
+		r := doctor.Make(nil, tc.platforms, tc.paths, tc.asked)
 		if r.Summary.Text != want || r.Summary.CanBuild != tc.can {
 			t.Errorf("%q, %v; want %q", r.Summary.Text, r.Summary.CanBuild, want)
 		}
@@ -244,7 +247,7 @@ func TestNoLineIsObeyedByATerminal(t *testing.T) {
 	name := "n\x1b[31mx\x07"
 	checks := []doctor.Check{{ID: "a-" + name, Group: doctor.Host, Subject: name, Status: doctor.Missing, Detail: name, Affects: name, Fix: name, Brief: name}}
 	on := doctor.Platform{Platform: platform.MustParse("linux/amd64"), How: doctor.Native, Node: name, Reason: name}
-	r := doctor.Make(checks, []doctor.Platform{on}, []doctor.Path{{Path: name}, {Path: name, CanBuild: true}})
+	r := doctor.Make(checks, []doctor.Platform{on}, []doctor.Path{{Path: name}, {Path: name, CanBuild: true}}, nil)
 	for _, verbose := range []bool{false, true} {
 		var text strings.Builder
 		if err := r.WriteText(&text, verbose); err != nil || strings.ContainsAny(text.String(), "\x1b\x07") {

@@ -96,6 +96,7 @@ func folded(list []Check, verbose bool) string {
 
 // joinCounts says how many problems stand below.
 func joinCounts(line string, list []Check) string {
+	list = slices.DeleteFunc(slices.Clone(list), func(c Check) bool { return c.NoBuild })
 	for _, s := range []Status{Degraded, Missing} {
 		if n := len(with(list, s)); n > 0 {
 			line = join(line, fmt.Sprintf("%d %s", n, s))
@@ -169,15 +170,9 @@ func (r Report) writePlatforms(text *strings.Builder) error {
 // sentence is the last line: how many problems builds have, and what can be built.
 func (r Report) sentence() string {
 	s := r.Summary
-	aside := 0
-	for _, c := range r.Checks {
-		if c.NoBuild && c.Status == Degraded {
-			aside++
-		}
-	}
 	var counts []string
-	if n := s.Degraded - aside; n > 0 {
-		counts = append(counts, fmt.Sprintf("%d degraded", n))
+	if s.Degraded > 0 {
+		counts = append(counts, fmt.Sprintf("%d degraded", s.Degraded))
 	}
 	if s.Missing > 0 {
 		counts = append(counts, fmt.Sprintf("%d missing", s.Missing))
@@ -206,11 +201,15 @@ func (r Report) verdict() string {
 			copying = true
 		}
 	}
+	lacking := ""
+	if len(r.Summary.Lacking) > 0 {
+		lacking = "; " + Names(r.Summary.Lacking) + " cannot be built here"
+	}
 	switch {
 	case len(works) > 0:
-		return "builds for " + Names(works) + " work here"
+		return "builds for " + Names(works) + " work here" + lacking
 	case copying:
-		return "only Dockerfiles without RUN can be built here"
+		return "only Dockerfiles without RUN can be built here" + lacking
 	}
 	return "nothing can be built here"
 }

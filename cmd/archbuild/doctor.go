@@ -23,8 +23,8 @@ Nothing is started, built or changed, but for the two flags about emulators. Nod
 time, and who has not answered after --wait counts as not reachable. Credentials are
 told by where they are, never by what they are. docs/doctor.md explains every check.
 
-Exit status: 0 every PATH can be built, or without one anything can (what is degraded
-does no harm to that), 1 not so, 2 wrong usage.`,
+Exit status: 0 every PATH can be built, or without one every platform of --platform, or
+without that anything (what is degraded does no harm to that), 1 not so, 2 wrong usage.`,
 		Example: `  archbuild doctor
   archbuild doctor ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2
   archbuild doctor ./service --node ssh://me@arm.example,platform=linux/arm64 --json`,
