@@ -175,6 +175,9 @@ var looks = set("[ test ls")
 
 // looked looks at the files that a command looks for.
 func (l *looker) looked(c *script.Command) {
+	if slices.ContainsFunc(c.Args, func(w script.Word) bool { return w.Text == "!" }) {
+		return // it is made then
+	}
 	for n, w := range c.Args {
 		if c.Name != "ls" && !slices.Contains([]string{"-e", "-f", "-d", "-s", "-r", "-x", "-L", "-h"}, before(c, n)) {
 			continue

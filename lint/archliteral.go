@@ -39,17 +39,22 @@ func (s *subject) finding(id string, m mention, message, fix string) Finding {
 
 // says is the message of a mention: what is done with the word, and whom it harms.
 func (s *subject) says(m mention) string {
-	on := join(s.harms(m.word.Arch))
+	harmed := s.harms(m.word.Arch)
+	on := join(harmed)
+	has, finds := "has", "finds"
+	if is(harmed) == "are" {
+		has, finds = "have", "find"
+	}
 	name, _ := token(m.text, m.word)
 	switch {
 	case m.severity == Info:
 		return fmt.Sprintf("%s names %s; nothing here fetches, installs or compiles by it, so it may stay on %s too", m.word.Text, m.word.Arch, on)
 	case strings.HasSuffix(m.does, "a source of"):
-		return fmt.Sprintf("%s %s alone: %s finds none in it", m.does, m.word.Text, on)
+		return fmt.Sprintf("%s %s alone: %s %s none in it", m.does, m.word.Text, on, finds)
 	case strings.HasSuffix(m.does, " of"):
-		return fmt.Sprintf("%s %s alone: %s has no %s", m.does, m.word.Arch, on, name)
+		return fmt.Sprintf("%s %s alone: %s %s no %s", m.does, m.word.Arch, on, has, name)
 	case strings.HasSuffix(m.does, " names"):
-		return fmt.Sprintf("%s %s, which is for %s alone: %s has none", m.does, name, m.word.Arch, on)
+		return fmt.Sprintf("%s %s, which is for %s alone: %s %s none", m.does, name, m.word.Arch, on, has)
 	case strings.HasSuffix(m.does, " runs"):
 		return fmt.Sprintf("%s %s, a program for %s, on %s too", m.does, name, m.word.Arch, on)
 	case strings.HasSuffix(m.does, " be"):

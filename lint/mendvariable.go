@@ -92,6 +92,8 @@ func (s *subject) argumentFor(m mention, p written) string {
 	name := ""
 	if pair, ok := pairAt(m, p.in, s.walked()); ok {
 		name = pair.Name
+	} else if isTripletOf(m.word) {
+		name = "LIB" // one for all of its kind
 	} else {
 		text, from := token(m.text, m.word)
 		before := text[:m.word.At-from]
@@ -105,8 +107,14 @@ func (s *subject) argumentFor(m mention, p written) string {
 		}
 		name = strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 	}
-	name = strings.TrimPrefix(name+"_ARCH", "_")
-	for base, n := name, 2; namesVariable(string(s.Template.Source), name); n++ {
+	if about, ok := strings.CutSuffix(name, "ARCH"); ok {
+		name = strings.TrimSuffix(about, "_") + "_MACHINE"
+	} else {
+		name += "_ARCH"
+	}
+	name = strings.TrimPrefix(name, "_")
+	text := string(s.Template.Source)
+	for base, n := name, 2; namesVariable(text, name) && !strings.Contains(text, "ARG "+name+"="+m.word.Text); n++ {
 		name = fmt.Sprintf("%s_%d", base, n)
 	}
 	return name
