@@ -37,7 +37,7 @@ func (x *examination) readPaths(ctx context.Context) error {
 			p.service = len(x.services)
 			x.services = append(x.services, s)
 		case isUsage(err):
-			wrong = append(wrong, err)
+			wrong = append(wrong, afterVerb(err, "PATH is the folder of a Dockerfile"))
 		default:
 			p.err = err
 		}

@@ -26,9 +26,16 @@ var buildxVerbs = map[string]string{
 }
 
 // NoFolderError says that a word is neither a verb nor a folder.
-type NoFolderError struct{ Path string }
+type NoFolderError struct {
+	Path string
+	// meant says what PATH is after a verb, which the word cannot be then; empty elsewhere.
+	meant string
+}
 
 func (e *NoFolderError) Error() string {
+	if e.meant != "" {
+		return fmt.Sprintf("%s: no such file or folder", e.Path)
+	}
 	if near := e.near(); near != "" {
 		return fmt.Sprintf("%s: no such folder; did you mean %s?", e.Path, near)
 	}
@@ -37,6 +44,9 @@ func (e *NoFolderError) Error() string {
 
 // Hint shows the two things that can stand there.
 func (e *NoFolderError) Hint() string {
+	if e.meant != "" {
+		return e.where()
+	}
 	if e.isVerb() {
 		return fmt.Sprintf("a verb comes first: archbuild %s PATH", e.Path)
 	}
@@ -44,6 +54,42 @@ func (e *NoFolderError) Hint() string {
 		return instead
 	}
 	return "PATH is the folder of a Dockerfile; see `archbuild --help` for the verbs"
+}
+
+// where says what there is on the way to a PATH.
+func (e *NoFolderError) where() string {
+	folder := filepath.Dir(e.Path)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return fmt.Sprintf("%s, and there is no folder %s either", e.meant, folder)
+	}
+	if near := e.nearFile(folder); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return e.meant
+}
+
+// nearFile is what lies beside the missing one, and differs by few letters.
+func (e *NoFolderError) nearFile(folder string) string {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	if near := nearest.Word(filepath.Base(e.Path), names); near != "" {
+		return filepath.Join(folder, near)
+	}
+	return ""
+}
+
+// afterVerb tells a NoFolderError that a verb stands before the word, and what PATH is there.
+func afterVerb(err error, meant string) error {
+	if missing := new(NoFolderError); errors.As(err, &missing) {
+		return &NoFolderError{Path: missing.Path, meant: meant}
+	}
+	return err
 }
 
 // ExitStatus is 2, as for every wrong usage.

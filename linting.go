@@ -140,6 +140,7 @@ func (r run) readToPort(ctx context.Context, path string, host detect.HostFacts)
 		return service{}, &NoDockerfileError{Path: path}
 	}
 	s, err := r.readService(ctx, path, host)
+	err = afterVerb(err, "PATH is a Dockerfile, or the folder of one")
 	if err != nil || s.platformsFrom != "this machine" {
 		return s, err
 	}
@@ -192,6 +193,8 @@ func independent(err error) []error {
 // LintError says that there are findings bad enough to fail.
 type LintError struct {
 	Errors, Warnings, Infos int
+	// invalid says that there is nothing but what BuildKit refuses, too.
+	invalid bool
 }
 
 func (e *LintError) Error() string {
@@ -212,14 +215,18 @@ func (e *LintError) Error() string {
 
 // Hint is the one thing to do next.
 func (e *LintError) Hint() string {
+	if e.invalid {
+		return "write what each finding says; no platform can be built before. `archbuild lint --explain " + lint.Invalid + "` tells more"
+	}
 	return "write what each finding says, or see what `archbuild port PATH` would change; `archbuild lint --explain ID` tells more"
 }
 
 // Fail is a *LintError when a finding is as bad as a severity or worse.
 func (l Linted) Fail(at lint.Severity) error {
-	e := &LintError{}
+	e := &LintError{invalid: true}
 	fail := false
 	for _, f := range l.Findings {
+		e.invalid = e.invalid && f.ID == lint.Invalid
 		fail = fail || f.Severity.AtLeast(at)
 		switch f.Severity {
 		case lint.Error:
