@@ -297,9 +297,16 @@ func (l *looker) filter(c *script.Command, all []script.Command) {
 }
 
 // fetchedAs tells that a download of the stage has brought a file with a word's machine in
-// its name.
+// its name, or with the one that is wanted.
 func (l *looker) fetchedAs(w script.Word) bool {
 	words := meant(w.Text)
+	for _, in := range l.walked().Stages[l.stage].Instructions {
+		for _, c := range in.Script.Commands {
+			if downloads[c.Name] && slices.ContainsFunc(c.Args, func(a script.Word) bool { return a.Varying && strings.Contains(a.Text, "://") }) {
+				return len(words) > 0
+			}
+		}
+	}
 	return len(words) > 0 && slices.ContainsFunc(l.found, func(m mention) bool {
 		return strings.HasSuffix(m.does, " downloads") && m.word.Text == words[0].Text
 	})
