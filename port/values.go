@@ -144,6 +144,7 @@ func aboutOf(raw string) string {
 	if !strings.ContainsAny(text, "/.") {
 		return nobody
 	}
+	placed := strings.HasPrefix(text, "/") || strings.Contains(text, "://") // else it is in what a file was unpacked to
 	if i := strings.IndexAny(text, "?#"); i >= 0 {
 		text = text[:i]
 	}
@@ -155,13 +156,14 @@ func aboutOf(raw string) string {
 	if i := strings.IndexByte(text, '$'); i >= 0 {
 		at = min(at, i)
 	}
-	if name := text[:at]; at < len(text) {
+	whole := at == len(text)
+	if name := text[:at]; !whole {
 		if loc := afterName.FindStringIndex(name); loc != nil {
 			name = name[:loc[0]]
 		}
 		text = strings.Trim(name, "-_.")
 	}
-	if !nameOfFile.MatchString(text) || strings.EqualFold(text, "linux") {
+	if whole && !placed || !nameOfFile.MatchString(text) || strings.EqualFold(text, "linux") {
 		return nobody
 	}
 	return text
