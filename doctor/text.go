@@ -88,19 +88,25 @@ func folded(list []Check, verbose bool) string {
 			briefs = append(briefs, ui.Line(c.Brief))
 		}
 	}
-	if said := "ok: " + strings.Join(briefs, ", "); len(briefs) > 0 && !verbose && column+utf8.RuneCountInString(joinCounts(said, list)) <= width {
+	if said := "ok: " + strings.Join(briefs, ", "); len(briefs) > 0 && !verbose && column+utf8.RuneCountInString(joinCounts(said, list, verbose)) <= width {
 		line = said
 	}
-	return joinCounts(line, list)
+	return joinCounts(line, list, verbose)
 }
 
-// joinCounts says how many problems stand below.
-func joinCounts(line string, list []Check) string {
-	list = slices.DeleteFunc(slices.Clone(list), func(c Check) bool { return c.NoBuild })
+// joinCounts says how many problems stand below, and with verbose how many that are none of
+// a build's.
+func joinCounts(line string, list []Check, verbose bool) string {
+	all := len(list)
+	list = slices.DeleteFunc(slices.Clone(list), func(c Check) bool { return c.NoBuild && c.Status != Unknown })
+	aside := all - len(list)
 	for _, s := range []Status{Degraded, Missing} {
 		if n := len(with(list, s)); n > 0 {
 			line = join(line, fmt.Sprintf("%d %s", n, s))
 		}
+	}
+	if verbose && aside > 0 {
+		line = join(line, fmt.Sprintf("%d that concern no build", aside))
 	}
 	return line
 }
