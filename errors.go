@@ -14,7 +14,7 @@ import (
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "lint", "manifest", "ci", "node", "engine", "completion", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "lint", "port", "doctor", "manifest", "ci", "node", "engine", "completion", "version"}
 
 // buildxVerbs are verbs of docker buildx that have another name here, or none.
 var buildxVerbs = map[string]string{
