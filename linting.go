@@ -156,7 +156,7 @@ func (r run) readToPort(ctx context.Context, path string, host detect.HostFacts)
 // are something else.
 func unreadable(err error) (invalid []lint.Finding, rest error) {
 	var others []error
-	for _, e := range independent(err) {
+	for _, e := range leaves(err) {
 		var syntax *template.SyntaxError
 		var limit *template.LimitError
 		var mismatch *template.MismatchError
@@ -172,22 +172,6 @@ func unreadable(err error) (invalid []lint.Finding, rest error) {
 		invalid = append(invalid, lint.Finding{ID: lint.Invalid, Severity: lint.Error, File: file, Line: max(line, 1), Message: message, Fix: hintOf(e)})
 	}
 	return invalid, errors.Join(others...)
-}
-
-// independent are the errors of a joined one.
-func independent(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var list []error
-	for _, e := range joined.Unwrap() {
-		list = append(list, independent(e)...)
-	}
-	return list
 }
 
 // LintError says that there are findings bad enough to fail.
