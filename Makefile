@@ -8,6 +8,7 @@ SOAKCOUNT ?= 5
 SOAKRUNS  ?= 500
 RACES     ?= 100
 NODERUNS  ?= 100
+KILLS     ?= 1000
 TESTFLAGS ?=
 BENCHFLAGS ?=
 PREFIX    ?= /usr/local
@@ -22,7 +23,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS := $(GOFLAGS) -trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help build man completions install demo test unit e2e parity lint check docs bench bench-cross bench-nodes bench-lint fuzz soak fixtures go FORCE
+.PHONY: help build man completions install demo test unit e2e parity harm lint check vuln docs bench bench-cross bench-nodes bench-services bench-lint fuzz seeded faults soak fixtures go FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -54,12 +55,11 @@ demo: build fixtures ## build examples/hello for two platforms and run both prog
 
 test: unit e2e ## all tests
 
-unit: fixtures bin/registry bin/crane bin/buildkitd bin/kubectl-validate ## the tests of each package
+unit: fixtures bin/registry bin/crane bin/buildx bin/buildkitd bin/kubectl-validate ## the tests of each package
 	$(GO) test -timeout 20m $(TESTFLAGS) $$($(GO) list ./... | grep -v -e /cmd/archbuild -e /e2e/)
 
 e2e: build fixtures bin/registry bin/crane bin/buildx bin/buildkitd ## the tests of the whole program: real engine, registry and emulation
-	$(GO) test -timeout 40m -count=1 $(TESTFLAGS) ./cmd/archbuild
-	$(GO) test -timeout 20m -count=1 $(TESTFLAGS) ./e2e/...
+	$(GO) test -timeout 40m -count=1 $(TESTFLAGS) ./cmd/archbuild ./e2e/...
 
 parity: fixtures bin/buildx ## the same Dockerfiles by buildx and by archbuild: ours, and all examples of BuildKit's own tests
 	ARCHBUILD_PARITY=all $(GO) test -timeout 40m -count=1 -v $(TESTFLAGS) ./e2e/parity > bin/parity.log; status=$$?; \
@@ -68,12 +68,20 @@ parity: fixtures bin/buildx ## the same Dockerfiles by buildx and by archbuild: 
 check: lint docs-check ## everything that is decided without running a build: format, vet, linters, docs, layout
 	$(GO) test -run '^Test(Arrows|Pure)' .
 
+# go vet is one of the linters (govet), with the same checks: by itself it would read everything once more.
 lint: bin/golangci-lint bin/actionlint ## format, vet and linters, of workflow files too
 	@unformatted=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 ls -d 2>/dev/null | xargs gofmt -l); \
 	  [ -z "$$unformatted" ] || { echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; }
-	$(GO) vet ./...
 	bin/golangci-lint run ./...
 	bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml examples/github/*.yml
+
+harm: fixtures ## what comes of stages that are moved though they are unsafe, and of the same ones where they stay, compilers emulated
+	ARCHBUILD_HARM=all $(GO) test -timeout 40m -count=1 -v -run '^TestHarm' $(TESTFLAGS) ./cmd/archbuild > bin/harm.log; status=$$?; \
+	  grep -e '^ *--- ' -e '^ok' -e '^FAIL' bin/harm.log; exit $$status
+
+vuln: bin/govulncheck ## known vulnerabilities in what the program calls; VULNDB is another database than Go's own, a URL of https or file
+	bin/govulncheck $(if $(VULNDB),-db "$(VULNDB)") ./... || { status=$$?; \
+	  [ $$status = 3 ] || echo "make vuln: without an answer of the database nothing was checked: VULNDB=file:///FOLDER names a copy of it" >&2; exit $$status; }
 
 docs: ## write docs/cli.md from the program
 	$(GO) run ./cmd/archbuild docs > docs/cli.md
@@ -96,6 +104,9 @@ bench-cross: build fixtures bin/buildx bin/buildctl ## measure usual Dockerfiles
 bench-nodes: build fixtures bin/buildx bin/buildkitd ## measure builds on two nodes against buildx: time, and what is sent
 	$(GO) run ./internal/bench nodes $(BENCHFLAGS)
 
+bench-services: build fixtures bin/buildx ## measure a project of 14 images for two platforms against docker buildx bake
+	$(GO) run ./internal/bench services $(BENCHFLAGS)
+
 bench-lint: build ## measure lint on a context of 20,000 files and 200 MB, and on 1,000 Dockerfiles
 	$(GO) run ./internal/bench lint $(BENCHFLAGS)
 
@@ -105,7 +116,19 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	  $(GO) test -run '^$$' -fuzz "^$${func#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$(dirname $$file)" || exit 1; \
 	done
 
-soak: build fixtures bin/registry bin/buildkitd ## 500 assemblies on registries' bad days, 100 races of two pipelines, 100 builds on nodes that fail; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+faults: fixtures bin/registry ## every request of a push and of bases, and every pair of them, failed in every way; every change of a file by the whole program as well
+	ARCHBUILD_FAULTS=all $(GO) test -timeout 0 -count=1 -run '^TestEveryRequest' -v $(TESTFLAGS) . > bin/faults.log; status=$$?; \
+	  grep -v -e '^ *---.*/' -e '^=== ' bin/faults.log; exit $$status
+	ARCHBUILD_FAULTS=all $(GO) test -timeout 0 -count=1 -v $(TESTFLAGS) ./e2e/faults > bin/files.log; status=$$?; \
+	  grep -v -e '^ *---.*/' -e '^=== ' bin/files.log; exit $$status
+
+seeded: fixtures bin/registry bin/crane bin/buildkitd ## defences taken out of the code, one after the other: whether the tests notice (a quarter of an hour)
+	ARCHBUILD_SEEDED=1 $(GO) test -timeout 0 -count=1 -v -run '^TestEveryFault' $(TESTFLAGS) ./e2e/seeded > bin/seeded.log; status=$$?; \
+	  grep -v -e '^=== ' bin/seeded.log; exit $$status
+
+soak: build fixtures bin/registry bin/buildkitd ## 1,000 SIGKILLs of client, engine and registry (KILLS, at most 20 minutes), 500 assemblies on registries' bad days, 100 races of two pipelines, 100 builds on nodes that fail; the tests of the engine and of the whole program, SOAKCOUNT (5) times over
+	ARCHBUILD_KILLS=$(KILLS) $(GO) test -timeout 30m -count=1 -run '^TestKills' -v $(TESTFLAGS) ./e2e/kills > bin/kills.log; status=$$?; \
+	  grep -v -e '^ *---.*/' -e '^=== ' bin/kills.log; exit $$status
 	ARCHBUILD_SOAK=$(SOAKRUNS) $(GO) test -timeout 0 -count=1 -run '^TestSoak' -v $(TESTFLAGS) ./manifest > bin/soak.log; status=$$?; \
 	  grep -v -e '^ *---.*/' -e '^=== ' bin/soak.log; exit $$status
 	ARCHBUILD_RACES=$(RACES) $(GO) test -timeout 0 -count=1 -run '^TestRacingPipelines' $(TESTFLAGS) .
@@ -128,6 +151,9 @@ bin/archbuild: go FORCE
 # Tools are pinned in modules of their own, so that they do not weigh on the product's dependencies.
 bin/golangci-lint: tools/go.mod | go
 	$(GO) -C tools build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/govulncheck: tools/vuln/go.mod | go
+	$(GO) -C tools/vuln build -o ../../$@ golang.org/x/vuln/cmd/govulncheck
 
 bin/actionlint: tools/actionlint/go.mod | go
 	$(GO) -C tools/actionlint build -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint

@@ -23,8 +23,14 @@ import (
 // at the plan. The Outcome is worth printing even when there is an error: a
 // platform that failed leaves the others standing in it.
 func Build(ctx context.Context, opts Options) (Outcome, error) {
+	opts, err := opts.input(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer opts.leave()
+	opts, wrong := opts.distrusting()
 	run, err := opts.check()
-	if err = errors.Join(err, opts.checkRules()); err != nil {
+	if err = errors.Join(wrong, err, opts.checkRules()); err != nil {
 		return Outcome{}, err
 	}
 	host, err := opts.host(ctx)
@@ -35,14 +41,24 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer closeAll(services)
+	defer func() { closeAll(services) }()
 	nodes, err := opts.findPlaces(ctx, host)
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer nodes.close()
+	made, err := run.connect(services, nodes.builds)
+	if err != nil {
+		return Outcome{}, err
+	}
+	services = made.services
+	if opts.GraphOnly {
+		return Outcome{Graph: made.drawn()}, nil
+	}
+	run = run.witnessing(services)
+	holes := nodes.holes(ctx)
 
-	if run.engines, err = run.findEngines(ctx); err != nil {
+	if run.engines, err = run.findEngines(ctx, services); err != nil {
 		return Outcome{}, err
 	}
 	if err := run.checkServices(services); err != nil {
@@ -52,8 +68,11 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	roster, plans, err := run.choose(ctx, services, nodes)
+	if err != nil {
+		run.remind(made.graph.Notes)
+	}
 	if err != nil || opts.DryRun {
-		return Outcome{Plans: nodes.told(plans)}, err
+		return Outcome{Graph: made.shown(), Plans: nodes.told(plans)}, err
 	}
 	if err := run.checkPrivileges(services, plans); err != nil {
 		return Outcome{Plans: plans}, err
@@ -62,7 +81,13 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 	if err != nil {
 		return Outcome{Plans: plans}, err
 	}
-	run.announce(plans)
+	run.announce(made.shown(), plans)
+	if err := run.refuseHoles(holes(), plans); err != nil {
+		return Outcome{Plans: plans}, err
+	}
+	if err := run.askMoves(services, plans); err != nil {
+		return Outcome{Plans: plans}, err
+	}
 
 	crew := roster.crew()
 	defer crew.close()

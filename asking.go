@@ -9,10 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/distribution/reference"
+
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/resolve"
-	"github.com/distribution/reference"
 )
 
 // silence is how long a registry may say nothing before the user is told.
@@ -33,7 +34,7 @@ func (r run) asks() resolve.Registry { return r.waits() }
 
 func (r run) waits() *asked {
 	out := r.engineLog()
-	return &asked{Registry: r.registry, note: r.asked, told: map[string]bool{}, tell: func(line string) { fmt.Fprintln(out, line) }}
+	return &asked{Registry: r.registry, note: r.Asked, told: map[string]bool{}, tell: func(line string) { fmt.Fprintln(out, line) }}
 }
 
 func (a *asked) Image(ctx context.Context, ref string) (resolve.Image, error) {

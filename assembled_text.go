@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // WriteText prints what the index is made of, and what became of its tags.
@@ -57,7 +58,7 @@ func moved(p manifest.Pushed) string {
 		return "no blobs sent"
 	}
 	return fmt.Sprintf("%s sent in %d blob%s, %d mounted, %d manifest%s written",
-		ui.Size(p.Sent), p.Blobs, plural(p.Blobs), p.Mounted, p.Manifests, plural(p.Manifests))
+		ui.Size(p.Sent), p.Blobs, ui.Plural(p.Blobs), p.Mounted, p.Manifests, ui.Plural(p.Manifests))
 }
 
 // was tells what a tag named before it was moved.

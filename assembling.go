@@ -10,11 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/archbuild/archbuild/internal/registry"
-	"github.com/archbuild/archbuild/manifest"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // AssembleOptions is what a user can say of an index that is made of images
@@ -74,7 +77,7 @@ func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
 		list, err = opts.assemble(ctx, []assembly{{request, opts.Tags}})
 	}
 	if len(list) == 0 {
-		return Assembled{}, mistyped(err)
+		return Assembled{}, outside.Mistyped(err)
 	}
 	if err == nil {
 		err = opts.writeMetadata(list[0])
@@ -101,12 +104,13 @@ type assembly struct {
 // being moved.
 func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
 	for _, one := range list {
-		o.targets = append(o.targets, one.names...)
+		o.Targets = append(o.Targets, one.names...)
 	}
 	client, err := o.client()
 	if err != nil {
 		return nil, err
 	}
+	defer o.base().contentStore().tidy()
 	var made []Assembled
 	var gathered []*manifest.Assembly
 	defer func() {
@@ -177,9 +181,9 @@ func (o AssembleOptions) request() (manifest.Request, error) {
 		r.Append = o.Tags[0]
 	}
 	var err error
-	r.Platforms, err = parsePlatforms("--platform", o.Platforms, platform.Host())
+	r.Platforms, err = outside.ParsePlatforms("--platform", o.Platforms, platform.Host())
 	note(err)
-	r.Require, err = parsePlatforms("--require", o.Require, platform.Host())
+	r.Require, err = outside.ParsePlatforms("--require", o.Require, platform.Host())
 	note(err)
 	r.Annotations, err = manifest.ParseAnnotations(o.Annotations)
 	note(err)
@@ -202,7 +206,7 @@ func (o AssembleOptions) checkWords(r manifest.Request) error {
 		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
-			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word%s", flag.name, flag.value, didYouMean(flag.value, flag.words)), "use one of " + strings.Join(flag.words, ", ")})
+			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word%s", flag.name, flag.value, nearest.DidYouMean(flag.value, flag.words)), "use one of " + strings.Join(flag.words, ", ")})
 		}
 	}
 	if r.Type == manifest.Docker && len(r.Annotations) > 0 {

@@ -5,9 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/manifest/spec"
-	"github.com/google/go-cmp/cmp"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/inspecting"
 )
 
 // TestMistakesOnTheCommandLineAreToldAtOnce: each with its own hint and the status 2.
@@ -47,7 +50,7 @@ func TestMistakesOnTheCommandLineAreToldAtOnce(t *testing.T) {
 		{
 			"a path to inspect that does not exist",
 			func() error {
-				_, err := archbuild.Inspect(t.Context(), archbuild.Options{System: system, Engine: engine, Paths: []string{"./no"}})
+				_, err := inspecting.Document(t.Context(), inspecting.Options{World: outside.World{System: system, Engine: engine}, Paths: []string{"./no"}})
 				return err
 			}(),
 			[]string{"./no:"},

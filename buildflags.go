@@ -10,14 +10,19 @@ import (
 	"strings"
 
 	"github.com/docker/go-units"
+
+	"github.com/archbuild/archbuild/internal/nearest"
 )
 
 // BuildFlags are flags of docker buildx build about how RUN instructions run, what
 // the image says of itself and what is kept. Each field holds a flag's text, and
 // what is accepted is what buildx accepts.
 type BuildFlags struct {
-	// Network of RUN: default, host or none.
+	// Network of RUN: default, host or none. Empty is default, and none where Untrusted.
 	Network string
+	// Untrusted says that nobody vouches for the Dockerfile: a rootless engine of its own,
+	// no network, no privileges; what is known to be open is an error.
+	Untrusted bool
 	// AddHosts are HOST:IP or HOST=IP[,IP].
 	AddHosts []string
 	// ShmSize of /dev/shm, in bytes or with a unit: 64m.
@@ -91,7 +96,7 @@ func (b BuildFlags) network() (string, error) {
 	case "host", "none":
 		return b.Network, nil
 	}
-	return "", &UsageError{fmt.Errorf("--network %s: BuildKit has no such network%s", b.Network, didYouMean(b.Network, []string{"default", "host", "none"})), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
+	return "", &UsageError{fmt.Errorf("--network %s: BuildKit has no such network%s", b.Network, nearest.DidYouMean(b.Network, []string{"default", "host", "none"})), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
 }
 
 // addHosts reads --add-host. BuildKit wants HOST=IP, one for each address.

@@ -27,8 +27,8 @@ func (r run) checkCaches() error {
 			failed = append(failed, &UsageError{fmt.Errorf("the cache %s is to be written twice", c.Attrs["ref"]+c.Attrs["dest"]), "name it once: --cache is --cache-from and --cache-to"})
 		}
 		key := map[string]string{builder.CacheLocal: "dest", builder.CacheRegistry: "ref", builder.CacheGHA: "scope"}[c.Type]
-		if name := c.Attrs[key]; key != "" && len(r.Paths) > 1 && manifest.Expand(name, "") == name {
-			failed = append(failed, &UsageError{fmt.Errorf("the cache type=%s,%s=%s would be the same for %d folders", c.Type, key, name, len(r.Paths)), "put {name} into it: " + key + "=" + name + "-{name}"})
+		if name := c.Attrs[key]; key != "" && r.imageCount() > 1 && r.of == nil && manifest.Expand(name, "") == name {
+			failed = append(failed, &UsageError{fmt.Errorf("the cache type=%s,%s=%s would be the same for %d %s", c.Type, key, name, r.imageCount(), r.imagesWord()), "put {name} into it: " + key + "=" + name + "-{name}"})
 		}
 	}
 	return errors.Join(failed...)
@@ -36,6 +36,7 @@ func (r run) checkCaches() error {
 
 // checkCachesOf finds parts of caches that could have no tag.
 func (r run) checkCachesOf(s service) error {
+	r = r.with(s)
 	var failed []error
 	for _, c := range cachesOf(r.cacheTo, s) {
 		long := slices.IndexFunc(s.targets, func(t plan.Target) bool { return builder.PlatformRef(c.Attrs["ref"], t.Platform) == "" })

@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/manifest"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/distribution/reference"
 	"github.com/tonistiigi/go-csvvalue"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // The flags about caches. The last one is both of the others.
@@ -88,7 +90,7 @@ func (r run) cacheDoubts() []string {
 		keys := cacheKeys(flag, c.Type)
 		for _, key := range slices.Sorted(maps.Keys(c.Attrs)) {
 			if !slices.Contains(keys, key) {
-				doubts = append(doubts, fmt.Sprintf("%s type=%s: BuildKit knows no %s there%s", flag, c.Type, key, didYouMean(key, keys)))
+				doubts = append(doubts, fmt.Sprintf("%s type=%s: BuildKit knows no %s there%s", flag, c.Type, key, nearest.DidYouMean(key, keys)))
 			}
 		}
 	}

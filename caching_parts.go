@@ -304,6 +304,7 @@ func cacheName(c builder.Cache) string {
 
 // legsOverwrite tells of legs without a record that would not know of one another.
 func (r run) legsOverwrite(s service) string {
+	r = r.with(s)
 	unnamed := slices.ContainsFunc(s.targets, func(t plan.Target) bool { return !slices.Contains(s.config.Platforms, t.Platform) })
 	shared := slices.ContainsFunc(r.cacheTo, func(c builder.Cache) bool { return c.Type == builder.CacheRegistry || c.Type == builder.CacheLocal })
 	if len(s.targets) < 2 || !unnamed || !shared {

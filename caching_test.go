@@ -35,13 +35,13 @@ func TestAJobReadsOneCacheWhereOneHasAll(t *testing.T) {
 	}{
 		{"there is nothing", nil, "linux/arm64", nil},
 		{"one platform alone", map[string][]byte{"": amd.bytes("1")}, "linux/amd64", []string{""}},
-		{"the whole has all parts", map[string][]byte{"": whole(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("1"), amd.tag(): amd.bytes("1")}, "linux/arm64", []string{""}},
+		{"the whole has all parts", map[string][]byte{"": wholeCache(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("1"), amd.tag(): amd.bytes("1")}, "linux/arm64", []string{""}},
 		{"the whole is the only part", map[string][]byte{"": amd.bytes("1"), amd.tag(): amd.bytes("1")}, "linux/arm64", []string{""}},
-		{"the own part is newer than the whole", map[string][]byte{"": whole(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("2"), amd.tag(): amd.bytes("1")}, "linux/arm64", []string{arm.tag(), amd.tag()}},
-		{"the build platform's part is newer", map[string][]byte{"": whole(amd.bytes("1")), amd.tag(): amd.bytes("2")}, "linux/arm64", []string{"", amd.tag()}},
+		{"the own part is newer than the whole", map[string][]byte{"": wholeCache(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("2"), amd.tag(): amd.bytes("1")}, "linux/arm64", []string{arm.tag(), amd.tag()}},
+		{"the build platform's part is newer", map[string][]byte{"": wholeCache(amd.bytes("1")), amd.tag(): amd.bytes("2")}, "linux/arm64", []string{"", amd.tag()}},
 		{"buildx has written the whole since", map[string][]byte{"": cacheDocument("buildx"), arm.tag(): arm.bytes("1")}, "linux/arm64", []string{arm.tag(), ""}},
 		{"there is no whole", map[string][]byte{amd.tag(): amd.bytes("1")}, "linux/arm64", []string{amd.tag()}},
-		{"a newer part of no interest", map[string][]byte{"": whole(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("2"), amd.tag(): amd.bytes("1")}, "linux/amd64", []string{""}},
+		{"a newer part of no interest", map[string][]byte{"": wholeCache(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("2"), amd.tag(): amd.bytes("1")}, "linux/amd64", []string{""}},
 	} {
 		r, err := Options{Engine: Engine{State: t.TempDir()}}.check()
 		if err != nil {
@@ -72,7 +72,7 @@ func (d document) tag() string { return "-" + strings.ReplaceAll(d.platform, "/"
 
 func (d document) bytes(version string) []byte { return cacheDocument(d.tag() + version) }
 
-func whole(parts ...[]byte) []byte {
+func wholeCache(parts ...[]byte) []byte {
 	var digests []string
 	for _, part := range parts {
 		digests = append(digests, digest.FromBytes(part).String())

@@ -11,12 +11,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tonistiigi/go-csvvalue"
+
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
-	"github.com/tonistiigi/go-csvvalue"
 )
 
 // call is --call read: a question to the frontend instead of a build.
@@ -63,9 +66,20 @@ func (b BuildFlags) parseCall() (*call, error) {
 		c.method = builder.CallLint
 	case builder.CallLint, builder.CallOutline, builder.CallTargets, builder.CallDescribe:
 	default:
-		return wrong("there is no such method%s", didYouMean(c.method, []string{"build", "check", "outline", "targets", "lint"}))
+		return wrong("there is no such method%s", nearest.DidYouMean(c.method, []string{"build", "check", "outline", "targets", "lint"}))
 	}
 	return c, nil
+}
+
+// checkCall refuses a target that is asked for and that its file only wants to be looked at: bake would build no image of it.
+func (o Options) checkCall(t project.Target) error {
+	if t.Call == "" || t.Call == "build" || o.Call != "" || !o.found.wants(t.Name) {
+		return nil
+	}
+	return &TargetError{t.Name, t.Place("call"), &FileError{
+		fmt.Errorf("its call is %q: that asks about the Dockerfile, and builds nothing", t.Call),
+		"ask that with --call " + t.Call + "; --call build builds it",
+	}}
 }
 
 // IsCall says whether the flags ask a question instead of a build; a --call that is
@@ -97,8 +111,14 @@ func (e *CheckError) Hint() string {
 // as the user wrote it, and prints the answer on Stdout as buildx does. Where a check
 // finds something the error is a *CheckError.
 func Call(ctx context.Context, opts Options) error {
-	r, err := opts.check()
+	opts, err := opts.input(ctx)
 	if err != nil {
+		return err
+	}
+	defer opts.leave()
+	opts, wrong := opts.distrusting()
+	r, err := opts.check()
+	if err = errors.Join(wrong, err); err != nil {
 		return err
 	}
 	c, err := opts.parseCall()
@@ -114,17 +134,25 @@ func Call(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(services)
+	defer func() { closeAll(services) }()
 	at, err := opts.locate(ctx, host)
 	if err != nil {
 		return err
 	}
 	defer at.close()
+	made, err := r.connect(services, func(platform.Platform) platform.Platform { return at.platform })
+	if err != nil {
+		return err
+	}
+	services = made.services
 	// Nothing is run, so nothing has to be able to run.
 	at.runs = func(platform.Platform) plan.Ability { return plan.Ability{How: plan.Native} }
 	var plans []plan.Plan
 	if c.method != builder.CallTargets && c.method != builder.CallDescribe {
 		if plans, err = r.decide(ctx, services, at); err != nil {
+			return err
+		}
+		if err := r.askMoves(services, plans); err != nil {
 			return err
 		}
 	}
@@ -150,6 +178,7 @@ func Call(ctx context.Context, opts Options) error {
 // ask asks about each Dockerfile of a service: the template, and files of single
 // platforms that are needed.
 func (r run) ask(ctx context.Context, node *builder.Node, s service, p plan.Plan, c call) error {
+	r = r.with(s)
 	var asked []*template.Template
 	var failed []error
 	for _, target := range s.targets {
@@ -203,7 +232,7 @@ func (r run) askOne(ctx context.Context, node *builder.Node, s service, from sou
 	}
 	defer session.Close()
 	defer r.grouped("asking about " + s.name)()
-	display, err := builder.NewDisplay(r.progressOut(), r.progressMode())
+	display, err := builder.NewDisplay(r.progressOut(), r.progressMode(), builder.LimitsFrom(r.Getenv))
 	if err != nil {
 		return builder.Answer{}, err
 	}

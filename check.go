@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ocistore"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
 	"github.com/archbuild/archbuild/verify"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // checkJob looks at one platform, before an index exists.
@@ -26,6 +25,7 @@ func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builde
 		at.Digest, at.Size = result.Descriptor.Digest.String(), result.Size
 		at.Findings, err = r.verify(ctx, s, job, result)
 	}
+	err = r.refused(ctx, built, job, err)
 	if refused := new(interface{ ExitStatus() int }); errors.As(err, refused) {
 		at.State = stateRefused
 	} else if err != nil && !errors.Is(err, context.Canceled) { // what ^C kept from being looked at stays built
@@ -41,6 +41,9 @@ func (r run) exported(s service, job plan.Job, built builder.Result) (manifest.R
 	if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
 		err = nil
 	}
+	if err == nil {
+		err = r.onItsBase(result, job)
+	}
 	return result, err
 }
 
@@ -55,7 +58,7 @@ func (r run) look(ctx context.Context, s service, job plan.Job, result manifest.
 		return verify.Report{}, err
 	}
 	return verify.Image(ctx, img, verify.Options{
-		Platform: job.Platform, BaseLayers: base, Memory: r.verdicts(),
+		Platform: job.Platform, MaxBytes: r.unpacked(job, result), BaseLayers: base, Memory: r.verdicts(),
 		Allow:  r.allowed(s),
 		Origin: origin(s.of(job.Platform).template, job),
 	})
@@ -83,7 +86,7 @@ func (r run) verify(ctx context.Context, s service, job plan.Job, result manifes
 			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: and %d more of the kind\n", job.Platform, len(warnings)-i)
 			break
 		}
-		fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, ui.Clean(finding.Message))
+		fmt.Fprintf(r.Stderr, "archbuild: warning: %s: %s\n", job.Platform, finding.Message)
 	}
 	return report.Findings, err
 }
@@ -97,6 +100,7 @@ func (r run) allowed(s service) []string {
 const shownWarnings = 10
 
 func (r run) verifyMode(s service) string {
+	r = r.with(s)
 	switch {
 	case r.Verify != "":
 		return r.Verify
@@ -156,5 +160,5 @@ func origin(t *template.Template, job plan.Job) func(string) (string, bool) {
 
 // verdicts remembers what was found, so that nothing is looked at twice.
 func (o Options) verdicts() verify.Folder {
-	return verify.Folder{Dir: filepath.Join(o.stateDir(), "verdicts")}
+	return verify.Folder{Dir: o.world().VerdictsDir()}
 }

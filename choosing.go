@@ -32,6 +32,8 @@ type roster struct {
 	history  history
 	// left are optional platforms that can be built nowhere, and why.
 	left map[jobKey]error
+	// pinned says that no other node is to take over a job.
+	pinned bool
 	// lost are the nodes that were lost since, and why; nil before anything is built.
 	lost func() []error
 
@@ -108,18 +110,32 @@ func (c *roster) cannot(tried trial) error {
 // isNoPlace says of an error that a job can be built nowhere, and not that something is
 // wrong with it.
 func isNoPlace(err error) bool {
-	return errors.As(err, new(*LostNativeError)) || errors.As(err, new(*EmulationError)) || errors.As(err, new(*plan.CannotRunError))
+	return errors.As(err, new(*LostNativeError)) || errors.As(err, new(*EmulationError)) || errors.As(err, new(*OtherBaseError)) || errors.As(err, new(*plan.CannotRunError))
 }
 
 // forecast has the scheduler say where jobs will go.
 func (c *roster) forecast() {
 	s := schedule.New(c.schedulerNodes())
 	var keys []jobKey
+	ids := map[jobKey]int{}
+	var add func(key jobKey)
+	add = func(key jobKey) {
+		if _, added := ids[key]; added || !c.builds(key) {
+			return
+		}
+		ids[key] = -1 // on its way
+		var needs []int
+		for _, st := range c.services[key.service].standsFor(key.platform) {
+			if add(st.needs()); ids[st.needs()] >= 0 && c.builds(st.needs()) {
+				needs = append(needs, ids[st.needs()])
+			}
+		}
+		keys = append(keys, key)
+		ids[key] = s.Add(schedule.Job{Name: key.platform.String(), Options: c.ways[key], Needs: needs})
+	}
 	for i, service := range c.services {
 		for _, target := range service.targets {
-			key := jobKey{i, target.Platform}
-			keys = append(keys, key)
-			s.Add(schedule.Job{Name: target.Platform.String(), Options: c.ways[key]})
+			add(jobKey{i, target.Platform})
 		}
 	}
 	for i, expected := range s.Forecast() {
@@ -127,6 +143,11 @@ func (c *roster) forecast() {
 			c.chosen[keys[i]], c.expected[keys[i]] = expected.Node, expected
 		}
 	}
+}
+
+// builds says whether a job is one of the run's.
+func (c *roster) builds(key jobKey) bool {
+	return key.service < len(c.services) && slices.ContainsFunc(c.services[key.service].targets, func(t plan.Target) bool { return t.Platform == key.platform })
 }
 
 func (c *roster) schedulerNodes() []schedule.Node {
@@ -153,6 +174,9 @@ func (c *roster) plans(ctx context.Context) ([]plan.Plan, error) {
 			}
 		}
 		p.Notes = append(append(p.Notes, c.leftNotes(i)...), c.awayNotes()...)
+		if c.Witness && err == nil {
+			err = c.addWitnesses(ctx, i, &p)
+		}
 		plans, failed = append(plans, p), append(failed, err)
 	}
 	return plans, onceForEachHost(errors.Join(failed...), !c.Offline)
@@ -216,7 +240,7 @@ func (c *roster) find(ctx context.Context, key jobKey, worse bool) ([]schedule.O
 			return c.option(nil, key, i, schedule.Native), nil
 		case tried.err == nil:
 			native = c.option(native, key, i, wayOf(tried.job))
-		case !errors.As(tried.err, &cannot):
+		case !errors.As(tried.err, &cannot) && !errors.As(tried.err, new(*OtherBaseError)):
 			return nil, tried.err // it has nothing to do with the node
 		}
 		failed = append(failed, tried.err)
@@ -289,7 +313,7 @@ func (c *roster) try(ctx context.Context, key jobKey, node int) trial {
 	case err == nil && len(p.Jobs) == 0:
 		t.none = true
 	case err == nil:
-		t.job = p.Jobs[0]
+		t.job, t.err = p.Jobs[0], c.standsOn(s, key.platform, at)
 	}
 	c.tried[id] = t
 	return t
@@ -310,6 +334,9 @@ func (c *roster) move(ctx context.Context, key jobKey, job plan.Job, node int) (
 		}
 		return on(p)
 	})
+	if err == nil {
+		err = c.checkMoved(c.services[key.service], p)
+	}
 	if err != nil {
 		return job, err
 	}

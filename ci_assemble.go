@@ -13,7 +13,9 @@ import (
 
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
 )
@@ -34,6 +36,8 @@ type CIAssembleOptions struct {
 	Require []string
 	// Plan is a file that ci plan wrote as JSON; it says the same, and which inputs.
 	Plan string
+	// PerService moves the tags of each of several services by itself.
+	PerService bool
 	// Run names the legs that count. Empty is what the plan or the CI says for records in a
 	// registry; records in files may be of any run then.
 	Run string
@@ -61,6 +65,10 @@ type CIAssembled struct {
 	Pushed   *manifest.Pushed `json:"pushed,omitempty"`
 	Findings []verify.Finding `json:"findings,omitempty"`
 	Warnings []string         `json:"warnings,omitempty"`
+	// Error says why a service of several was not assembled; Held are the services whose
+	// failure kept the tags of this one from moving.
+	Error string   `json:"error,omitempty"`
+	Held  []string `json:"held,omitempty"`
 
 	// Bytes of the index.
 	Bytes []byte   `json:"-"`
@@ -71,7 +79,11 @@ type CIAssembled struct {
 // index and moves the tags to it, last of all and all or none. What is not exactly one whole set
 // moves nothing. Doing it twice changes nothing.
 func CIAssemble(ctx context.Context, opts CIAssembleOptions) (CIAssembled, error) {
-	j, err := opts.joiner(ctx)
+	plan, err := opts.readPlan()
+	if err != nil {
+		return CIAssembled{}, err
+	}
+	j, err := opts.one(ctx, plan)
 	if err != nil {
 		return CIAssembled{}, err
 	}
@@ -97,12 +109,29 @@ type joiner struct {
 	already bool
 }
 
-// joiner reads the flags. All wrong ones are reported at once.
-func (o CIAssembleOptions) joiner(ctx context.Context) (*joiner, error) {
+// one is the joiner of the only service, or of the one that -t names.
+func (o CIAssembleOptions) one(ctx context.Context, plan ci.Plan) (*joiner, error) {
+	service, found := plan.Service(o.Tags)
+	if !found && o.Plan != "" {
+		return nil, &UsageError{fmt.Errorf("--plan %s: it has several services, and none with these tags", o.Plan), "leave -t out for all of them together, or give it as the legs of one got it: " + tagsIn(plan)}
+	}
 	j := &joiner{CIAssembleOptions: o}
+	if err := j.read(ctx, plan, service); err != nil {
+		return nil, err
+	}
+	var err error
+	if j.client, _, err = o.base().registryClient(); err != nil {
+		return nil, err
+	}
+	return j, j.look(ctx)
+}
+
+// read reads the flags, and what the plan says of the service. All wrong ones are reported at once.
+func (j *joiner) read(ctx context.Context, plan ci.Plan, service ci.Service) error {
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
-	failed = append(failed, j.readPlan())
+	run := j.Run
+	j.take(plan, service)
 	if len(j.Tags) == 0 {
 		note(&UsageError{errors.New("there is no tag"), "name the image: -t REGISTRY/NAME:TAG, the same as for the legs"})
 	} else {
@@ -112,24 +141,27 @@ func (o CIAssembleOptions) joiner(ctx context.Context) (*joiner, error) {
 		note(&UsageError{errors.New("there are no records"), "name their folder, their files, or the word registry"})
 	}
 	note(j.checkWords())
-	require, err := parsePlatforms("--require", j.Require, platform.Host())
+	require, err := outside.ParsePlatforms("--require", j.Require, platform.Host())
 	note(err)
 	note(j.expect(require))
-	j.run, err = j.runID(j.Run, "")
+	j.run, err = j.RunID(j.Run, "")
 	note(err)
 	j.profile, err = manifest.ParseProfile(j.Attestations)
 	note(meant("--attestations", j.Attestations, err))
 	if j.repos, err = repositoriesOf(j.Tags); len(j.Tags) > 0 {
 		note(err)
 	}
-	j.want.Repositories, j.want.Run = j.repos, o.Run // What the CI says may differ where legs ran elsewhere.
+	j.want.Repositories, j.want.Run = j.repos, run // What the CI says may differ where legs ran elsewhere.
 	if err := joinedOnce(failed); err != nil {
-		return nil, err
+		return err
 	}
-	if j.client, _, err = j.base().registryClient(); err != nil {
-		return nil, err
+	if j.run == "" {
+		j.run = j.Commit(ctx, ".")
 	}
-	return j, j.look(ctx)
+	if j.run == "" && slices.Contains(j.Records, ci.Registry) {
+		return noRun()
+	}
+	return nil
 }
 
 func (o CIAssembleOptions) base() Options {
@@ -148,23 +180,23 @@ func (j *joiner) checkWords() error {
 	return errors.Join(append(failed, release.check(j.Tags), verify.CheckGlobs(j.VerifyAllow))...)
 }
 
-// readPlan takes from the plan what the command line does not say.
-func (j *joiner) readPlan() error {
-	if j.Plan == "" {
-		return nil
+// readPlan reads --plan; without it there is an empty one.
+func (o CIAssembleOptions) readPlan() (ci.Plan, error) {
+	if o.Plan == "" {
+		return ci.Plan{}, nil
 	}
-	file, err := os.Open(j.Plan)
+	file, err := os.Open(o.Plan)
 	if err != nil {
-		return &UsageError{fmt.Errorf("--plan: %w", err), "give the file that archbuild ci plan --format json wrote"}
+		return ci.Plan{}, &UsageError{fmt.Errorf("--plan: %w", err), "give the file that archbuild ci plan --format json wrote"}
 	}
 	defer file.Close()
-	plan, err := ci.ReadPlan(j.Plan, file)
-	if err != nil {
-		return err
-	}
-	service, found := plan.Service(j.Tags)
-	if !found {
-		return &UsageError{fmt.Errorf("--plan %s: it has several services, and none with these tags", j.Plan), "give -t as the legs got it, for one service at a time"}
+	return ci.ReadPlan(o.Plan, file)
+}
+
+// take takes from the plan what the command line does not say.
+func (j *joiner) take(plan ci.Plan, service ci.Service) {
+	if j.Plan == "" {
+		return
 	}
 	j.service, j.several = service, len(plan.Services) > 1
 	if len(j.Tags) == 0 {
@@ -174,9 +206,17 @@ func (j *joiner) readPlan() error {
 		j.Records = []string{plan.Record}
 	}
 	if j.Run == "" {
-		j.Run = plan.Run
+		j.Run = plan.RunOf(service)
 	}
-	return nil
+}
+
+// tagsIn are the tags of each service of a plan.
+func tagsIn(p ci.Plan) string {
+	var each []string
+	for _, s := range p.Services {
+		each = append(each, strings.Join(s.Tags, ", "))
+	}
+	return ui.Few(each)
 }
 
 // expect is the set that the plan or --require says.
@@ -197,14 +237,8 @@ func (j *joiner) expect(require []platform.Platform) error {
 	return nil
 }
 
-// look finds the run, and reads for --if-match what the tags name now.
+// look reads for --if-match what the tags name now.
 func (j *joiner) look(ctx context.Context) error {
-	if j.run == "" {
-		j.run = j.commit(ctx, ".")
-	}
-	if j.run == "" && slices.Contains(j.Records, ci.Registry) {
-		return noRun()
-	}
 	if j.IfMatch != MatchPlan {
 		return nil
 	}
@@ -239,8 +273,25 @@ func namedNow(ctx context.Context, client *registry.Client, tags []string) (map[
 	return named, nil
 }
 
-// assemble makes the index of the records.
+// assemble makes the index of the records, and moves the tags to it.
 func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled, error) {
+	made, a, err := j.prepare(ctx, records)
+	if a != nil {
+		defer a.Close()
+	}
+	if err != nil || j.DryRun {
+		return made, err
+	}
+	if err := j.move(ctx, a, &made); err != nil {
+		return made, err
+	}
+	j.leave(ctx, a, &made)
+	return made, j.writeFiles(made)
+}
+
+// prepare makes the index of the records, brings it into the registry and verifies it there; no tag
+// names it yet. The caller closes the assembly, also with an error; nil is none.
+func (j *joiner) prepare(ctx context.Context, records []ci.Record) (CIAssembled, *manifest.Assembly, error) {
 	made := CIAssembled{Summary: ci.Summary{Name: records[0].Name, Run: j.run, Commit: j.commitOfAll(records), Records: records}, Already: j.already, names: j.Tags}
 	index := records[0].Index
 	profile := j.profile
@@ -255,23 +306,13 @@ func (j *joiner) assemble(ctx context.Context, records []ci.Record) (CIAssembled
 		Repository: j.repos[0], Entries: entries, Annotations: index.Annotations, Attestations: profile, Unchecked: j.Verify == "warn" || j.Verify == "off",
 	})
 	if err != nil {
-		return made, err
+		return made, nil, err
 	}
-	defer a.Close()
 	made.Digest, made.MediaType, made.Size, made.Bytes = a.Descriptor.Digest, a.Descriptor.MediaType, a.Descriptor.Size, a.Bytes
 	if j.DryRun {
-		return made, nil
+		return made, a, nil
 	}
-	if err := j.verify(ctx, a, &made); err != nil {
-		return made, err
-	}
-	if err := j.move(ctx, a, &made); err != nil {
-		return made, err
-	}
-	if slices.Contains(j.Records, ci.Registry) {
-		made.Warnings = append(made.Warnings, j.leaveStaging(ctx, a, made.Summary)...)
-	}
-	return made, j.writeFiles(made)
+	return made, a, j.verify(ctx, a, &made)
 }
 
 // move lets the tags name the index. What was done before is not done again: the tags named it
@@ -344,25 +385,3 @@ func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssem
 }
 
 func aboutProgram(f verify.Finding) bool { return f.Kind == verify.KindProgram }
-
-// leaveStaging remembers what was assembled and takes the staging tags away. That the registry
-// does not let it is no failure: the image is whole.
-func (j *joiner) leaveStaging(ctx context.Context, a *manifest.Assembly, s ci.Summary) []string {
-	var warnings []string
-	for _, repo := range j.repos {
-		if !j.already {
-			if err := remember(ctx, j.client, repo, a.Descriptor, s); err != nil {
-				warnings = append(warnings, fmt.Sprintf("%v; a second run will not know that all is done", err))
-				continue // Its staging tags are all that is known of the run.
-			}
-		}
-		var platforms []platform.Platform
-		for _, r := range s.Records {
-			platforms = append(platforms, r.Platform)
-		}
-		if stay, why := unstage(ctx, j.client, repo, j.run, platforms); len(stay) > 0 {
-			warnings = append(warnings, fmt.Sprintf("the registry does not let the staging tags go that %s has: %s; the next run does not need them gone (%v)", repo, strings.Join(stay, ", "), why))
-		}
-	}
-	return warnings
-}

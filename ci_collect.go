@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -183,31 +183,29 @@ func (j *joiner) makes(ctx context.Context, records []ci.Record, index digest.Di
 
 // writeFiles writes the summary and the metadata.
 func (j *joiner) writeFiles(made CIAssembled) error {
-	var failed []error
-	for _, path := range []string{j.Summary, j.Getenv("GITHUB_STEP_SUMMARY")} {
-		if path != "" {
-			failed = append(failed, appendFile(path, made.Markdown(j.Tags)))
-		}
+	failed := []error{j.writeSummary(made.Markdown(j.Tags))}
+	metadata, err := made.metadata()
+	if err == nil && j.MetadataFile != "" {
+		err = writeWhole(j.MetadataFile, metadata)
 	}
-	a := Assembled{Digest: made.Digest, MediaType: made.MediaType, Size: made.Size, names: j.Tags}
-	if j.MetadataFile != "" {
-		failed = append(failed, AssembleOptions{MetadataFile: j.MetadataFile}.writeMetadata(a))
-	}
-	metadata, err := a.metadata()
 	if err == nil {
-		err = j.writeOutputs(made.Digest.String(), j.Tags, metadata)
+		err = j.WriteOutputs(made.Digest.String(), j.Tags, metadata)
 	}
 	return errors.Join(append(failed, err)...)
 }
 
-// appendFile adds to a file that others may write to as well.
-func appendFile(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return &WriteError{Path: path, Err: err}
+// writeSummary adds Markdown to --summary, and to the page of the job.
+func (o CIAssembleOptions) writeSummary(markdown []byte) error {
+	var failed []error
+	for _, path := range []string{o.Summary, o.Getenv("GITHUB_STEP_SUMMARY")} {
+		if path != "" {
+			failed = append(failed, outside.AppendFile(path, markdown))
+		}
 	}
-	if _, err := file.Write(bytes.TrimLeft(content, "\n")); err != nil {
-		return errors.Join(&WriteError{Path: path, Err: err}, file.Close())
-	}
-	return file.Close()
+	return errors.Join(failed...)
+}
+
+// metadata are buildx's keys.
+func (a CIAssembled) metadata() ([]byte, error) {
+	return Assembled{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, names: a.names}.metadata()
 }

@@ -3,7 +3,6 @@ package archbuild
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/config"
 	"github.com/archbuild/archbuild/internal/treesum"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
@@ -24,6 +24,7 @@ import (
 // inputs is what every leg of one run has in common: the files that say how to build,
 // what was asked for, and the context. Which platforms are built does not count.
 func (r run) inputs(ctx context.Context, s service) (ci.Inputs, error) {
+	r = r.with(s)
 	parts := map[string]digest.Digest{}
 	for part, content := range map[string]any{ci.PartFiles: s.inputFiles(), ci.PartArguments: r.inputArguments()} {
 		sum, err := jsonDigest(content)
@@ -37,6 +38,44 @@ func (r run) inputs(ctx context.Context, s service) (ci.Inputs, error) {
 		return ci.Inputs{}, err
 	}
 	return ci.NewInputs(parts), nil
+}
+
+// inputsOf are the inputs of one of several services: those of the images that it stands on are a part of them.
+func (r run) inputsOf(ctx context.Context, services []service, i int) (ci.Inputs, error) {
+	own, err := r.inputs(ctx, services[i])
+	bases := basesOf(services, i)
+	if err != nil || len(bases) == 0 {
+		return own, err
+	}
+	under := map[string]digest.Digest{}
+	for _, base := range bases {
+		in, err := r.inputs(ctx, services[base])
+		if err != nil {
+			return own, inService(services[base].name, err)
+		}
+		under[services[base].name] = in.Digest
+	}
+	if own.Parts[ci.PartBases], err = jsonDigest(under); err != nil {
+		return own, err
+	}
+	return ci.NewInputs(own.Parts), nil
+}
+
+// basesOf are the services that one stands on, for any platform and through others, by their places in the list.
+func basesOf(services []service, i int) []int {
+	var found []int
+	var follow func(int)
+	follow = func(user int) {
+		for _, st := range services[user].stands {
+			if !slices.Contains(found, st.base) {
+				found = append(found, st.base)
+				follow(st.base)
+			}
+		}
+	}
+	follow(i)
+	slices.Sort(found)
+	return found
 }
 
 func jsonDigest(value any) (digest.Digest, error) {
@@ -86,7 +125,7 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 	all := map[string]digest.Digest{}
 	var err error
 	if fetched := s.context.Fetched; fetched != nil && fetched.Pin != "" {
-		all["."] = digest.FromString(fetched.Pin)
+		all["."] = digest.FromString(s.context.Source())
 	} else if all["."], err = r.contextDigest(ctx, s); err != nil {
 		return "", err
 	}
@@ -101,9 +140,9 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 }
 
 func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error) {
-	files := openContext(s)
-	if files == nil {
-		return "", &ReadError{What: "the context", Err: errors.New("it, or its ignore file, cannot be read")}
+	files, err := openContext(s)
+	if err != nil {
+		return "", &ReadError{What: "the context", Err: err}
 	}
 	defer files.end()
 	files.hidden = append(files.hidden, r.recordNames(s)...)
@@ -117,7 +156,7 @@ func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error
 		files.hidden = append(files.hidden, s.rewriteNames(p)...)
 	}
 	var printed fs.FileInfo
-	if out, ok := r.Stdout.(*os.File); ok { // ci plan . > plan.json
+	if out, ok := ui.Below(r.Stdout).(*os.File); ok { // ci plan . > plan.json
 		printed, _ = out.Stat()
 	}
 	tree := treesum.Tree{Folder: s.context.Folder, FS: files.tree, Ignore: files.ignore, LeftOut: func(name string, info fs.FileInfo) bool {
@@ -148,9 +187,37 @@ func (s service) below(path string) (string, bool) {
 	return filepath.ToSlash(name), err == nil && filepath.IsLocal(name) && name != "."
 }
 
+// recipeOf is the recipe of a job of one of several services, with the recipes of what it stands on. jobOf gives the job of
+// another service for a platform.
+func (r run) recipeOf(services []service, i int, job plan.Job, jobOf func(base int, p platform.Platform) (plan.Job, error)) (digest.Digest, error) {
+	own, err := r.recipe(services[i], job)
+	var under []string
+	for _, st := range services[i].stands {
+		if err != nil || st.on != job.Platform || st.name == "" {
+			continue
+		}
+		var on plan.Job
+		if on, err = jobOf(st.base, st.at); err != nil {
+			return "", err
+		}
+		var of digest.Digest
+		of, err = r.recipeOf(services, st.base, on, jobOf)
+		under = append(under, st.key()+" "+of.String())
+	}
+	if err != nil || len(under) == 0 {
+		return own, err
+	}
+	slices.Sort(under)
+	return jsonDigest(struct {
+		Own   digest.Digest
+		Under []string
+	}{own, slices.Compact(under)})
+}
+
 // recipe is the digest of what is one platform's own: its Dockerfile with every base
 // pinned and every stage where it was decided to run, its arguments, its target.
 func (r run) recipe(s service, job plan.Job) (digest.Digest, error) {
+	r = r.with(s)
 	from := s.of(job.Platform)
 	out, err := rewrite.Crossed(from.template, job.Crossed, r.fillings(from, job), replacements(job, true))
 	if err != nil {

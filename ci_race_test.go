@@ -92,10 +92,15 @@ func (r *race) run() {
 	}
 }
 
-// watch looks at the tag all the time: what it names is whole, and of one pipeline.
+// watch looks at the tag all the time, and once more when it is to stop: what it names is whole, and of one pipeline.
 func (r *race) watch(stop chan struct{}) {
 	known := map[string]bool{"": true}
-	for {
+	for ended := false; !ended; {
+		select {
+		case <-stop:
+			ended = true
+		case <-time.After(time.Millisecond):
+		}
 		now, err := registrytest.Digest(r.reg.Addr, r.repo, "1")
 		if err != nil {
 			r.t.Error(err)
@@ -104,11 +109,6 @@ func (r *race) watch(stop chan struct{}) {
 			known[now] = true
 			r.total.count(&r.total.seen)
 			r.whole(now)
-		}
-		select {
-		case <-stop:
-			return
-		case <-time.After(time.Millisecond):
 		}
 	}
 }
@@ -184,6 +184,9 @@ func (p *pipeline) run() archbuild.CIAssembled {
 			p.leg(platform)
 		}
 		missing = failed
+		if try > 10 { // However busy the machine is, what is late comes before the tries are over.
+			late.Wait()
+		}
 		made, err := p.assemble()
 		if err == nil {
 			late.Wait()

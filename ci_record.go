@@ -43,8 +43,9 @@ func (r run) checkRecord() error {
 	switch {
 	case r.Record == "" && r.Run != "":
 		return wrong("--run names the run of a record, and there is none", "add --record FILE, or leave --run out")
-	case r.Record == "":
+	case r.Record == "" || r.forOthers():
 		return nil
+	case r.found != nil && r.of == nil: // each target has tags and outputs of its own
 	case len(r.Tags) == 0 || !r.Push && !slices.ContainsFunc(r.outputs, pushes):
 		return wrong("--record is about an image that was pushed", "add -t REGISTRY/NAME:TAG --push: the image goes there by digest, and no tag moves")
 	case others:
@@ -52,7 +53,7 @@ func (r run) checkRecord() error {
 	case r.MetadataFile != "" || r.IIDFile != "" || r.ChildTags != "" || r.IfMatch != "":
 		return wrong("--metadata-file, --iidfile, --child-tags and --if-match are about an index, and a leg makes none", "give them to archbuild ci assemble")
 	}
-	_, err := r.runID(r.Run, "")
+	_, err := r.RunID(r.Run, "")
 	return err
 }
 
@@ -68,7 +69,7 @@ func (r run) ofPlatforms(built []platform.Platform) manifest.Annotations {
 
 // recordNotes say in the plan what a leg does.
 func (r run) recordNotes() []string {
-	if r.Record == "" {
+	if r.Record == "" || r.forOthers() {
 		return nil
 	}
 	where := "goes to " + r.Record
@@ -93,10 +94,15 @@ func (r run) recordNames(s service) []string {
 	return names
 }
 
-// leg adds up what goes into the records of a service before it is built. Without
-// --record it is nil.
-func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
-	if r.Record == "" {
+// forOthers says that the options are those of a target which is built for others alone.
+func (o Options) forOthers() bool { return o.found != nil && o.of != nil && !o.found.wants(o.of.Name) }
+
+// leg adds up what goes into the records of one of several services before it is built. Without
+// --record it is nil, and for a service that is built for others alone.
+func (r run) leg(ctx context.Context, services []service, i int, plans []plan.Plan) (*leg, error) {
+	s, p, all := services[i], plans[i], r
+	r = r.with(s)
+	if r.Record == "" || r.forOthers() {
 		return nil, nil
 	}
 	l := &leg{run: r, service: s}
@@ -105,10 +111,10 @@ func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
 		Archbuild: r.Version, Name: s.name, Commit: r.commitOf(ctx, s), Set: s.config.Platforms,
 		Index: ci.Index{Annotations: r.annotations.OfIndex(), Attestations: string(r.profile)},
 	}
-	if l.record.Inputs, err = r.inputs(ctx, s); err != nil {
+	if l.record.Inputs, err = all.inputsOf(ctx, services, i); err != nil {
 		return nil, err
 	}
-	if l.record.Run, err = r.runID(r.Run, l.record.Commit); err != nil {
+	if l.record.Run, err = r.RunID(r.Run, l.record.Commit); err != nil {
 		return nil, err
 	}
 	if r.Record == ci.Registry && l.record.Run == "" {
@@ -126,12 +132,23 @@ func (r run) leg(ctx context.Context, s service, p plan.Plan) (*leg, error) {
 		if !slices.Contains(record.Set, job.Platform) {
 			record.Set = nil // The command line asks for more than the file does.
 		}
-		if record.Recipe, err = r.recipe(s, job); err != nil {
+		if record.Recipe, err = all.recipeOf(services, i, job, jobIn(services, plans)); err != nil {
 			return nil, err
 		}
 		l.recipes = append(l.recipes, record)
 	}
 	return l, nil
+}
+
+// jobIn finds jobs in the plans of services.
+func jobIn(services []service, plans []plan.Plan) func(int, platform.Platform) (plan.Job, error) {
+	return func(base int, p platform.Platform) (plan.Job, error) {
+		at := slices.IndexFunc(plans[base].Jobs, func(job plan.Job) bool { return job.Platform == p })
+		if at < 0 {
+			return plan.Job{}, fmt.Errorf("%s is not planned for %s", services[base].name, p)
+		}
+		return plans[base].Jobs[at], nil
+	}
 }
 
 func noRun() error {
@@ -158,7 +175,7 @@ func (l *leg) checkPlace(platforms int) error {
 	if l.Record == ci.Registry {
 		return nil
 	}
-	if l.isFile() && (platforms > 1 || len(l.Paths) > 1) {
+	if l.isFile() && (platforms > 1 || l.imageCount() > 1) {
 		return &UsageError{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record archbuild-out/records"}
 	}
 	return nil
@@ -268,4 +285,17 @@ func (i Image) writeRecords(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// commitOf is the commit of a service: that of a repository which the node fetched, else
+// that of the checkout.
+func (r run) commitOf(ctx context.Context, s service) string {
+	r = r.with(s)
+	if fetched := s.context.Fetched; fetched != nil {
+		if ci.IsCommit(fetched.Pin) {
+			return fetched.Pin
+		}
+		return ""
+	}
+	return r.Commit(ctx, s.context.Folder)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -244,4 +245,33 @@ func recordsIn(about ocispec.Index, repo string) ([]ci.Record, error) {
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+// leave tidies the registry up when the tags have moved.
+func (j *joiner) leave(ctx context.Context, a *manifest.Assembly, made *CIAssembled) {
+	if slices.Contains(j.Records, ci.Registry) {
+		made.Warnings = append(made.Warnings, j.leaveStaging(ctx, a, made.Summary)...)
+	}
+}
+
+// leaveStaging remembers what was assembled and takes the staging tags away. That the registry
+// does not let it is no failure: the image is whole.
+func (j *joiner) leaveStaging(ctx context.Context, a *manifest.Assembly, s ci.Summary) []string {
+	var warnings []string
+	for _, repo := range j.repos {
+		if !j.already {
+			if err := remember(ctx, j.client, repo, a.Descriptor, s); err != nil {
+				warnings = append(warnings, fmt.Sprintf("%v; a second run will not know that all is done", err))
+				continue // Its staging tags are all that is known of the run.
+			}
+		}
+		var platforms []platform.Platform
+		for _, r := range s.Records {
+			platforms = append(platforms, r.Platform)
+		}
+		if stay, why := unstage(ctx, j.client, repo, j.run, platforms); len(stay) > 0 {
+			warnings = append(warnings, fmt.Sprintf("the registry does not let the staging tags go that %s has: %s; the next run does not need them gone (%v)", repo, strings.Join(stay, ", "), why))
+		}
+	}
+	return warnings
 }

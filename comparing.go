@@ -41,6 +41,9 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	if opts.Cross == "" || opts.Cross == crossOff {
 		return nil, &UsageError{errors.New("compare has to know what to compare"), "archbuild compare --cross PATH"}
 	}
+	if err := opts.refuseProject("compare"); err != nil {
+		return nil, err
+	}
 	r, err := opts.check()
 	if err != nil {
 		return nil, err
@@ -64,6 +67,9 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.askMoves(services, plans); err != nil {
+		return nil, err
+	}
 	crew := roster.crew()
 	defer crew.close()
 	release, err := r.store.hold(ctx)
@@ -74,7 +80,7 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	var list []Compared
 	var failed []error
 	for i, s := range services {
-		c := comparing{run: r, service: s, crew: crew, index: i}
+		c := comparing{run: r.with(s), service: s, crew: crew, index: i}
 		more, err := c.both(ctx, plans[i])
 		list, failed = append(list, more...), append(failed, opts.explainDisk(err))
 	}
@@ -199,7 +205,7 @@ func (e *DifferenceError) Error() string {
 			n++
 		}
 	}
-	return fmt.Sprintf("%s for %s: %d difference%s between the cross-built and the emulated image", e.Compared.Name, e.Compared.Platform, n, plural(n))
+	return fmt.Sprintf("%s for %s: %d difference%s between the cross-built and the emulated image", e.Compared.Name, e.Compared.Platform, n, ui.Plural(n))
 }
 
 // Hint names the way to leave a stage where it is.
@@ -218,7 +224,7 @@ func WriteCompared(w io.Writer, list []Compared) error {
 	for _, c := range list {
 		took := func(seconds float64) string { return ui.Duration(time.Duration(seconds * float64(time.Second))) }
 		_, err := fmt.Fprintf(w, "%s for %s: stage %s in %s, emulated in %s; %d file%s, %d program%s compared\n", ui.Line(c.Name), c.Platform,
-			ui.Line(strings.Join(c.Stages, ", ")), took(c.CrossSeconds), took(c.EmulatedSeconds), c.Files, plural(c.Files), c.Programs, plural(c.Programs))
+			ui.Line(strings.Join(c.Stages, ", ")), took(c.CrossSeconds), took(c.EmulatedSeconds), c.Files, ui.Plural(c.Files), c.Programs, ui.Plural(c.Programs))
 		if err != nil {
 			return err
 		}

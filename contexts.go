@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -29,6 +31,10 @@ type buildContext struct {
 	name string
 	// tree are its files; nil is a folder, whose files are read by their paths.
 	tree fs.FS
+	// whole is what it is the folder at of, where it is one of several in an archive or a repository. Names of files
+	// that belong to its template start from the root of that.
+	whole *buildContext
+	at    string
 	// alone is a Dockerfile that came in the place of a context.
 	alone io.Reader
 	// notes for the plan.
@@ -37,7 +43,23 @@ type buildContext struct {
 }
 
 // files is where its template is looked for.
-func (c buildContext) files() files { return files{c.tree} }
+func (c buildContext) files() files { return files{c.root().tree} }
+
+// root is what all its files are in.
+func (c buildContext) root() buildContext {
+	if c.whole != nil {
+		return *c.whole
+	}
+	return c
+}
+
+// folder is where it is in its root, for one that is no folder of this machine.
+func (c buildContext) folder() string {
+	if c.whole != nil {
+		return c.at
+	}
+	return "."
+}
 
 // shown is what the plan says of it; nil for a folder.
 func (c buildContext) shown() *plan.Context {
@@ -63,6 +85,14 @@ func (c buildContext) open() (tree fs.FS, closeTree func(), err error) {
 	return root.FS(), func() { root.Close() }, nil
 }
 
+// ignored is what its ignore file says; nil is none.
+func (c buildContext) ignored() ([]byte, error) {
+	if c.tree != nil {
+		return ignore.Tree(c.tree)
+	}
+	return ignore.Folder(c.Folder)
+}
+
 func folderContext(path string) (buildContext, error) {
 	folder, err := filepath.Abs(path)
 	if err != nil {
@@ -73,6 +103,15 @@ func folderContext(path string) (buildContext, error) {
 
 // openPath finds out what a PATH is: a folder goes before all else, as in buildx.
 func (r run) openPath(ctx context.Context, path string, host detect.HostFacts) (buildContext, error) {
+	switch {
+	case r.of == nil && r.opened != nil && r.opened.path == path:
+		return r.opened.context(), nil
+	case r.of != nil && r.found.origin != nil && builder.IsRemote(path):
+		c, err := r.fetch(ctx, builder.Remote{Address: path}, host)
+		return c, inTarget(*r.of, "context", err)
+	case r.of != nil && r.found.origin != nil:
+		return r.openIn(path)
+	}
 	if path == stdinName {
 		return r.openStdin(ctx)
 	}
@@ -87,7 +126,7 @@ func (r run) openPath(ctx context.Context, path string, host detect.HostFacts) (
 	case strings.Contains(path, "://"):
 		scheme, _, _ := strings.Cut(path, "://")
 		return buildContext{}, &UsageError{fmt.Errorf("%s: contexts of kind %s:// are not supported", path, scheme), "give a folder, a tar archive, or the address of a Git repository: https://HOST/REPO.git"}
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return buildContext{}, &NoFolderError{Path: path}
 	}
 	return buildContext{}, &ReadError{What: "the context", Err: err}
@@ -199,7 +238,7 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	if r.progressMode() != "quiet" && r.progressMode() != "rawjson" {
 		fmt.Fprintf(r.Stderr, "archbuild: %s fetches %s\n", node.Name, remote.Shown())
 	}
-	fetched, err := builder.Fetch(ctx, node, remote, builder.Sources{Secrets: r.secrets, SSH: r.ssh})
+	fetched, err := builder.Fetch(ctx, node, remote, builder.Sources{Secrets: implicitOf(r.secrets), SSH: r.ssh})
 	if err != nil {
 		leave()
 		return buildContext{}, err
@@ -212,6 +251,20 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 		c.notes = append(c.notes, fmt.Sprintf("%s is not in known_hosts: the node took the key that it found", host))
 	}
 	return c, nil
+}
+
+// checkTokens refuses addresses whose query provenance would tell: a token in it would go wherever the image goes.
+func (r run) checkTokens() error {
+	if r.provenance == "" {
+		return nil
+	}
+	var failed []error
+	for _, address := range r.addresses() {
+		if remote := (builder.Remote{Address: address}); remote.HasToken() {
+			failed = append(failed, &UsageError{fmt.Errorf("%s has a query, which may hold a token, and provenance would tell it to all who get the image", remote.Shown()), "download it and give the file, or leave --provenance out"})
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // addressNotes warn of addresses whose password the image would tell.
@@ -239,10 +292,17 @@ func (c buildContext) date(args map[string]string) {
 	}
 }
 
+// end closes a context that may never have been opened.
+func (c buildContext) end() {
+	if c.close != nil {
+		c.close()
+	}
+}
+
 // closeAll closes the contexts of services.
 func closeAll(services []service) {
 	for _, s := range services {
-		s.context.close()
+		s.context.end()
 	}
 }
 

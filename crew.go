@@ -2,6 +2,7 @@ package archbuild
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,8 @@ type crew struct {
 	dispatcher *dispatch.Dispatcher
 	// teller passes on what the dispatcher says while a build is shown.
 	teller *teller
+	// bases are what services of the run have made for others.
+	bases *bases
 }
 
 // connections are the nodes that something was asked of.
@@ -149,15 +152,16 @@ func (c *crew) anew(ctx context.Context, r run, s service) (*crew, plan.Plan, er
 		return nil, plan.Plan{}, err
 	}
 	roster.lost = c.dispatcher.Lost
-	return &crew{roster: roster, connections: c.connections, dispatcher: c.dispatcher, teller: c.teller}, plans[0], nil
+	return &crew{roster: roster, connections: c.connections, dispatcher: c.dispatcher, teller: c.teller, bases: c.bases}, plans[0], nil
 }
 
 // build builds the jobs of all batches. The error is one that kept it from beginning; what
 // became of each job stands in its batch.
 func (c *crew) build(ctx context.Context, list []*batch) error {
 	var busy []*batch
+	c.resume(ctx, list)
 	for _, b := range list {
-		if c.resume(ctx, b); len(b.todo) > 0 {
+		if len(b.todo) > 0 {
 			busy = append(busy, b)
 		}
 	}
@@ -170,8 +174,9 @@ func (c *crew) build(ctx context.Context, list []*batch) error {
 		}
 	}
 	var titles []string
+	shared := &builder.Shared{}
 	for _, b := range busy {
-		done, err := b.prepare(ctx)
+		done, err := b.prepare(ctx, shared)
 		if err != nil {
 			return err
 		}
@@ -180,57 +185,99 @@ func (c *crew) build(ctx context.Context, list []*batch) error {
 		titles = append(titles, b.service.name)
 	}
 	defer c.grouped("building " + strings.Join(titles, ", "))()
-	display, err := builder.NewDisplay(c.progressOut(), c.progressMode())
+	display, err := builder.NewDisplay(c.progressOut(), c.progressMode(), builder.LimitsFrom(c.Getenv))
 	if err != nil {
 		return err
 	}
 	c.teller.to(display)
-	var wg sync.WaitGroup
-	for _, b := range busy {
-		wg.Go(func() { c.buildOne(ctx, b, display) })
-	}
-	wg.Wait()
+	c.buildAll(ctx, busy, display)
 	c.teller.to(nil)
 	display.Close()
 	return nil
 }
 
-// buildOne builds the jobs of one batch.
-func (c *crew) buildOne(ctx context.Context, b *batch, display *builder.Display) {
+// buildAll builds the jobs of batches, each when what it stands on is there.
+func (c *crew) buildAll(ctx context.Context, list []*batch, display *builder.Display) {
+	at := map[jobKey]int{}
+	missing := map[jobKey]*NotBuiltError{}
 	var jobs []dispatch.Job
-	for _, i := range b.todo {
-		job := b.plan.Jobs[i]
-		key := jobKey{b.index, job.Platform}
-		name := job.Platform.String()
-		if len(c.services) > 1 {
-			name = b.service.name + " " + name
+	var asked []batchJob
+	for _, t := range basesFirst(list, func(b *batch) []int { return b.todo }) {
+		needs, err := c.needs(t, at, missing)
+		if err != nil {
+			missing[t.key()] = err
+			t.outcomes[t.job] = dispatch.Outcome{Node: -1, Err: err}
+			t.built[t.job] = builder.Result{Platform: t.key().platform, Err: err}
+			continue
 		}
-		jobs = append(jobs, dispatch.Job{
-			Name: name, Options: c.ways[key], Optional: b.mayFail(job.Platform),
-			Others: func(ctx context.Context) ([]schedule.Option, error) {
-				options, err := c.find(ctx, key, true)
-				options = c.alive(options)
-				if err == nil && len(options) > 0 && options[0].Way == schedule.Emulated {
-					c.teller.say("warning: " + name + " is emulated from now on: no node is left that does better")
-				}
-				return options, err
-			},
-			Do: func(ctx context.Context, node int) (func(), error) {
-				return c.do(ctx, b, i, name, node, display)
-			},
-		})
+		at[t.key()] = len(jobs)
+		jobs, asked = append(jobs, c.job(t, needs, display)), append(asked, t)
 	}
-	outcomes := c.dispatcher.Run(ctx, jobs, dispatch.Policy{FailFast: b.FailFast, KeepGoing: b.KeepGoing})
+	outcomes := c.dispatcher.Run(ctx, jobs, c.policy(list))
 	for k, outcome := range outcomes {
-		i := b.todo[k]
-		b.outcomes[i] = outcome
-		b.built[i].Platform = b.plan.Jobs[i].Platform
+		t, i := asked[k], asked[k].job
+		if not := new(dispatch.NotBuiltError); errors.As(outcome.Err, &not) {
+			base := asked[not.Index]
+			outcome.Err = &NotBuiltError{Because: base.service.name, On: base.key().platform}
+		}
+		t.outcomes[i] = outcome
+		t.built[i].Platform = t.plan.Jobs[i].Platform
 		if outcome.Node >= 0 { // also where that one has said nothing
-			b.plan.Jobs[i].Node = c.list[outcome.Node].name
+			t.plan.Jobs[i].Node = c.list[outcome.Node].name
 		}
-		if b.built[i].Err == nil {
-			b.built[i].Err = outcome.Err
+		if t.built[i].Err == nil && !errors.As(outcome.Err, new(*unsoundError)) { // of that one, its verification tells
+			t.built[i].Err = outcome.Err
 		}
+	}
+}
+
+// policy is what a failure stops: in a project nothing but what stands on it.
+func (c *crew) policy(list []*batch) dispatch.Policy {
+	inProject := slices.ContainsFunc(list, func(b *batch) bool { return b.self != nil || len(b.stands) > 0 })
+	return dispatch.Policy{FailFast: c.FailFast, KeepGoing: c.KeepGoing || inProject && !c.FailFast}
+}
+
+// needs are the jobs that one waits for, of those that are to be done. It is not done itself where another one is
+// missing.
+func (c *crew) needs(t batchJob, at map[jobKey]int, missing map[jobKey]*NotBuiltError) ([]int, *NotBuiltError) {
+	var needs []int
+	for _, st := range t.service.standsFor(t.key().platform) {
+		if i, ok := at[st.needs()]; ok {
+			needs = append(needs, i)
+		} else if missing[st.needs()] != nil {
+			return nil, missing[st.needs()]
+		} else if _, ok := c.bases.get(st.needs()); !ok {
+			return nil, &NotBuiltError{Because: st.edge.Base, On: st.at}
+		}
+	}
+	slices.Sort(needs)
+	return slices.Compact(needs), nil
+}
+
+// job is one for the dispatcher.
+func (c *crew) job(t batchJob, needs []int, display *builder.Display) dispatch.Job {
+	job := t.plan.Jobs[t.job]
+	key := jobKey{t.index, job.Platform}
+	name := job.Platform.String()
+	if len(c.services) > 1 {
+		name = t.service.name + " " + name
+	}
+	return dispatch.Job{
+		Name: name, Options: c.ways[key], Needs: needs, Set: t.number, Optional: t.mayFail(job.Platform),
+		Others: func(ctx context.Context) ([]schedule.Option, error) {
+			if c.pinned {
+				return nil, nil
+			}
+			options, err := c.find(ctx, key, true)
+			options = c.alive(options)
+			if err == nil && len(options) > 0 && options[0].Way == schedule.Emulated {
+				c.teller.say("warning: " + name + " is emulated from now on: no node is left that does better")
+			}
+			return options, err
+		},
+		Do: func(ctx context.Context, node int) (func(), error) {
+			return c.do(ctx, t, name, node, display)
+		},
 	}
 }
 
@@ -241,9 +288,19 @@ func (c *crew) alive(options []schedule.Option) []schedule.Option {
 }
 
 // do builds one job on a node. What came of it holds when keep is called.
-func (c *crew) do(ctx context.Context, b *batch, i int, name string, at int, display *builder.Display) (keep func(), err error) {
+func (c *crew) do(ctx context.Context, t batchJob, name string, at int, display *builder.Display) (keep func(), err error) {
+	b, i := t.batch, t.job
 	planned := b.planned.Jobs[i]
+	if b.late[i] { // What it stands on is known now: the same as last time, perhaps.
+		if result, job, found := c.recorded(ctx, b, planned); found {
+			return c.keep(ctx, t, b.run, job, result)
+		}
+	}
 	job, err := c.move(ctx, jobKey{b.index, planned.Platform}, planned, at)
+	if err != nil {
+		return nil, err
+	}
+	r, job, err := c.standing(b, job)
 	if err != nil {
 		return nil, err
 	}
@@ -264,9 +321,37 @@ func (c *crew) do(ctx context.Context, b *batch, i int, name string, at int, dis
 		return nil, err
 	}
 	session.Add(job.Dockerfile, text) // another one only where the job was planned anew
-	result := session.Solve(ctx, pinned, b.options, display, name)
-	b.record(ctx, b.service, b.planned, job, result, c.list[at].name)
-	return func() { b.plan.Jobs[i], b.built[i] = job, result }, result.Err
+	options := b.options
+	options.Images = r.images
+	if c.list[at].name != engineName { // which is watched from its own side
+		options.Patience = c.nodeTimeout()
+	}
+	result := session.Solve(ctx, pinned, options, display, name)
+	if result.Err == nil {
+		result.Err = b.handedOver(session, result, c.list[at].name)
+	}
+	keep, err = c.keep(ctx, t, r, job, result)
+	if err == nil {
+		r.record(ctx, b.service, b.planned, job, result, c.list[at].name)
+	}
+	return keep, err
+}
+
+// keep has the result of a job hold, and handed over to those that stand on it.
+func (c *crew) keep(ctx context.Context, t batchJob, r run, job plan.Job, result builder.Result) (keep func(), err error) {
+	var made madeBase
+	wanted := result.Err == nil && c.bases.wants(t.key())
+	if err = result.Err; wanted {
+		if made, err = r.handOver(ctx, t.service, job, result); err != nil {
+			err = &unsoundError{err}
+		}
+	}
+	return func() {
+		t.plan.Jobs[t.job], t.built[t.job] = job, result
+		if wanted && err == nil {
+			c.bases.put(t.key(), made)
+		}
+	}, err
 }
 
 // notOpen is the error of a node that could not be reached when it was needed.

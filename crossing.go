@@ -110,7 +110,8 @@ func (r run) crossed(ctx context.Context, s service, at place, request plan.Requ
 
 // of is a request that knows which stages move.
 func (c crossing) of(ctx context.Context, request plan.Request) plan.Request {
-	c.request, c.files = request, openContext(c.service)
+	c.request = request
+	c.files, _ = openContext(c.service) // of what cannot be read, nothing is known
 	defer c.files.end()
 	decided := map[platform.Platform][]cross.Decision{}
 	for _, target := range request.Targets {
@@ -227,6 +228,9 @@ func (c crossing) base(ctx context.Context, target plan.Target, reference int) (
 		return cross.Base{}, false
 	}
 	use := &uses[reference]
+	if _, given := plan.ContextOn(c.request.Contexts, use.Image, target.Platform); given {
+		return cross.Base{Platforms: []platform.Platform{target.Platform}}, true // however the name is spelt
+	}
 	q := resolve.Question{Image: use.Image, Platform: use.Platform, Chosen: use.Chosen()}
 	known, ok := c.bases[q]
 	if !ok {

@@ -1,7 +1,6 @@
 package archbuild
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/template"
 	"github.com/moby/patternmatcher"
-	"github.com/moby/patternmatcher/ignorefile"
 )
 
 // Bounds of what the analysis may read of a context. What is beyond is not known to it.
@@ -35,31 +34,30 @@ type contextFiles struct {
 	bytes, listed int
 }
 
-// openContext opens a service's context; nil knows nothing.
-func openContext(s service) *contextFiles {
+// openContext opens a service's context. Methods of the nil that comes with an error know nothing.
+func openContext(s service) (*contextFiles, error) {
 	tree, closeTree, err := s.context.open()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	f := &contextFiles{tree: tree, close: closeTree}
 	text := s.ignore
 	if text == nil {
-		text, _ = f.load(".dockerignore")
+		text, err = s.context.ignored()
 	}
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err == nil {
-		f.ignore, err = patternmatcher.New(patterns)
+		f.ignore, err = ignore.Matcher(ignore.File, text)
 	}
-	if err != nil { // the build tells of it
+	if err != nil {
 		f.close()
-		return nil
+		return nil, err
 	}
 	if out, err := filepath.Abs(resultsFolder); err == nil && s.context.Folder != "" {
 		if name, err := filepath.Rel(s.context.Folder, out); err == nil {
 			f.hidden = append(f.hidden, filepath.ToSlash(name))
 		}
 	}
-	return f
+	return f, nil
 }
 
 func (f *contextFiles) end() {

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
 	"github.com/distribution/reference"
@@ -29,6 +30,7 @@ func (r run) plan(ctx context.Context, s service, at place) (plan.Plan, error) {
 
 // planOn is plan with each platform at a place of its own.
 func (r run) planOn(ctx context.Context, s service, on where) (plan.Plan, error) {
+	r = r.with(s)
 	from, err := r.sources(s)
 	if err != nil {
 		return plan.Plan{}, err
@@ -58,8 +60,11 @@ func (r run) planOn(ctx context.Context, s service, on where) (plan.Plan, error)
 	p.Notes = append(append(p.Notes, lockNote(s, p)...), r.stale(s, p)...)
 	p.Context, p.Notes = s.context.shown(), append(p.Notes, s.notes...)
 	p.Notes = append(p.Notes, r.flagNotes(s, p)...)
+	for i := range p.Jobs {
+		p.Jobs[i].Stands = s.builtHere(p.Jobs[i].Platform)
+	}
 	p.Verify, p.Tags, p.Push = r.verifyMode(s), r.tagsOf(s), r.Push
-	p.Notes = append(p.Notes, r.outputNotes(s)...)
+	p.Notes = append(append(p.Notes, r.outputNotes(s)...), r.moveNotes(s, p)...)
 	for _, out := range r.outputsOf(s) {
 		p.Outputs = append(p.Outputs, out.String())
 	}
@@ -134,7 +139,7 @@ func (r run) worthTelling(warnings []resolve.Warning, parts int) []string {
 	for _, w := range warnings {
 		if w.Kind == resolve.UnusedRule {
 			unused[w.Text]++
-			if unused[w.Text] < parts || w.Rule.CommandLine && len(r.Paths) > 1 {
+			if unused[w.Text] < parts || w.Rule.CommandLine && (r.imageCount() > 1 || r.found != nil) {
 				continue
 			}
 		}
@@ -212,7 +217,7 @@ func (r run) rulesOf(s service) resolve.Rules {
 // --build-context names its image.
 func (r run) overruled(s service) func(image string, on platform.Platform, skip bool) bool {
 	rules := r.rulesOf(s).Overruling()
-	names := r.contextKeys()
+	names := append(r.contextKeys(), s.standKeys()...)
 	return func(image string, on platform.Platform, skip bool) bool {
 		if rules(image, on, skip) {
 			return true
@@ -228,6 +233,7 @@ const resultsFolder = "archbuild-out"
 // outputsOf are the outputs of one service: those asked for, --push, or with
 // neither an OCI layout below the working directory.
 func (r run) outputsOf(s service) []manifest.Output {
+	r = r.with(s)
 	var list []manifest.Output
 	for _, out := range r.outputs {
 		list = append(list, out.Expand(s.name))
@@ -242,6 +248,7 @@ func (r run) outputsOf(s service) []manifest.Output {
 }
 
 func (r run) tagsOf(s service) []string {
+	r = r.with(s)
 	var tags []string
 	for _, tag := range r.Tags {
 		tags = append(tags, manifest.Expand(tag, s.name))
@@ -267,14 +274,13 @@ func (r run) accessOf(p plan.Plan, more []string) map[string]guard.Access {
 		host := reference.Domain(named)
 		for _, mirror := range r.mirrors[host] {
 			at := found[mirrorHost(mirror)]
-			at.Any, at.Password = true, true
+			at.Any = true
 			found[mirrorHost(mirror)] = at
 		}
 		if host == "docker.io" {
 			host = "registry-1.docker.io"
 		}
 		access := found[host]
-		access.Password = true
 		access.Pull = append(access.Pull, reference.Path(named))
 		if push {
 			access.Push = append(access.Push, reference.Path(named))
@@ -316,9 +322,14 @@ func mirrorHost(text string) string {
 }
 
 // announce says what was decided before anything is done.
-func (r run) announce(plans []plan.Plan) {
+func (r run) announce(graph *project.Graph, plans []plan.Plan) {
 	if r.progressMode() == "quiet" || r.progressMode() == "rawjson" {
 		return
+	}
+	if graph != nil {
+		if err := WriteGraph(r.Stderr, *graph); err == nil {
+			fmt.Fprintln(r.Stderr)
+		}
 	}
 	if err := WritePlans(r.Stderr, plans); err == nil {
 		fmt.Fprintln(r.Stderr)

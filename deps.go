@@ -59,6 +59,7 @@ func (r run) buildRules(services []service, plans []plan.Plan) ([]makeRule, erro
 	}
 	var rules []makeRule
 	for i, s := range services {
+		r := r.with(s)
 		rule := makeRule{}
 		for _, pattern := range []string{r.IIDFile, r.MetadataFile} {
 			if pattern != "" {

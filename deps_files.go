@@ -35,9 +35,9 @@ func (r run) addContexts(m *makeRule, s service, p plan.Plan, written []string) 
 
 // addFolder adds the files of one folder, as a build sees them.
 func (m *makeRule) addFolder(s service, p plan.Plan, written []string) error {
-	f := openContext(s)
-	if f == nil {
-		return nil // the build tells why
+	f, err := openContext(s)
+	if err != nil {
+		return &ReadError{What: "the context for --deps", Err: err}
 	}
 	defer f.end()
 	f.hidden = append(f.hidden, rewrites(s, p)...)
@@ -49,7 +49,7 @@ func (m *makeRule) addFolder(s service, p plan.Plan, written []string) error {
 			busy[abs], busy[filepath.Dir(abs)] = true, true
 		}
 	}
-	err := fs.WalkDir(f.tree, ".", func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(f.tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

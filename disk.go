@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
 
+	"github.com/archbuild/archbuild/internal/whole"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,15 +17,12 @@ const fullBelow = 16 << 20
 
 // DiskFullError says that a step failed while a disk had no room.
 type DiskFullError struct {
-	// Folder on that disk; empty when the system did not say which.
+	// Folder on that disk.
 	Folder string
 	Err    error
 }
 
 func (e *DiskFullError) Error() string {
-	if e.Folder == "" {
-		return fmt.Sprintf("no space left: %v", e.Err)
-	}
 	return fmt.Sprintf("no space left on the disk of %s: %v", e.Folder, e.Err)
 }
 
@@ -52,7 +49,10 @@ func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint names the flag.
 func (e *StateError) Hint() string {
-	if errors.Is(e.Err, fs.ErrPermission) {
+	switch {
+	case errors.Is(e.Err, syscall.ENOSPC), errors.Is(e.Err, syscall.EDQUOT):
+		return "free some space there (archbuild engine prune), or keep archbuild's files on another disk with --state FOLDER"
+	case errors.Is(e.Err, fs.ErrPermission):
 		return "run archbuild as the user whose folder it is, or give another --state folder"
 	}
 	return "name a folder that you can write to: --state FOLDER, or $ARCHBUILD_STATE"
@@ -62,16 +62,34 @@ func (e *StateError) Hint() string {
 // reports is text, so the disk itself is asked.
 func (o Options) explainDisk(err error) error {
 	var status interface{ ExitStatus() int }
-	if err == nil || errors.As(err, &status) { // wrong usage and refused images have their cause
+	if err == nil || errors.As(err, &status) || errors.As(err, new(*WriteError)) { // wrong usage, refused images and files of the user have their cause
 		return err
 	}
 	if state := o.stateDir(); free(state) < fullBelow {
 		return &DiskFullError{Folder: state, Err: err}
 	}
 	if errors.Is(err, syscall.ENOSPC) {
-		return &DiskFullError{Err: err}
+		return &DiskFullError{Folder: o.stateDir(), Err: err}
 	}
 	return err
+}
+
+// explainOutput says of an output that could not be written what failed: its own place, or the
+// store that it is made from.
+func (o Options) explainOutput(dest string, err error) error {
+	var says interface{ Hint() string }
+	if !errors.As(err, new(syscall.Errno)) || errors.As(err, &says) {
+		return err
+	}
+	if at := new(fs.PathError); errors.As(err, &at) && isBelow(o.stateDir(), at.Path) {
+		return &StateError{Folder: o.stateDir(), Err: err}
+	}
+	return &WriteError{Path: dest, Err: err}
+}
+
+func isBelow(folder, path string) bool {
+	relative, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(relative)
 }
 
 // free is the room on the disk of a folder, or of the nearest parent that is there.
@@ -93,23 +111,7 @@ func free(folder string) uint64 {
 // writeWhole writes a file whole or not at all. What is no plain file
 // (/dev/stdout, a pipe) is written to, never replaced.
 func writeWhole(path string, content []byte) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			return &WriteError{Path: path, Err: err}
-		}
-		return nil
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".archbuild-*")
-	if err != nil {
-		return &WriteError{Path: path, Err: err}
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
+	if err := whole.Write(path, content); err != nil {
 		return &WriteError{Path: path, Err: err}
 	}
 	return nil

@@ -117,10 +117,13 @@ func (o Options) examine(ctx context.Context, d Doctoring) (*examination, error)
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	if err := o.refuseProject("doctor"); err != nil {
+		return nil, err
+	}
 	x := &examination{wait: cmp.Or(d.Wait, patience), knocks: newKnocks(o)}
 	o.Stderr, o.Stdout, o.DryRun, o.NodeTimeout = io.Discard, io.Discard, true, x.wait
-	o.Registries.backoff = 10 * time.Millisecond
-	o.Registries.asked = x.knocks.ask
+	o.Registries.Backoff = 10 * time.Millisecond
+	o.Registries.Asked = x.knocks.ask
 	var err error
 	if x.run, err = o.check(); err != nil {
 		if isUsage(err) {

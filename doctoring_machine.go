@@ -191,7 +191,7 @@ func (x *examination) checkState() []doctor.Check {
 		return checks
 	}
 	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // their types differ among systems
-	fix := x.engineCommand("prune")
+	fix := x.world().EngineCommand("prune")
 	room := doctor.Room(doctor.Check{ID: "engine-disk", Group: doctor.Engine, Status: doctor.OK, Brief: ui.Size(free) + " free"}, free, fix)
 	room.Detail += " on the disk of " + state
 	room.Command = true

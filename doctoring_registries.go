@@ -43,13 +43,13 @@ func newKnocks(o Options) *knocks {
 // credentialSource says where credentials for a registry are looked for.
 func (o Options) credentialSource(host string) registry.Source {
 	if o.Username != "" {
-		for _, target := range o.targets {
+		for _, target := range o.Targets {
 			if hostOf(target) == host {
 				return registry.Source{File: "--username"}
 			}
 		}
 	}
-	source := registry.SourceOf(host, o.dockerConfigFile(), o.Getenv)
+	source := registry.SourceOf(host, o.DockerConfigFile(), o.Getenv)
 	if home := o.Getenv("HOME"); home != "" {
 		if below, ok := strings.CutPrefix(source.File, home+"/"); ok {
 			source.File = "~/" + below

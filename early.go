@@ -1,15 +1,18 @@
 package archbuild
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/project"
 )
 
 // checkServices looks at what only shows when the services are known: a build
@@ -18,6 +21,7 @@ func (r run) checkServices(services []service) error {
 	var outputs []manifest.Output
 	var failed []error
 	for _, s := range services {
+		r := r.with(s)
 		of := r.outputsOf(s)
 		outputs = append(outputs, of...)
 		var platforms []platform.Platform
@@ -30,6 +34,9 @@ func (r run) checkServices(services []service) error {
 	}
 	if err := r.checkSame(services); err != nil {
 		return err
+	}
+	if err := r.checkShared(services); err != nil {
+		return joinedOnce(append(failed, err))
 	}
 	failed = append(failed, usage(manifest.CheckOutputs(outputs)))
 	for _, out := range outputs {
@@ -57,6 +64,7 @@ func (s service) checkLinux(p platform.Platform) error {
 
 // checkTags looks whether the image can have its names, and a push goes somewhere.
 func (r run) checkTags(s service, outputs []manifest.Output) error {
+	r = r.with(s)
 	tags := r.tagsOf(s)
 	if len(tags) > 0 {
 		if err := manifest.CheckNames(tags, false); err != nil {
@@ -84,6 +92,50 @@ func (r run) checkSame(services []service) error {
 		seen[s.name] = true
 	}
 	return nil
+}
+
+// checkShared finds folders and files that two images of a project's file would both write. Those that the command line names
+// are looked at elsewhere.
+func (r run) checkShared(services []service) error {
+	type claim struct {
+		service
+		at project.Place
+	}
+	var failed []error
+	first := map[string]claim{}
+	look := func(s service, key, what, dest string) {
+		path, err := filepath.Abs(dest)
+		if err != nil {
+			return
+		}
+		mine := claim{s, s.self.of.Place(key)}
+		other, taken := first[path]
+		switch {
+		case !taken:
+			first[path] = mine
+		case other.name != s.name:
+			failed = append(failed, &TargetError{s.name, mine.at, &FileError{
+				fmt.Errorf("%s goes to %s, and so does that of %s (%s): one would replace the other", what, dest, other.name, other.at),
+				"give each a place of its own: dest=" + filepath.Join(filepath.Dir(dest), s.name+"-"+filepath.Base(dest)),
+			}})
+		}
+	}
+	for _, s := range services {
+		if s.self == nil || s.self.of == nil {
+			continue
+		}
+		for _, c := range cachesOf(s.self.cacheTo, s) {
+			if c.Type == builder.CacheLocal && len(r.CacheTo)+len(r.Cache) == 0 {
+				look(s, "cache-to", "its cache", fromHere(c.Attrs["dest"]))
+			}
+		}
+		for _, out := range r.outputsOf(s) {
+			if out.Dest != "" && !out.Stdout() && len(r.Outputs) == 0 {
+				look(s, "output", "its output", out.Dest)
+			}
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // checkDest finds a file where a folder is to be written, or the other way round, and
@@ -120,6 +172,7 @@ const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
 // checkEpoch takes what BuildKit takes: seconds, or the name of something that has a time: the context, a named one, or a stage.
 func (r run) checkEpoch(s service, target plan.Target) error {
+	r = r.with(s)
 	text := target.Args[sourceDateEpoch]
 	if _, err := strconv.ParseInt(text, 10, 64); err == nil || text == "" || text == "context" {
 		return nil
@@ -133,17 +186,4 @@ func (r run) checkEpoch(s service, target plan.Target) error {
 		}
 	}
 	return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
-}
-
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
 }

@@ -108,10 +108,10 @@ func (p Pruning) parse() (engine.PruneOptions, error) {
 
 // WriteText says in a line what was freed.
 func (p Pruned) WriteText(w io.Writer) error {
-	parts := []string{fmt.Sprintf("%s of the engine's cache (%d record%s)", ui.Size(p.Cache.Size), p.Cache.Count, plural(p.Cache.Count))}
+	parts := []string{fmt.Sprintf("%s of the engine's cache (%d record%s)", ui.Size(p.Cache.Size), p.Cache.Count, ui.Plural(p.Cache.Count))}
 	for _, f := range p.Folders {
 		if f.Count > 0 {
-			parts = append(parts, fmt.Sprintf("%s of %s (%d file%s)", ui.Size(f.Size), f.Name, f.Count, plural(f.Count)))
+			parts = append(parts, fmt.Sprintf("%s of %s (%d file%s)", ui.Size(f.Size), f.Name, f.Count, ui.Plural(f.Count)))
 		}
 	}
 	_, err := fmt.Fprintf(w, "freed %s: %s\n", ui.Size(p.Total), strings.Join(parts, ", "))

@@ -51,15 +51,12 @@ func (o Options) cacheFolders() []FolderUsage {
 	state := o.stateDir()
 	return []FolderUsage{
 		{Name: "results", Path: filepath.Join(state, "store")},
-		{Name: "registry", Path: o.answersDir()},
-		{Name: "verdicts", Path: filepath.Join(state, "verdicts")},
+		{Name: "registry", Path: o.world().AnswersDir()},
+		{Name: "verdicts", Path: o.world().VerdictsDir()},
 		{Name: "resume", Path: filepath.Join(state, resultsName)},
 		{Name: "files", Path: filepath.Join(state, filesName)},
 	}
 }
-
-// answersDir holds what registries have answered, by digest.
-func (o Options) answersDir() string { return filepath.Join(o.stateDir(), "registry") }
 
 // EngineUsage tells what is kept. It starts the engine if it has ever kept
 // anything; the single records are in the answer when verbose.

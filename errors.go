@@ -3,7 +3,6 @@ package archbuild
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,10 +10,12 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/project/find"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // verbs are the words that a mistyped one may have been meant for.
-var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "lint", "port", "doctor", "manifest", "ci", "node", "engine", "completion", "version"}
+var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "compare", "lint", "port", "place", "doctor", "manifest", "ci", "node", "engine", "completion", "version"}
 
 // buildxVerbs are verbs of docker buildx that have another name here, or none.
 var buildxVerbs = map[string]string{
@@ -30,6 +31,8 @@ type NoFolderError struct {
 	Path string
 	// meant says what PATH is after a verb, which the word cannot be then; empty elsewhere.
 	meant string
+	// inFile says that a file names it, and so that no verb can be meant.
+	inFile bool
 }
 
 func (e *NoFolderError) Error() string {
@@ -100,7 +103,11 @@ func (e *NoFolderError) isVerb() bool { return slices.Contains(verbs, e.Path) }
 
 // near is a verb, or a folder beside the missing one, that differs by few letters.
 func (e *NoFolderError) near() string {
-	candidates := slices.Clone(verbs)
+	var known []string
+	if !e.inFile {
+		known = verbs
+	}
+	candidates := slices.Clone(known)
 	parent := filepath.Dir(e.Path)
 	entries, err := os.ReadDir(parent)
 	if err == nil {
@@ -111,11 +118,11 @@ func (e *NoFolderError) near() string {
 		}
 	}
 	word := filepath.Base(e.Path)
-	if e.isVerb() {
+	if !e.inFile && e.isVerb() {
 		return ""
 	}
 	near := nearest.Word(word, candidates)
-	if i := slices.Index(candidates, near); i >= len(verbs) {
+	if i := slices.Index(candidates, near); i >= len(known) {
 		return "./" + filepath.Join(parent, near)
 	}
 	return near
@@ -135,57 +142,23 @@ func inService(name string, err error) error {
 	return errors.Join(each...)
 }
 
-// ReadError says that something the user named is there but cannot be read.
-type ReadError struct {
-	What string
-	Err  error
-}
+// Errors about what the user said; see package wrong.
+type (
+	// UsageError is a wrong flag or argument: exit status 2.
+	UsageError = wrong.Usage
+	// FileError is what is wrong in a file that the user wrote: exit status 1.
+	FileError = wrong.File
+	// ReadError says that something the user named is there but cannot be read.
+	ReadError = wrong.Read
+	// WriteError says that a file or a folder cannot be made.
+	WriteError = wrong.Write
+)
 
-func (e *ReadError) Error() string { return fmt.Sprintf("reading %s: %v", e.What, e.Err) }
+// usage makes an error about a flag one of wrong usage, whatever package found it.
+func usage(err error) error { return wrong.AsUsage(err) }
 
-// Unwrap gives the cause.
-func (e *ReadError) Unwrap() error { return e.Err }
-
-// Hint is about permissions: what is not there is another error.
-func (e *ReadError) Hint() string { return "look whether this user may read it" }
-
-// WriteError says that a file or a folder cannot be made.
-type WriteError struct {
-	Path string
-	Err  error
-}
-
-// Error leaves out the names of files that are there for a moment only.
-func (e *WriteError) Error() string {
-	cause := e.Err
-	if at := new(fs.PathError); errors.As(cause, &at) {
-		cause = at.Err
-	}
-	return fmt.Sprintf("writing %s: %v", e.Path, cause)
-}
-
-// Unwrap gives the cause.
-func (e *WriteError) Unwrap() error { return e.Err }
-
-// Hint is about the place: what is written there is fine.
-func (e *WriteError) Hint() string {
-	return "look whether this user may write in " + filepath.Dir(e.Path) + ", or write elsewhere"
-}
-
-// FileError is what is wrong in a file that the user wrote: exit status 1, while
-// what is wrong on the command line is a UsageError.
-type FileError struct {
-	Err  error
-	Help string
-}
-
-func (e *FileError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *FileError) Unwrap() error { return e.Err }
-
-// Hint is the one thing to do next.
-func (e *FileError) Hint() string { return e.Help }
+// hintOf is the one thing to do next that an error names; empty where it names none.
+func hintOf(err error) string { return wrong.Hint(err) }
 
 // NoDockerfileError says that there is no template where one was looked for.
 type NoDockerfileError struct {
@@ -213,7 +186,30 @@ func (e *NoDockerfileError) Hint() string {
 	if near := e.near(); near != "" {
 		return "name the Dockerfile with -f: -f " + near
 	}
+	if e.in.tree != nil {
+		if found := find.InTree(e.in.tree); len(found.Files) > 0 {
+			return "it has " + found.Files[0] + ", of which archbuild PATH builds all; else name the folder of one Dockerfile: ADDRESS#REF:FOLDER"
+		}
+	}
+	if below := e.below(); below != "" && slices.Contains(dockerfileNames, filepath.Base(e.Path)) {
+		return "give the folder that holds it, such as " + below + "; or --all for every Dockerfile below"
+	}
 	return "name the Dockerfile with -f FILE, or give the folder that holds it"
+}
+
+// below is the first folder in that folder which has a Dockerfile.
+func (e *NoDockerfileError) below() string {
+	folder := filepath.Dir(e.Path)
+	entries, err := e.in.readDir(folder)
+	if err != nil || e.in.tree != nil {
+		return ""
+	}
+	for _, entry := range entries {
+		if inner := filepath.Join(folder, entry.Name()); entry.IsDir() && e.in.isFile(filepath.Join(inner, dockerfileNames[0])) {
+			return inner
+		}
+	}
+	return ""
 }
 
 // ExitStatus is 2, as for a folder that is not there.

@@ -42,6 +42,7 @@ func Explain(ctx context.Context, opts Options, ref string) ([]Explanation, erro
 	defer at.close()
 	var list []Explanation
 	for _, s := range services {
+		r := r.with(s)
 		from, err := r.sources(s)
 		if err != nil {
 			return nil, err

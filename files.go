@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/archbuild/archbuild/internal/ignore"
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // files is where a template and what belongs to it are read: this machine, or a
@@ -17,12 +20,15 @@ type files struct {
 	tree fs.FS
 }
 
-// maxBeside bounds what is read of a file beside a template, in bytes.
-const maxBeside = 16 << 20
+// Bounds of what is read of a file beside a template, in bytes: of one like a Dockerfile, and of one that need not be there.
+const (
+	maxBeside   = 16 << 20
+	maxOptional = 4 << 20
+)
 
 func (f files) open(name string) (fs.File, error) {
 	if f.tree == nil {
-		return os.Open(name)
+		return plainfile.Open(name)
 	}
 	return f.tree.Open(filepath.ToSlash(filepath.Clean(name)))
 }
@@ -58,24 +64,9 @@ func (f files) oddity(name string) string {
 			return "a symbolic link to what is not there"
 		}
 	case err == nil:
-		return kindOfFile(info.Mode())
+		return plainfile.Kind(info.Mode())
 	}
 	return ""
-}
-
-// kindOfFile is what a file is that is none to read; empty for one that is.
-func kindOfFile(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return ""
-	case mode.IsDir():
-		return "a folder"
-	case mode&fs.ModeNamedPipe != 0:
-		return "a named pipe"
-	case mode&fs.ModeSocket != 0:
-		return "a socket"
-	}
-	return "a device"
 }
 
 // read gives at most some bytes of a file, and one beyond, so that the reader of
@@ -89,17 +80,25 @@ func (f files) read(name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
+// ignore reads the ignore file of a Dockerfile; nil is none.
+func (f files) ignore(name string) ([]byte, error) {
+	if f.tree == nil {
+		return ignore.Path(name)
+	}
+	return ignore.In(f.tree, filepath.ToSlash(filepath.Clean(name)))
+}
+
 // optional reads a file that need not be there; nil when it is not.
 func (f files) optional(name string) ([]byte, error) {
-	data, err := f.read(name, maxBeside)
+	data, err := f.read(name, maxOptional)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err == nil && len(data) > maxBeside {
-		err = fmt.Errorf("it is longer than %d bytes", maxBeside)
+	if err == nil && len(data) > maxOptional {
+		err = &plainfile.Error{Is: fmt.Sprintf("longer than %d bytes", maxOptional)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Base(name), err)
+		return nil, &ReadError{What: filepath.Base(name), Err: err}
 	}
 	if data == nil {
 		data = []byte{}

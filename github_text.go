@@ -1,8 +1,6 @@
 package archbuild
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -46,15 +44,6 @@ func (i Image) markdown() string {
 	}
 	header := []string{"platform", "state", "base", "runs", "steps (cached)", "seconds", "size", "image"}
 	fmt.Fprintf(&out, "\n%s\n", github.Table(header, rows))
-	return out.String()
-}
-
-// oneLine is a JSON document without line breaks; empty if it is none.
-func oneLine(document []byte) string {
-	var out bytes.Buffer
-	if json.Compact(&out, document) != nil {
-		return ""
-	}
 	return out.String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -25,7 +26,7 @@ func (o Options) checkFarm() error {
 
 // parseOptional reads --optional.
 func (o Options) parseOptional() ([]platform.Platform, error) {
-	return parsePlatforms("--optional", o.Optional, platform.Host())
+	return outside.ParsePlatforms("--optional", o.Optional, platform.Host())
 }
 
 // checkOptional looks whether the platforms of --optional are built at all.

@@ -25,6 +25,16 @@ var arrows = map[string][]string{
 	// It reads stages and commands; what is known of bases and of the context comes in as values.
 	"plan/cross": {"template"},
 	"rewrite":    {"template", "plan", "plan/cross"},
+	// The images of a project and how they stand on each other. Its rooms read the files of others.
+	"project":         {"internal/nearest"},
+	"project/bake":    {"project", "internal/nearest", "internal/plainfile"},
+	"project/compose": {"project", "internal/nearest", "internal/plainfile"},
+	// What a file is, and which one a folder has: looked at, not understood.
+	"project/find":    {"internal/plainfile"},
+	"project/folders": {"project"},
+	// Which images can run on which machines of a cluster, and what a scheduler has to be told.
+	"placement":       {"internal/nearest"},
+	"placement/files": {"placement", "project", "project/compose", "internal/nearest", "internal/plainfile"}, // compose files are read as builds read them
 	// What keeps a Dockerfile from serving several platforms: it knows what plan and cross decide, and reads commands.
 	"lint": {"template", "plan", "plan/cross", "lint/arch", "lint/script", "lint/contents", "internal/nearest"},
 	// How architectures are called in names of files and in URLs, and by which projects.
@@ -41,12 +51,13 @@ var arrows = map[string][]string{
 	"internal/program": {},
 	// It starts itself, detached, which the process door is not for; newuidmap is a program
 	// like others. What a plain user's engine needs and registers, detect shows.
-	"builder/engine": {"detect", "internal/run", "internal/nearest"},
-	"builder":        {"plan", "builder/engine", "builder/guard"},
+	"builder/engine": {"detect", "internal/run", "internal/nearest", "internal/plainfile"},
+	// What nodes say is made harmless where it comes in: progress is drawn past the program's streams.
+	"builder": {"plan", "builder/engine", "builder/guard", "internal/ui", "internal/ignore"},
 	// What a node gets of a session, and what it asks for beside.
 	"builder/guard": {},
 	// The user's file of nodes is read as archbuild.yaml is; a mistyped key gets its nearest word.
-	"builder/nodes": {"builder", "internal/config", "internal/nearest"},
+	"builder/nodes": {"builder", "internal/config", "internal/nearest", "internal/plainfile"},
 	// Which node does which job, and when: a value that knows nothing of builds.
 	"builder/schedule": {},
 	// What the scheduler says meets time and failures here; it knows no BuildKit.
@@ -54,7 +65,7 @@ var arrows = map[string][]string{
 	// What legs of a matrix and the assembling job tell each other: plain data.
 	"ci":       {"internal/github"},
 	"verify":   {"internal/ocistore", "internal/imagetree", "internal/program"},
-	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest"},
+	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest", "internal/plainfile", "internal/whole"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
@@ -66,30 +77,46 @@ var arrows = map[string][]string{
 	"doctor":      {"detect", "builder/nodes", "internal/registry", "internal/ui"},
 	"internal/ui": {},
 	// Text for GitHub's runner: commands in a log, Markdown, outputs.
-	"internal/github": {},
+	"internal/github": {"internal/ui"},
 	// podman is a program.
-	"internal/containers": {"internal/run"},
+	"internal/containers": {"internal/run", "internal/plainfile"},
 	// archbuild.yaml holds rules, so its reader speaks resolve's types.
 	"internal/config":   {"resolve"},
 	"internal/ocistore": {},
+	// Files that appear whole or not at all: layouts and archives, and what the user has written.
+	"internal/whole": {},
 	// Digests of folders, for records of a matrix and for resuming.
 	"internal/treesum": {},
+	// Files that others have named: a pipe, a device, a terabyte is an error before it is read.
+	"internal/plainfile": {},
+	// What ignore files leave out; one that cannot be understood is an error.
+	"internal/ignore": {"internal/plainfile"},
 	// What a mistyped word was meant for: errors of several packages name it.
 	"internal/nearest": {},
 	// What stands under a name, wherever it lies: verify, manifest and manifest/inspect read the same tree.
 	"internal/imagetree": {"internal/ocistore", "internal/registry"},
 	// The door answers resolve's questions, so it speaks resolve's types.
-	"internal/registry": {"resolve"},
-	".": {"ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "manifest/inspect", "detect", "detect/kernel", "doctor",
-		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/github", "internal/treesum"},
+	"internal/registry": {"resolve", "internal/plainfile"},
+	// What is wrong with what a user has said: a cause, a hint, and the exit status that follows.
+	"wrong": {"internal/nearest"},
+	// The world outside as every verb meets it. It finds the private engine and the registries by one buildkitd.toml,
+	// asks git for the commit, and writes what a step of GitHub's leaves behind.
+	"outside": {"wrong", "ci", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github"},
+	// Verbs that build nothing: each has what it needs of the world, and nothing of a build. Which images a project
+	// builds is the root's to say: place asks it.
+	"verbs/detecting":  {"outside", "builder/engine", "detect", "internal/ui"},
+	"verbs/inspecting": {"outside", "wrong", "manifest/inspect", "internal/imagetree", "internal/ui"},
+	"verbs/placing":    {".", "outside", "wrong", "placement", "placement/files", "project/compose", "project/find", "verify", "internal/imagetree", "internal/nearest", "internal/ocistore", "internal/plainfile", "internal/registry", "internal/ui", "internal/whole"},
+	".": {"wrong", "outside", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "detect", "detect/kernel", "doctor",
+		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum", "internal/whole"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.
-	"cmd/archbuild": {".", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest"},
+	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/placing", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,
 // clock or environment.
-var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule", "lint", "lint/arch", "lint/script", "lint/contents", "port", "doctor"}
+var pure = []string{"platform", "template", "plan", "plan/cross", "rewrite", "ci", "manifest/spec", "internal/github", "builder/schedule", "lint", "lint/arch", "lint/script", "lint/contents", "port", "doctor", "project", "placement"}
 
 var impure = []string{"os", "os/exec", "net", "net/http", "time", "syscall", "io/ioutil"}
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -55,6 +56,9 @@ var PortingPlatforms = []platform.Platform{{OS: "linux", Arch: "amd64"}, {OS: "l
 // printing even when there is an error: one PATH that cannot be read leaves the others.
 func Lint(ctx context.Context, opts Options) (Linted, error) {
 	out := Linted{Findings: []lint.Finding{}}
+	if err := opts.refuseProject("lint"); err != nil {
+		return out, err
+	}
 	run, err := opts.check()
 	if err != nil {
 		return out, err
@@ -188,7 +192,7 @@ func (e *LintError) Error() string {
 		word string
 	}{{e.Errors, "error"}, {e.Warnings, "warning"}} {
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s%s", p.n, p.word, plural(p.n)))
+			parts = append(parts, fmt.Sprintf("%d %s%s", p.n, p.word, ui.Plural(p.n)))
 		}
 	}
 	if e.Infos > 0 {

@@ -31,8 +31,8 @@ func (r run) lintBases(ctx context.Context, s service, host detect.HostFacts, f 
 	f.Build = at.platform
 	r.lintNodes(host, f)
 	f.Read = func(name string) ([]byte, bool) {
-		files := openContext(s)
-		if files == nil {
+		files, err := openContext(s)
+		if err != nil {
 			return nil, false
 		}
 		defer files.end()

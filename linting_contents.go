@@ -25,9 +25,9 @@ func (r run) lintContents(ctx context.Context, s service, _ detect.HostFacts, fa
 	}
 	facts.Allowed = allowed
 	s.source = s.of(facts.Targets[0].Platform)
-	files := openContext(s)
-	if files == nil {
-		return []string{fmt.Sprintf("%s: the files of its context were not looked at: it, or its .dockerignore, cannot be read", facts.Template.File)}, nil
+	files, err := openContext(s)
+	if err != nil {
+		return nil, &ReadError{What: "the context", Err: err}
 	}
 	defer files.end()
 	tree := files.tree

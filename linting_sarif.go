@@ -2,7 +2,6 @@ package archbuild
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -101,10 +100,7 @@ func (l Linted) WriteSARIF(w io.Writer, version string) error {
 			Fingerprints: map[string]string{"archbuild/v1": fmt.Sprintf("%x", sha256.Sum256([]byte(f.ID+"\x00"+f.File+"\x00"+f.Message)))[:32]},
 		})
 	}
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(sarifLog{sarifSchema, "2.1.0", []sarifRun{run}})
+	return ui.WriteJSON(w, sarifLog{sarifSchema, "2.1.0", []sarifRun{run}})
 }
 
 // sarifPath is a file as a URI: relative to the folder that the tool was run in, or whole.

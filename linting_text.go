@@ -7,6 +7,7 @@ import (
 
 	pages "github.com/archbuild/archbuild/docs/lint"
 	"github.com/archbuild/archbuild/internal/github"
+	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
@@ -30,9 +31,9 @@ func (l Linted) WriteText(w io.Writer) error {
 func (l Linted) Summary() string {
 	found := "nothing found"
 	if n := len(l.Findings); n > 0 {
-		found = fmt.Sprintf("%d finding%s", n, plural(n))
+		found = fmt.Sprintf("%d finding%s", n, ui.Plural(n))
 	}
-	where := fmt.Sprintf("%d Dockerfile%s", l.Files, plural(l.Files))
+	where := fmt.Sprintf("%d Dockerfile%s", l.Files, ui.Plural(l.Files))
 	if len(l.Platforms) == 0 {
 		return fmt.Sprintf("%s in %s", found, where)
 	}
@@ -49,7 +50,7 @@ func platformNames(list []platform.Platform) string {
 
 // WriteGitHub prints the findings as commands that GitHub's runner shows beside the code.
 func (l Linted) WriteGitHub(w io.Writer) error {
-	log := github.New(w, nil)
+	log := github.New(ui.NewStream(ui.Below(w), ui.StreamOptions{}), nil)
 	for _, f := range l.Findings {
 		log.Annotate(annotation(f, f.File))
 	}
@@ -58,13 +59,13 @@ func (l Linted) WriteGitHub(w io.Writer) error {
 
 // AnnotateFindings shows findings beside the code when this is a step of a GitHub
 // workflow. Elsewhere it does nothing.
-func (s System) AnnotateFindings(l Linted) {
-	log := s.gitHub()
+func AnnotateFindings(s System, l Linted) {
+	log := s.GitHub()
 	if log == nil {
 		return
 	}
 	for _, f := range l.Findings {
-		log.Annotate(annotation(f, s.inWorkspace(f.File)))
+		log.Annotate(annotation(f, s.InWorkspace(f.File)))
 	}
 }
 
@@ -73,7 +74,7 @@ func annotation(f lint.Finding, file string) github.Annotation {
 	if f.Severity == lint.Info {
 		level = "notice"
 	}
-	return github.Annotation{Level: level, File: ui.Line(file), Line: f.Line, Title: "archbuild " + f.ID, Message: ui.Clean(f.Message + "\n" + f.Fix)}
+	return github.Annotation{Level: level, File: file, Line: f.Line, Title: "archbuild " + f.ID, Message: f.Message + "\n" + f.Fix}
 }
 
 // ExplainRule is the page of a rule, as Markdown.
@@ -83,7 +84,7 @@ func ExplainRule(id string) (string, error) {
 		for _, r := range lint.Rules {
 			ids = append(ids, r.ID)
 		}
-		return "", &UsageError{fmt.Errorf("there is no rule %s%s", id, didYouMean(id, ids)), "`archbuild lint --rules` lists them"}
+		return "", &UsageError{fmt.Errorf("there is no rule %s%s", id, nearest.DidYouMean(id, ids)), "`archbuild lint --rules` lists them"}
 	}
 	page, err := pages.Files.ReadFile(id + ".md")
 	if err != nil {

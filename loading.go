@@ -62,11 +62,15 @@ func (o Options) withLoad(outputs []manifest.Output) []manifest.Output {
 	return append(outputs, manifest.Output{Type: manifest.TypeDocker})
 }
 
-// findEngines finds every engine that some output is loaded into, by the name of its
+// findEngines finds every engine that some output of some service is loaded into, by the name of its
 // Docker context. This is done before anything is built.
-func (r run) findEngines(ctx context.Context) (map[string]*containers.Engine, error) {
+func (r run) findEngines(ctx context.Context, services []service) (map[string]*containers.Engine, error) {
 	found := map[string]*containers.Engine{}
-	for _, out := range r.outputs {
+	var outputs []manifest.Output
+	for _, s := range services {
+		outputs = append(outputs, r.with(s).outputs...)
+	}
+	for _, out := range outputs {
 		if !out.Loads() || found[out.Context] != nil {
 			continue
 		}

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/internal/plainfile"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
@@ -172,6 +173,7 @@ func Lock(ctx context.Context, opts Options, update []string) ([]Locked, error) 
 }
 
 func (r run) lock(ctx context.Context, s service, at place, update []string) (Locked, error) {
+	r = r.with(s)
 	if !s.hasFolder() {
 		from := s.context.from
 		if fromStdin(s.file) {
@@ -196,7 +198,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 	lock.Crossed = before.Crossed
 	content := lock.Format()
 	done := Locked{File: file, Images: len(lock.Images)}
-	if old, err := os.ReadFile(file); err == nil && bytes.Equal(old, content) {
+	if old, err := plainfile.Read(file, maxBeside); err == nil && bytes.Equal(old, content) {
 		return done, nil
 	}
 	done.Changed = true
@@ -268,7 +270,7 @@ func WriteLocked(w io.Writer, list []Locked) error {
 		if l.Changed {
 			state = "wrote"
 		}
-		if _, err := fmt.Fprintf(w, "%s %s (%d image%s)\n", state, l.File, l.Images, plural(l.Images)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s (%d image%s)\n", state, l.File, l.Images, ui.Plural(l.Images)); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,13 @@ type making struct {
 	built []builder.Result
 	image *Image
 	leg   *leg
+	// whole is the index of the results.
+	whole   manifest.Index
+	results []manifest.Result
+	// together says that its tags move with those of others, pushes are where to; joint that it has no
+	// metadata file of its own.
+	together, joint bool
+	pushes          []manifest.Output
 	// again are the jobs that were built a second time without a moved stage, and why,
 	// by index.
 	again map[int]string
@@ -45,32 +52,65 @@ func (r run) make(ctx context.Context, c *crew, services []service, plans []plan
 	defer release()
 	var list []*making
 	for i, s := range services {
-		m, err := r.begin(ctx, c, i, s, plans[i])
+		m, err := r.begin(ctx, c, i, services, plans)
 		if err != nil {
 			return nil, r.ofService(services, s, err)
 		}
 		m.index = i
 		list = append(list, m)
 	}
+	c.bases = newBases(services)
 	var batches []*batch
 	for i, m := range list {
-		batches = append(batches, &batch{run: r, service: m.service, index: i, plan: m.plan})
+		batches = append(batches, &batch{run: m.run, service: m.service, index: i, number: i, plan: m.plan})
 	}
 	err = c.build(ctx, batches)
-	var images []Image
-	failed := []error{r.explainDisk(err)}
-	for i, m := range list {
+	failed := make([]error, len(list))
+	for _, i := range inOrder(list) {
+		m := list[i]
+		m.together, m.joint = len(list) > 1 && !r.PerService && r.Record == "", r.isJoint(list)
 		if err == nil {
 			m.take(batches[i])
 			m.remind(batches[i])
 			finished := m.finish(ctx)
 			m.heal(ctx, finished)
-			failed = append(failed, r.ofService(services, m.service, r.explainDisk(finished)))
+			failed[i] = r.ofService(services, m.service, r.explainDisk(finished))
 		}
 		m.image.Cache = m.image.hits()
+	}
+	var last error
+	if err == nil {
+		last = r.pushAll(ctx, list, failed)
+	}
+	if r.isJoint(list) {
+		last = errors.Join(last, r.writeMetadata(list))
+	}
+	var images []Image
+	for _, m := range list {
 		images = append(images, *m.image)
 	}
-	return images, errors.Join(failed...)
+	return images, errors.Join(r.explainDisk(err), first(list, failed), last)
+}
+
+// inOrder are the places of services, bases first.
+func inOrder(list []*making) []int {
+	var order []int
+	seen := make([]bool, len(list))
+	var visit func(int)
+	visit = func(i int) {
+		if seen[i] {
+			return
+		}
+		seen[i] = true
+		for _, st := range list[i].stands {
+			visit(st.base)
+		}
+		order = append(order, i)
+	}
+	for i := range list {
+		visit(i)
+	}
+	return order
 }
 
 // ofService says which of several services an error is about.
@@ -81,10 +121,11 @@ func (r run) ofService(services []service, s service, err error) error {
 	return inService(s.name, err)
 }
 
-func (r run) begin(ctx context.Context, c *crew, i int, s service, p plan.Plan) (*making, error) {
+func (r run) begin(ctx context.Context, c *crew, i int, services []service, plans []plan.Plan) (*making, error) {
+	s, p := services[i], plans[i]
 	image := newImage(s, p)
 	image.Tags = r.tagsOf(s)
-	m := &making{run: r, service: s, crew: c, plan: p, image: &image, again: map[int]string{}, was: p.Jobs}
+	m := &making{run: r.with(s), service: s, crew: c, plan: p, image: &image, again: map[int]string{}, was: p.Jobs}
 	m.plan.Jobs = slices.Clone(p.Jobs)
 	for _, target := range s.targets {
 		if err := c.left[jobKey{i, target.Platform}]; err != nil {
@@ -92,7 +133,7 @@ func (r run) begin(ctx context.Context, c *crew, i int, s service, p plan.Plan) 
 		}
 	}
 	var err error
-	m.leg, err = r.leg(ctx, s, p)
+	m.leg, err = r.leg(ctx, services, i, plans)
 	return m, err
 }
 
@@ -121,21 +162,33 @@ func (m *making) finish(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, m.writeFailure())
 	}
-	if m.Record != "" {
+	if m.leg != nil {
 		return m.leg.deliver(ctx, m.plan, results, m.image)
 	}
 	index, err := manifest.Assemble(ctx, manifest.Store{Dir: m.store.dir}, results, m.annotations, m.profile)
 	if err != nil {
 		return err
 	}
-	m.image.Digest = index.Descriptor.Digest.String()
-	return m.deliver(ctx, m.service, index, results, m.built, m.image)
+	m.whole, m.results, m.image.Digest = index, results, index.Descriptor.Digest.String()
+	return m.deliver(ctx)
 }
 
-// settle has built again what failed because of a moved stage, and checks every
+// settle is settled, and tells those that stand on the service which platforms of it are no good: bases are settled first.
+func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
+	results, err := m.settled(ctx)
+	told := slices.ContainsFunc(m.image.Platforms, func(b Built) bool { return b.Error != "" })
+	for i, job := range m.plan.Jobs {
+		if m.image.Platforms[i].Error != "" || err != nil && !told {
+			m.crew.bases.refuse(jobKey{m.index, job.Platform})
+		}
+	}
+	return results, err
+}
+
+// settled has built again what failed because of a moved stage, and checks every
 // platform. The error is that of all that failed for good; what may fail is left out
 // of the results.
-func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
+func (m *making) settled(ctx context.Context) ([]manifest.Result, error) {
 	failed, err := m.mended(ctx)
 	if err != nil {
 		return nil, err
@@ -159,6 +212,9 @@ func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
 	if err := m.counted(failed); err != nil {
 		return nil, err
 	}
+	if err := m.witnessed(ctx, results, failed); err != nil {
+		return nil, err
+	}
 	if ctx.Err() != nil { // What may fail may be missing because of that.
 		return nil, context.Cause(ctx)
 	}
@@ -167,6 +223,11 @@ func (m *making) settle(ctx context.Context) ([]manifest.Result, error) {
 
 // checked looks at one platform, unless it was not built.
 func (m *making) checked(ctx context.Context, i int, results []manifest.Result, failed []error) {
+	if failed[i] == nil {
+		if failed[i] = m.crew.bases.sound(m.service, m.plan.Jobs[i].Platform); failed[i] != nil {
+			m.image.Platforms[i].State, m.image.Platforms[i].Because = stateNotBuilt, because(failed[i])
+		}
+	}
 	if failed[i] == nil {
 		results[i], failed[i] = m.checkJob(ctx, m.service, m.plan.Jobs[i], m.built[i], &m.image.Platforms[i])
 	}
@@ -264,7 +325,7 @@ func (m *making) retry(ctx context.Context, errs []error) ([]int, error) {
 		return nil, nil
 	}
 	fmt.Fprintln(m.Stderr, "archbuild: building again, emulated: "+platformList(p))
-	b := &batch{run: r, service: s, plan: p}
+	b := &batch{run: r, service: s, number: m.index, plan: p}
 	if err := again.build(ctx, []*batch{b}); err != nil || ctx.Err() != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}

@@ -17,6 +17,11 @@ func (m *making) mended(ctx context.Context) ([]error, error) {
 		}
 		return failed
 	}
+	if m.unblocked(failures()) {
+		if _, err := m.goOn(ctx, failures()); err != nil {
+			return nil, err
+		}
+	}
 	for {
 		again, err := m.retry(ctx, failures())
 		if err != nil {
@@ -39,7 +44,7 @@ func (m *making) goOn(ctx context.Context, failed []error) (bool, error) {
 	var indexes []int
 	for i, err := range failed {
 		switch {
-		case errors.Is(err, dispatch.ErrNotStarted), errors.Is(err, dispatch.ErrStopped):
+		case errors.Is(err, dispatch.ErrNotStarted), errors.Is(err, dispatch.ErrStopped), m.waited(i, err):
 			indexes = append(indexes, i)
 			rest.Jobs = append(rest.Jobs, m.plan.Jobs[i])
 		case err != nil && !m.mayFail(m.plan.Jobs[i].Platform):
@@ -49,7 +54,7 @@ func (m *making) goOn(ctx context.Context, failed []error) (bool, error) {
 	if len(indexes) == 0 {
 		return false, nil
 	}
-	b := &batch{run: m.run, service: m.service, index: m.index, plan: rest}
+	b := &batch{run: m.run, service: m.service, index: m.index, number: m.index, plan: rest}
 	if err := m.crew.build(ctx, []*batch{b}); err != nil {
 		return false, err
 	}
@@ -58,4 +63,19 @@ func (m *making) goOn(ctx context.Context, failed []error) (bool, error) {
 		m.image.Platforms[i].done(b.plan.Jobs[k], b.built[k], b.outcomes[k])
 	}
 	return true, nil
+}
+
+// unblocked says whether something was not built because of a base that is there by now: it was built a second time.
+func (m *making) unblocked(failed []error) bool {
+	for i, err := range failed {
+		if m.waited(i, err) {
+			return true
+		}
+	}
+	return false
+}
+
+// waited says whether a job was not built because of a base, and all that it stands on is there.
+func (m *making) waited(i int, err error) bool {
+	return errors.As(err, new(*NotBuiltError)) && m.crew.bases.ready(m.service, m.plan.Jobs[i].Platform)
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Keys of buildx's metadata file beside those of the image.
@@ -21,13 +23,28 @@ const (
 // metadataPlatforms is a key of archbuild's own: what became of each platform.
 const metadataPlatforms = "archbuild.platforms"
 
+// timed is a platform with the times at which its build began and ended, which --json leaves out.
+type timed struct {
+	Built
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
+}
+
+func (i Image) timed() []timed {
+	all := make([]timed, len(i.Platforms))
+	for n, built := range i.Platforms {
+		all[n] = timed{built, built.began.UTC(), built.ended.UTC()}
+	}
+	return all
+}
+
 // writeFailure writes the file of --metadata-file where there is no image: what became
 // of each platform.
 func (m *making) writeFailure() error {
-	if m.MetadataFile == "" {
+	if m.MetadataFile == "" || m.joint {
 		return nil
 	}
-	body, err := json.MarshalIndent(map[string]any{metadataPlatforms: m.image.Platforms}, "", "  ")
+	body, err := json.MarshalIndent(map[string]any{metadataPlatforms: m.image.timed()}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing metadata: %w", err)
 	}
@@ -40,7 +57,7 @@ func (r run) metadata(s service, index manifest.Index, results []manifest.Result
 	if err != nil || r.MetadataFile == "" {
 		return body, err
 	}
-	all := map[string]any{metadataPlatforms: image.Platforms}
+	all := map[string]any{metadataPlatforms: image.timed()}
 	var whole map[string]json.RawMessage
 	if err := json.Unmarshal(body, &whole); err != nil {
 		return nil, fmt.Errorf("writing metadata: %w", err)
@@ -81,7 +98,7 @@ func (r run) tellWarnings(s service, built []builder.Result) {
 			break
 		}
 		fmt.Fprintf(r.Stderr, " - %s\n", ui.Line(string(w.Short)))
-		r.annotate("warning", s.template.File, builder.Line(w), string(w.Short))
+		r.Annotate("warning", s.template.File, builder.Line(w), string(w.Short))
 	}
 }
 

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/distribution/reference"
@@ -95,6 +97,17 @@ func (c namedContexts) add(key, value string) error {
 		return err
 	}
 	return nil
+}
+
+// checkIgnored refuses folders whose ignore file cannot be understood.
+func (c namedContexts) checkIgnored() error {
+	var failed []error
+	for _, name := range slices.Sorted(maps.Keys(c.folders)) {
+		if _, err := ignore.Folder(c.folders[name]); err != nil {
+			failed = append(failed, &ReadError{What: "the context " + name, Err: err})
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // findLayout finds the image that FOLDER[:TAG][@DIGEST] names in an OCI layout: by its

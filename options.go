@@ -2,8 +2,12 @@ package archbuild
 
 import (
 	"io"
-	"strings"
 	"time"
+
+	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/project"
 )
 
 // Options is what a user can say of a build. The zero value with one path
@@ -47,6 +51,9 @@ type Options struct {
 	VerifyAllow []string
 	// Locked takes bases from archbuild.lock alone; Offline asks no registry.
 	Locked, Offline bool
+	// AllowMove are pairs of registries, FROM=TO: rules that come with the source may take images of the
+	// one from the other.
+	AllowMove []string
 	// AllowForeign names stages of another platform that the image may stand on or copy from.
 	AllowForeign []string
 	// Cross is auto, off or require: whether stages run on the build platform. Empty
@@ -66,6 +73,8 @@ type Options struct {
 	Resume string
 	// DryRun plans and does nothing.
 	DryRun bool
+	// GraphOnly finds out how the services stand on each other, asks no registry and does nothing.
+	GraphOnly bool
 	// StdoutUse names the flag by which the caller itself writes to Stdout, so that
 	// no output may go there: "--json". Empty means that Stdout is free.
 	StdoutUse string
@@ -82,7 +91,71 @@ type Options struct {
 	Engine
 	Registries
 	Release
+	Projects
+
+	// found is the project that Paths have turned out to be.
+	found *foundProject
+	// opened is what was opened to look for a project in it, and letGo lets go of it; nil is nothing.
+	opened *farRoot
+	letGo  func()
+	// of is the target that the options are those of, inline the text of its Dockerfile, and
+	// platformsFrom says what lists Platforms if it is not the flag.
+	of     *project.Target
+	inline string
+	// saidArgs are those of BuildArgs that the command line has.
+	saidArgs      []string
+	platformsFrom string
+	// several is how many images are made, where Paths do not tell.
+	several int
+	// aside says that the image is made for others alone, and delivered nowhere; unpushed that it has no name to be pushed under.
+	aside, unpushed bool
 }
+
+// imageCount is how many images are made, as far as is known.
+func (o Options) imageCount() int { return max(o.several, len(o.Paths)) }
+
+// imagesWord is what they are made of.
+func (o Options) imagesWord() string {
+	if o.found != nil {
+		return "images"
+	}
+	return "folders"
+}
+
+// What every verb meets of the world outside; see package outside.
+type (
+	// System is the streams and the environment of the process.
+	System = outside.System
+	// Engine is what a user can say of the private BuildKit server.
+	Engine = outside.Engine
+	// Registries is what a user can say of how registries are asked.
+	Registries = outside.Registries
+)
+
+// world is what the options say of it.
+func (o Options) world() outside.World {
+	return outside.World{System: o.System, Engine: o.Engine, Registries: o.Registries, Progress: o.Progress, StdoutUse: o.StdoutUse}
+}
+
+func (o Options) lookupEnv(key string) (string, bool) { return o.LookupEnv(key) }
+
+func isTerminal(w io.Writer) bool { return outside.IsTerminal(w) }
+
+func (o Options) stateDir() string { return o.world().StateDir() }
+
+func (o Options) engineOptions() (engine.Options, error) { return o.world().EngineOptions() }
+
+func (o Options) engineLog() io.Writer { return o.world().EngineLog() }
+
+func (o Options) progressMode() string { return o.world().ProgressMode() }
+
+func (o Options) registryClient() (*registry.Client, map[string][]string, error) {
+	return o.world().Client(o.DryRun)
+}
+
+// RawProgress says that standard error is a JSON document in each line and nothing
+// else, as long as nothing fails.
+func (o Options) RawProgress() bool { return o.world().RawProgress() }
 
 // Farm is what a user can say of how jobs go to nodes, and of what a failure stops.
 type Farm struct {
@@ -99,6 +172,8 @@ type Farm struct {
 	Retries int
 	// NodeTimeout is how long a node may be silent while it builds; 0 means a minute.
 	NodeTimeout time.Duration
+	// Witness has another node build each platform as well, and both have to build the same.
+	Witness bool
 	// ExplainNodes adds to the plan why each node was chosen where there is no choice too.
 	ExplainNodes bool
 }
@@ -120,65 +195,6 @@ type Release struct {
 	ChildTags string
 	// IfMatch is the digest that the tags have to name now.
 	IfMatch string
+	// PerService moves the tags of each of several services by itself.
+	PerService bool
 }
-
-// Engine is what a user can say of the private BuildKit server.
-type Engine struct {
-	// State is the folder for the engine and all that archbuild remembers.
-	State string
-	// Config is a buildkitd.toml.
-	Config string
-	Runc   string
-	// Memory is the most that the engine and its steps may take together, with a
-	// unit; empty leaves a running engine as it is.
-	Memory string
-	// Idle is how long the engine outlives its last client; 0 means five minutes.
-	Idle time.Duration
-}
-
-// System is the world outside: passed in, so that tests have their own.
-type System struct {
-	// Environ in the form of os.Environ.
-	Environ []string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Stderr  io.Writer
-	// Version of archbuild, for records and user agents.
-	Version string
-	// Executable re-executes archbuild as the engine; empty means this program.
-	Executable []string
-	// OnNodes is told how many nodes there are when they have answered; it may be nil.
-	OnNodes func(nodes int)
-}
-
-// Getenv looks up the environment that was passed in; the last entry wins.
-func (s System) Getenv(key string) string {
-	value, _ := s.lookupEnv(key)
-	return value
-}
-
-func (s System) lookupEnv(key string) (value string, found bool) {
-	for _, entry := range s.Environ {
-		if k, v, ok := strings.Cut(entry, "="); ok && k == key {
-			value, found = v, true
-		}
-	}
-	return value, found
-}
-
-// UsageError is a wrong flag or argument: exit status 2.
-type UsageError struct {
-	Err  error
-	Help string
-}
-
-func (e *UsageError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *UsageError) Unwrap() error { return e.Err }
-
-// Hint is the one thing to do next.
-func (e *UsageError) Hint() string { return e.Help }
-
-// ExitStatus is 2, as for every wrong usage.
-func (e *UsageError) ExitStatus() int { return 2 }

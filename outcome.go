@@ -3,6 +3,7 @@ package archbuild
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/archbuild/archbuild/builder"
@@ -12,14 +13,17 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/verify"
 	"github.com/opencontainers/go-digest"
 )
 
 // Outcome is what Build has done, or with DryRun would do.
 type Outcome struct {
-	Plans  []plan.Plan `json:"plans,omitempty"`
-	Images []Image     `json:"images,omitempty"`
+	// Graph says how the services stand on each other; nil where no project was given.
+	Graph  *project.Graph `json:"graph,omitempty"`
+	Plans  []plan.Plan    `json:"plans,omitempty"`
+	Images []Image        `json:"images,omitempty"`
 }
 
 // Image is what came of one PATH.
@@ -40,6 +44,8 @@ type Image struct {
 	Outputs []manifest.Written  `json:"outputs,omitempty"`
 	Loaded  []Loaded            `json:"loaded,omitempty"`
 	Pushed  *manifest.Pushed    `json:"pushed,omitempty"`
+	// Held are the services that failed, so that no tag was moved: those of a project move together.
+	Held []string `json:"held,omitempty"`
 	// Records of its platforms, where it is a part of a matrix and so has no index.
 	Records []Recorded `json:"records,omitempty"`
 
@@ -55,8 +61,10 @@ type Built struct {
 	How        plan.How `json:"how"`
 	// Cross is nil where no stage was moved to the build platform.
 	Cross *BuiltCross `json:"cross,omitempty"`
-	// State is built, resumed, failed, interrupted, not started, or refused by verification.
+	// State is built, resumed, failed, interrupted, not started, not built, or refused by verification.
 	State string `json:"state"`
+	// Because is the service, not built either, on which it would stand: the state is "not built".
+	Because string `json:"because,omitempty"`
 	// Node that built it, or tried last; empty if none began.
 	Node string `json:"node,omitempty"`
 	// Tries is how often it was begun: more than once where a node was lost.
@@ -70,8 +78,12 @@ type Built struct {
 	Size     int64            `json:"size,omitempty"`
 	Digest   string           `json:"digest,omitempty"`
 	Findings []verify.Finding `json:"findings,omitempty"`
+	// Witness is what another node has built of the same; nil where none was asked.
+	Witness *Witness `json:"witness,omitempty"`
 
 	ran map[digest.Digest]bool // the steps, and whether a cache answered
+	// began and ended are of the last try that was made; zero where nothing was built.
+	began, ended time.Time
 }
 
 // SentTo is what a node got of the context and of named contexts, in bytes.
@@ -84,6 +96,8 @@ type SentTo struct {
 type RefusedTo struct {
 	Node     string          `json:"node"`
 	Refusals []guard.Refusal `json:"refusals"`
+	// Passwords are registries of the plan whose password is among them: a node of another machine gets tokens alone.
+	Passwords []string `json:"passwords,omitempty"`
 }
 
 // The states of a platform.
@@ -94,6 +108,7 @@ const (
 	stateInterrupted = "interrupted"
 	stateRefused     = "refused"
 	stateNotStarted  = "not started"
+	stateNotBuilt    = "not built"
 )
 
 func newImage(s service, p plan.Plan) Image {
@@ -102,6 +117,8 @@ func newImage(s service, p plan.Plan) Image {
 		built := Built{Platform: job.Platform, How: job.How, Cross: builtCross(job), State: stateFailed}
 		if job.Final != nil {
 			built.Base, built.BaseDigest = job.Final.To, job.Final.Digest
+		} else if job.StandsOn != "" { // its digest is known when it is built
+			built.Base, _, _ = strings.Cut(job.StandsOn, "::")
 		}
 		image.Platforms = append(image.Platforms, built)
 	}
@@ -110,17 +127,25 @@ func newImage(s service, p plan.Plan) Image {
 
 // done takes over what became of one platform's job; times add up.
 func (b *Built) done(job plan.Job, result builder.Result, outcome dispatch.Outcome) {
-	b.How, b.Tries = job.How, b.Tries+outcome.Tries
+	b.How, b.Tries, b.Because = job.How, b.Tries+outcome.Tries, because(result.Err)
+	if job.Final != nil {
+		b.Base, b.BaseDigest = job.Final.To, job.Final.Digest
+	}
 	if outcome.Node >= 0 {
 		b.Node = job.Node
 	}
 	b.Steps, b.Cached, b.ran = result.Steps, result.Cached, result.Ran
+	if !result.Began.IsZero() {
+		b.began, b.ended = result.Began, result.Began.Add(result.Elapsed)
+	}
 	b.Seconds += result.Elapsed.Round(time.Millisecond).Seconds()
 	switch {
 	case result.Resumed:
 		b.State, b.Digest = stateResumed, result.Descriptor.Digest.String()
 	case result.Err == nil:
 		b.State, b.Digest = stateBuilt, result.Descriptor.Digest.String()
+	case b.Because != "":
+		b.State = stateNotBuilt
 	case errors.Is(result.Err, dispatch.ErrNotStarted):
 		b.State = stateNotStarted
 	case errors.Is(result.Err, context.Canceled), errors.Is(result.Err, dispatch.ErrStopped):

@@ -1,15 +1,10 @@
 package archbuild
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/archbuild/archbuild/builder"
@@ -39,6 +34,8 @@ type place struct {
 	runs func(platform.Platform) plan.Ability
 	// open connects, starting the engine if there is none. The caller calls close.
 	open func(context.Context) (node *builder.Node, close func(), err error)
+	// holes asks what is known to be open there; nil where nothing runs.
+	holes func(context.Context) []detect.Warning
 	// close ends what finding the place has opened.
 	close func()
 }
@@ -77,6 +74,7 @@ func nodePlace(name string, node *builder.Node) place {
 	closeOnce := sync.OnceFunc(func() { node.Client.Close() })
 	return place{
 		name: name, platform: node.Platforms[0], current: node.Version == engine.BuildKit, close: closeOnce,
+		holes:   func(context.Context) []detect.Warning { return ofBuildKit(node.Version) },
 		address: name, weight: 1, kind: fmt.Sprint(node.Platforms, node.Version == engine.BuildKit),
 		runs: func(p platform.Platform) plan.Ability {
 			own := node.Platforms[0]
@@ -101,7 +99,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	if err != nil {
 		return place{}, err
 	}
-	unable := engine.Check(ctx)
+	unable := cmp.Or(o.checkRootless(), engine.Check(ctx))
 	if unable != nil && !o.DryRun {
 		// What keeps the engine from running is said before registries are asked.
 		return place{}, unable
@@ -110,6 +108,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 	return place{
 		unable: unable, address: nodes.EngineAddress, weight: 1, kind: engineName,
 		name: engineName, platform: host.Platform, current: true, close: func() {},
+		holes: func(ctx context.Context) []detect.Warning { return ofRunc(ctx, options.Runc) },
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
@@ -128,87 +127,6 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 			return node, func() { unwatch(); handle.Close() }, nil
 		},
 	}, nil
-}
-
-// engineOptions says which engine is this user's. A runc that is not there is
-// no error yet: a build without RUN needs none.
-func (o Options) engineOptions() (engine.Options, error) {
-	runc, err := engine.FindRunc(o.Runc)
-	if err != nil && o.Runc != "" {
-		return engine.Options{}, err
-	}
-	config, err := o.engineConfig()
-	if err != nil {
-		return engine.Options{}, err
-	}
-	memory, err := o.engineMemory()
-	if err != nil {
-		return engine.Options{}, err
-	}
-	return engine.Options{
-		State: o.stateDir(), RuntimeDir: o.Getenv("XDG_RUNTIME_DIR"), Config: config, Runc: runc,
-		Idle: o.Idle, Executable: o.Executable, Environ: o.Environ, Log: o.engineLog(), Memory: memory, Version: o.Version,
-		Stop: o.engineCommand("stop"),
-	}, nil
-}
-
-// engineMemory reads --engine-memory; 0 is none.
-func (o Options) engineMemory() (int64, error) {
-	if o.Memory == "" {
-		return 0, nil
-	}
-	limit, err := engine.ParseMemory(o.Memory)
-	if err != nil {
-		return 0, &UsageError{fmt.Errorf("--engine-memory: %w", err), "give an amount with a unit: 2GB, 512MB"}
-	}
-	return limit, nil
-}
-
-// engineLog is where the engine's start is told: nowhere under --quiet, and not
-// between the lines of JSON.
-func (o Options) engineLog() io.Writer {
-	if o.Stderr == nil || o.StdoutUse == "--quiet" || o.progressMode() == "rawjson" {
-		return io.Discard
-	}
-	return o.Stderr
-}
-
-// engineCommand is what a user types for this engine, and not for the one without --state.
-func (o Options) engineCommand(verb string) string {
-	command := "archbuild engine " + verb
-	if o.State == "" {
-		return command
-	}
-	folder := o.State
-	if strings.Trim(folder, "/._-+=:@%,0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		folder = "'" + strings.ReplaceAll(folder, "'", `'\''`) + "'"
-	}
-	return command + " --state " + folder
-}
-
-func (o Options) stateDir() string {
-	return engine.StateDir(o.State, o.Getenv, os.Getuid())
-}
-
-// engineConfig is the buildkitd.toml in force, or empty.
-func (o Options) engineConfig() (string, error) {
-	if o.Engine.Config != "" {
-		if _, err := os.Stat(o.Engine.Config); err != nil {
-			return "", &UsageError{fmt.Errorf("--engine-config: %w", err), "give the path of a buildkitd.toml"}
-		}
-		return filepath.Abs(o.Engine.Config)
-	}
-	user := nodes.UserFile(o.Getenv)
-	if user == "" {
-		return "", nil
-	}
-	path := filepath.Join(filepath.Dir(user), "buildkitd.toml")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	} else if err != nil {
-		return "", &ReadError{What: "the engine's configuration", Err: err}
-	}
-	return path, nil
 }
 
 // rewritePlace is for writing Dockerfiles: nothing will run, so only the

@@ -213,3 +213,14 @@ func (e *SilentNodeError) Unwrap() error { return e.Err }
 func (e *SilentNodeError) Hint() string {
 	return e.Facts.Hint + "; without --node and BUILDKIT_HOST archbuild's own engine builds"
 }
+
+// builds is the platform of the node that will most likely build a platform: of the first that runs it natively, else of
+// the first.
+func (p places) builds(on platform.Platform) platform.Platform {
+	for _, at := range p.list {
+		if p.several() && at.native(on) {
+			return at.platform
+		}
+	}
+	return p.list[0].platform
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
 )
@@ -23,29 +24,55 @@ func (r run) forPlaces(ctx context.Context, services []service, nodes places) (r
 	for _, s := range services {
 		failed = append(failed, r.checkCachesOf(s))
 	}
-	for _, doubt := range r.cacheDoubts() {
-		r.cacheWarning(doubt)
-	}
-	for _, c := range slices.Concat(r.cacheFrom, r.cacheTo) {
-		if c.Type == builder.CacheGHA && nodes.engine() {
-			failed = append(failed, &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"})
-			break
+	for _, own := range r.runsOf(services) {
+		for _, doubt := range own.cacheDoubts() {
+			own.cacheWarning(doubt)
 		}
-	}
-	if nodes.engine() {
-		failed = append(failed, r.checkAllowed())
+		if nodes.engine() {
+			failed = append(failed, own.checkGHA(), own.checkAllowed())
+		}
 	}
 	if err := joinedOnce(failed); err != nil {
 		return r, err
+	}
+	for _, s := range services {
+		if s.self == nil {
+			continue
+		}
+		var err error
+		if s.self.sbom, err = r.with(s).findScanner(ctx); err != nil {
+			return r, err
+		}
 	}
 	var err error
 	r.sbom, err = r.findScanner(ctx)
 	return r, err
 }
 
+// runsOf are the runs that services have: their own, or the one of all.
+func (r run) runsOf(services []service) []run {
+	var list []run
+	shared := false
+	for _, s := range services {
+		if s.self != nil || !shared {
+			list = append(list, r.with(s))
+		}
+		shared = shared || s.self == nil
+	}
+	return list
+}
+
+// checkGHA refuses a cache that the private engine has not.
+func (r run) checkGHA() error {
+	if slices.ContainsFunc(slices.Concat(r.cacheFrom, r.cacheTo), func(c builder.Cache) bool { return c.Type == builder.CacheGHA }) {
+		return &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"}
+	}
+	return nil
+}
+
 // checkAllowed looks whether the private engine can give the privileges of --allow.
 func (r run) checkAllowed() error {
-	path, err := r.engineConfig()
+	path, err := r.world().EngineConfig()
 	if err != nil || len(r.allow) == 0 {
 		return err
 	}
@@ -91,7 +118,7 @@ func (r run) flagNotes(s service, p plan.Plan) []string {
 	if len(r.allow) > 0 {
 		notes = append(notes, "RUN may have the privileges "+strings.Join(r.allow, ", "))
 	}
-	return slices.Concat(notes, r.cacheNotes(s, p), r.proxyNotes(), r.addressNotes(), r.recordNotes())
+	return slices.Concat(r.untrustedNotes(), notes, r.cacheNotes(s, p), r.proxyNotes(), r.addressNotes(), r.addNotes(s, p), r.recordNotes())
 }
 
 // builderOptions are those that hold for all jobs of a plan.
@@ -102,8 +129,8 @@ func (r run) builderOptions(s service, p plan.Plan) builder.Options {
 	}
 	return builder.Options{
 		Template: s.template.File, Labels: r.labels, Annotations: r.manifestAnnotations(p), NoCache: r.NoCache, Pull: r.Pull,
-		Provenance: r.provenance, Export: r.export, Remote: r.remotes(),
-		Frontend: attrs, Proxies: r.proxyArgs, Allow: r.allow,
+		Provenance: r.provenance, Export: r.export, Remote: r.remotes(), Images: r.images,
+		Frontend: attrs, Proxies: r.proxyArgs, Allow: r.allow, CacheProject: r.cacheProject(s),
 	}
 }
 
@@ -116,7 +143,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	secrets, agents := r.wanted(s, p)
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: secrets, SSH: agents, Registries: r.access(p), Realm: r.registry.Realm, Store: r.store.dir, Edition: r.editions(s),
+		Secrets: secrets, SSH: agents, Fetches: r.fetches(s, p), Registries: r.access(p), Realm: r.registry.Realm, Tokens: r.registry.Tokens, Store: r.store.dir, Edition: r.editions(s),
 	}, nil
 }
 
@@ -134,8 +161,20 @@ func (r run) otherImages(s string) []string {
 	return refs
 }
 
-// implicitSecrets are ids that BuildKit asks for by itself, when it fetches something.
-var implicitSecrets = []string{"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_"}
+// implicitOf are those of some secrets that BuildKit asks for when it fetches something.
+func implicitOf(list []builder.Secret) []builder.Secret {
+	return slices.DeleteFunc(slices.Clone(list), func(s builder.Secret) bool {
+		return !guard.Implicit(s.ID)
+	})
+}
+
+// fetches says whether the node fetches something from Git or an address for a plan, or may: what a base's triggers and
+// other frontends do is not known here.
+func (r run) fetches(s service, p plan.Plan) bool {
+	return s.context.Fetched != nil || len(r.remote) > 0 || slices.ContainsFunc(p.Jobs, func(job plan.Job) bool {
+		return job.Frontend != "" || job.HasTriggers() || s.of(job.Platform).template.Wants().Fetches
+	})
+}
 
 // wanted are the secrets and agents that the Dockerfiles of a plan ask for, of those that the
 // user gave. Where that cannot be told, they are all.
@@ -144,8 +183,7 @@ func (r run) wanted(s service, p plan.Plan) ([]builder.Secret, []builder.SSH) {
 	all := s.context.Fetched != nil || len(r.remote) > 0
 	for _, job := range p.Jobs {
 		wants := s.of(job.Platform).template.Wants()
-		all = all || wants.Unsure || job.Frontend != "" || // others read the file in their way
-			slices.ContainsFunc(job.Bases, func(b plan.Base) bool { return len(b.Triggers) > 0 })
+		all = all || wants.Unsure || job.Frontend != "" || job.HasTriggers() // others read the file in their way
 		for _, id := range wants.Secrets {
 			secrets[id] = true
 		}
@@ -160,7 +198,7 @@ func (r run) wanted(s service, p plan.Plan) ([]builder.Secret, []builder.SSH) {
 		return r.secrets, r.ssh
 	}
 	asked := slices.DeleteFunc(slices.Clone(r.secrets), func(s builder.Secret) bool {
-		return !secrets[s.ID] && !slices.ContainsFunc(implicitSecrets, func(id string) bool { return strings.HasPrefix(s.ID, id) })
+		return !secrets[s.ID] && !guard.Implicit(s.ID)
 	})
 	return asked, slices.DeleteFunc(slices.Clone(r.ssh), func(s builder.SSH) bool { return !agents[s.ID] })
 }

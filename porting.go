@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/port"
@@ -96,6 +97,9 @@ func (p *porting) prepare(ctx context.Context, opts PortOptions) (Ported, error)
 	var err error
 	if len(opts.Paths) != 1 {
 		return out, &UsageError{fmt.Errorf("one Dockerfile is ported at a time, and %d paths are given", len(opts.Paths)), "archbuild port PATH, where PATH is a Dockerfile or the folder of one"}
+	}
+	if err := opts.refuseProject("port"); err != nil {
+		return out, err
 	}
 	if p.run, err = opts.check(); err != nil {
 		return out, err
@@ -221,7 +225,7 @@ func (e *PortDifferenceError) Error() string {
 			n++
 		}
 	}
-	return fmt.Sprintf("%d difference%s between the image of the Dockerfile as it is and the ported one", n, plural(n))
+	return fmt.Sprintf("%d difference%s between the image of the Dockerfile as it is and the ported one", n, ui.Plural(n))
 }
 
 // Hint says what to do with them.
@@ -238,10 +242,10 @@ type PortLeftError struct{ Errors, Gaps int }
 func (e *PortLeftError) Error() string {
 	var parts []string
 	if e.Errors > 0 {
-		parts = append(parts, fmt.Sprintf("%d finding%s of severity error that port does not edit", e.Errors, plural(e.Errors)))
+		parts = append(parts, fmt.Sprintf("%d finding%s of severity error that port does not edit", e.Errors, ui.Plural(e.Errors)))
 	}
 	if e.Gaps > 0 {
-		parts = append(parts, fmt.Sprintf("%d gap%s to fill in", e.Gaps, plural(e.Gaps)))
+		parts = append(parts, fmt.Sprintf("%d gap%s to fill in", e.Gaps, ui.Plural(e.Gaps)))
 	}
 	return strings.Join(parts, ", ")
 }

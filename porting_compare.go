@@ -47,6 +47,9 @@ func (p *porting) build(ctx context.Context, s service, at place) (v1.Image, err
 	if err != nil {
 		return nil, err
 	}
+	if err := r.askMoves([]service{s}, plans); err != nil {
+		return nil, err
+	}
 	crew := roster.crew()
 	defer crew.close()
 	c := comparing{run: r, service: s, crew: crew}

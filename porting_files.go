@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
 )
 
@@ -49,13 +50,14 @@ func seenFromHere(path string) string {
 	return strings.TrimPrefix(path, "/")
 }
 
-// write puts the edited files in the place of the old ones.
+// write puts the edited files in the place of the old ones, the Dockerfile last: while that is the old one, running
+// port again does what a failure has left undone.
 func (p *porting) write() ([]string, error) {
 	var written []string
 	files := []struct {
 		path     string
 		old, now []byte
-	}{{p.file, p.template.Source, p.result.Source}, {p.config, p.before, p.result.Config}}
+	}{{p.config, p.before, p.result.Config}, {p.file, p.template.Source, p.result.Source}}
 	for _, f := range files {
 		if bytes.Equal(f.old, f.now) {
 			continue
@@ -78,7 +80,7 @@ func (p *porting) write() ([]string, error) {
 
 // replaceable says why a file cannot be put in the place of what was read, or nil.
 func replaceable(path string, old []byte) error {
-	there, err := os.ReadFile(path)
+	there, err := plainfile.Read(path, maxBeside)
 	if err != nil && !os.IsNotExist(err) {
 		return &WriteError{Path: path, Err: err}
 	}
@@ -115,30 +117,15 @@ func (e *ReadOnlyFileError) Hint() string {
 
 // replaceFile writes a file whole where it lies, also behind a link, and keeps its mode.
 func replaceFile(path string, content []byte) error {
-	mode := os.FileMode(0o644)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	if err := writeWhole(path, content); err != nil {
-		return err
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		return &WriteError{Path: path, Err: err}
-	}
-	return nil
+	return writeWhole(path, content)
 }
 
-// WriteDiff prints the diff. On a terminal it is made harmless first.
+// WriteDiff prints the diff.
 func (p Ported) WriteDiff(w io.Writer) error {
-	text := p.Diff
-	if isTerminal(w) {
-		text = ui.Clean(text)
-	}
-	_, err := io.WriteString(w, text)
-	return err
+	return ui.WriteExact(w, []byte(p.Diff))
 }
 
 // WriteWritten prints which files were written.
@@ -155,7 +142,7 @@ func (p Ported) WriteRest(w io.Writer) error {
 	}
 	p.WriteWritten(w)
 	if c := p.Compared; c != nil {
-		fmt.Fprintf(w, "both images: %d file%s, %d program%s compared, %d difference%s\n", c.Files, plural(c.Files), c.Programs, plural(c.Programs), len(c.Differences), plural(len(c.Differences)))
+		fmt.Fprintf(w, "both images: %d file%s, %d program%s compared, %d difference%s\n", c.Files, ui.Plural(c.Files), c.Programs, ui.Plural(c.Programs), len(c.Differences), ui.Plural(len(c.Differences)))
 		for i, d := range c.Differences {
 			if i == shownDifferences {
 				fmt.Fprintf(w, "  and %d more\n", len(c.Differences)-i)
@@ -165,7 +152,7 @@ func (p Ported) WriteRest(w io.Writer) error {
 		}
 	}
 	if n := len(p.Gaps); n > 0 {
-		fmt.Fprintf(w, "%d gap%s to fill in:\n", n, plural(n))
+		fmt.Fprintf(w, "%d gap%s to fill in:\n", n, ui.Plural(n))
 	}
 	for _, g := range p.Gaps {
 		fmt.Fprintf(w, "  %s:%d %s\n", ui.Line(g.File), g.Line, ui.Line(g.What))
@@ -192,7 +179,7 @@ func (p Ported) Summary() string {
 		return "nothing to edit in " + name
 	}
 	if len(p.Written) == 0 {
-		return fmt.Sprintf("%d finding%s can be edited in %s: nothing is written yet", edited, plural(edited), name)
+		return fmt.Sprintf("%d finding%s can be edited in %s: nothing is written yet", edited, ui.Plural(edited), name)
 	}
-	return fmt.Sprintf("%d finding%s edited in %s", edited, plural(edited), name)
+	return fmt.Sprintf("%d finding%s edited in %s", edited, ui.Plural(edited), name)
 }

@@ -34,6 +34,7 @@ func (e *PrivilegeError) ExitStatus() int { return 2 }
 func (r run) checkPrivileges(services []service, plans []plan.Plan) error {
 	var failed []error
 	for i, s := range services {
+		r := r.with(s)
 		for _, job := range plans[i].Jobs {
 			if job.Frontend != "" {
 				continue // its own words

@@ -1,14 +1,16 @@
 package archbuild
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/docker/cli/cli/config/configfile"
+
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // dockerConfigDir is the folder of the Docker config: DOCKER_CONFIG, else ~/.docker.
@@ -24,13 +26,12 @@ func (o Options) dockerConfigDir() string {
 // Their values can hold a password, so only names are ever shown.
 func (o Options) proxies() map[string]string {
 	file := filepath.Join(o.dockerConfigDir(), "config.json")
-	f, err := os.Open(file)
+	text, err := plainfile.Read(file, maxBeside)
 	if err != nil {
 		return nil // most people have none, and one that cannot be read holds nothing
 	}
-	defer f.Close()
 	config := configfile.New(file)
-	if err := config.LoadFromReader(f); err != nil {
+	if err := config.LoadFromReader(bytes.NewReader(text)); err != nil {
 		return nil // registries tell of it, where it matters
 	}
 	host := o.Getenv("DOCKER_HOST")

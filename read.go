@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/config"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/template"
 )
 
@@ -20,6 +22,8 @@ import (
 // it says, and what is to be built of it.
 type service struct {
 	name string
+	// path is what the user gave, or what the project's file says.
+	path string
 	// context stays open as long as the service is in use.
 	context buildContext
 	// beside is where the template was read, with what belongs to it.
@@ -33,6 +37,42 @@ type service struct {
 	platformsFrom string
 	// notes for the plan.
 	notes []string
+	// self is the run with the options of this service alone, where a project's file gives it some; else nil. See run.with.
+	self *run
+	// stands are the images of other services that it is built on.
+	stands []stand
+	// waiting are the images of other services that its ONBUILD instructions ask for in other builds, in the form of
+	// plan.ContextKey: its own has no question about them.
+	waiting []string
+	// broken is why it could not be read, where that need not matter.
+	broken error
+}
+
+// stand says that a service is built on the image of another one.
+type stand struct {
+	// on is the platform that is built, at that of the image that it needs.
+	on, at platform.Platform
+	// base is the other service, by its place in the list.
+	base int
+	// name is what the Dockerfile calls the image, in the form of plan.ContextKey without a platform; empty where only
+	// the order counts.
+	name string
+	edge project.Edge
+	// onbuild are the ONBUILD instructions of the image, where a stage starts from it.
+	onbuild []string
+}
+
+// with is the run for one service: the options are the service's own, and all that one run has but once is shared. A run
+// that is one service's already stays what it is, whatever was changed of it since.
+func (r run) with(s service) run {
+	if s.self == nil || r.single {
+		return r
+	}
+	own := *s.self
+	own.store, own.registry, own.mirrors, own.resuming, own.silent = r.store, r.registry, r.mirrors, r.resuming, r.silent
+	own.engines, own.agreed, own.began, own.emulated, own.cacheTags, own.besides = r.engines, r.agreed, r.began, r.emulated, r.cacheTags, r.besides
+	own.single = true
+	return own
 }
 
 // hasFolder says whether there is a folder of the template's own, to write to.
@@ -41,6 +81,11 @@ func (s service) hasFolder() bool { return s.beside.tree == nil && !fromStdin(s.
 // begin reads the options, this machine and every PATH: where each verb starts
 // that looks at Dockerfiles and builds nothing.
 func (o Options) begin(ctx context.Context) (run, detect.HostFacts, []service, error) {
+	o, err := o.input(ctx)
+	if err != nil {
+		return run{}, detect.HostFacts{}, nil, err
+	}
+	defer o.leave()
 	r, err := o.check()
 	if err != nil {
 		return r, detect.HostFacts{}, nil, err
@@ -50,11 +95,25 @@ func (o Options) begin(ctx context.Context) (run, detect.HostFacts, []service, e
 		return r, host, nil, err
 	}
 	services, err := r.read(ctx, host)
-	return r, host, services, err
+	if err != nil {
+		return r, host, nil, err
+	}
+	at, err := o.rewritePlace(host.Platform)
+	var made connected
+	if err == nil {
+		made, err = r.connect(services, func(platform.Platform) platform.Platform { return at.platform })
+	}
+	if err != nil {
+		closeAll(services)
+	}
+	return r, host, made.services, err
 }
 
 // read finds and reads every PATH. All that is wrong with any of them is reported.
 func (r run) read(ctx context.Context, host detect.HostFacts) ([]service, error) {
+	if r.found != nil {
+		return r.readProject(ctx, host)
+	}
 	if len(r.Paths) == 0 {
 		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile, or a Git repository"}
 	}
@@ -65,11 +124,13 @@ func (r run) read(ctx context.Context, host detect.HostFacts) ([]service, error)
 	var failed []error
 	for _, path := range r.Paths {
 		s, err := r.readService(ctx, path, host)
+		s.path = path
 		failed = append(failed, err)
 		if err == nil {
 			services = append(services, s)
 		}
 	}
+	failed = append(failed, r.namedContexts.checkIgnored())
 	err := joinedOnce(failed)
 	if err == nil {
 		err = r.checkForeign(services)
@@ -108,6 +169,12 @@ func (r run) readService(ctx context.Context, path string, host detect.HostFacts
 	}
 	var s service
 	switch {
+	case r.inline != "":
+		folder := path
+		if c.tree != nil {
+			folder = c.folder()
+		}
+		s, err = r.readInline(c, folder, host.Platform)
 	case c.alone != nil:
 		r.Stdin = c.alone
 		s, err = r.readStdin(c, files{}, ".", host.Platform)
@@ -118,10 +185,25 @@ func (r run) readService(ctx context.Context, path string, host detect.HostFacts
 	default:
 		s, err = r.readContext(c, path, host.Platform)
 	}
+	if err == nil {
+		err = s.checkIgnored(path)
+	}
 	if err != nil {
 		c.close()
 	}
 	return s, err
+}
+
+// checkIgnored refuses an ignore file that cannot be understood, before anything of the context is sent. It is not
+// read where all Dockerfiles have their own.
+func (s service) checkIgnored(path string) error {
+	if !slices.ContainsFunc(s.targets, func(t plan.Target) bool { return s.of(t.Platform).ignore == nil }) {
+		return nil
+	}
+	if _, err := s.context.ignored(); err != nil {
+		return &ReadError{What: "the context " + builder.Remote{Address: path}.Shown(), Err: err}
+	}
+	return nil
 }
 
 // readContext reads the template of a context and what lies beside it.
@@ -133,7 +215,7 @@ func (r run) readContext(c buildContext, path string, host platform.Platform) (s
 	if missing != nil {
 		folder = path
 		if at.tree != nil {
-			folder = "."
+			folder = c.folder()
 		}
 	}
 	var err error
@@ -222,7 +304,7 @@ var dockerfileNames = []string{"Dockerfile", "dockerfile", "Dockerfile.template"
 func (r run) templatePath(c buildContext, path string) (string, files, error) {
 	at, folder := c.files(), path
 	if at.tree != nil {
-		folder = "."
+		folder = c.folder()
 	}
 	var candidates []string
 	for _, name := range dockerfileNames {
@@ -245,7 +327,7 @@ func (r run) templatePath(c buildContext, path string) (string, files, error) {
 			return candidate, at, nil
 		}
 	}
-	return "", at, &NoDockerfileError{Path: candidates[0], From: c.from, in: at}
+	return "", at, &NoDockerfileError{Path: candidates[0], From: c.root().from, in: at}
 }
 
 // otherName tells of a Containerfile that was passed over: podman would take it.

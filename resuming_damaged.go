@@ -23,16 +23,25 @@ func (m *making) heal(ctx context.Context, failed error) {
 		if b.Err != nil || b.Descriptor.Digest == "" {
 			continue
 		}
-		for _, blob := range m.store.removeDamaged(b.Descriptor) {
+		for _, blob := range m.store.damagedOf(b.Descriptor) {
+			if !m.store.remove(blob) {
+				continue
+			}
 			fmt.Fprintf(m.warn(), "archbuild: warning: %s was damaged in the content store, and is removed there\n", blob)
 			fmt.Fprintf(m.warn(), "archbuild: hint: run it again: %s is built once more\n", b.Platform)
 		}
 	}
 }
 
-// removeDamaged removes blobs of an image that are not what their names say, and lists them.
-func (s store) removeDamaged(image ocispec.Descriptor) []digest.Digest {
-	var gone []digest.Digest
+// remove drops a blob.
+func (s store) remove(blob digest.Digest) bool {
+	path, err := manifest.Store{Dir: s.dir}.Path(blob)
+	return err == nil && os.Remove(path) == nil
+}
+
+// damagedOf lists blobs of an image that are not what their names say.
+func (s store) damagedOf(image ocispec.Descriptor) []digest.Digest {
+	var list []digest.Digest
 	todo := []ocispec.Descriptor{image}
 	seen := map[digest.Digest]bool{}
 	for len(todo) > 0 && len(seen) < mostBlobs {
@@ -47,9 +56,7 @@ func (s store) removeDamaged(image ocispec.Descriptor) []digest.Digest {
 			continue
 		}
 		if damaged(path, at.Digest) {
-			if os.Remove(path) == nil {
-				gone = append(gone, at.Digest)
-			}
+			list = append(list, at.Digest)
 			continue
 		}
 		body, err := manifest.Store{Dir: s.dir}.Read(at)
@@ -65,7 +72,7 @@ func (s store) removeDamaged(image ocispec.Descriptor) []digest.Digest {
 			todo = append(todo, *doc.Config)
 		}
 	}
-	return gone
+	return list
 }
 
 // damaged says whether a file can be read and is not what its name says.

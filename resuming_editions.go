@@ -31,7 +31,7 @@ func (s store) edition(folder string) string {
 // editions of the folders that a session offers; empty where all are the first.
 func (r run) editions(s service) string {
 	var list []string
-	for _, folder := range append([]string{s.context.Folder}, slices.Sorted(maps.Values(r.folders))...) {
+	for _, folder := range r.offeredFolders(s) {
 		name := r.store.edition(folder)
 		if text, err := os.ReadFile(name); err == nil {
 			now := time.Now()
@@ -40,4 +40,17 @@ func (r run) editions(s service) string {
 		}
 	}
 	return strings.Join(list, " ")
+}
+
+// offeredFolders are those that a session offers.
+func (r run) offeredFolders(s service) []string {
+	return append([]string{s.context.Folder}, slices.Sorted(maps.Values(r.folders))...)
+}
+
+// renewFolders is for a node whose session broke. If it was killed while it brought its copy of a folder up to date, it
+// has new files and has noted the digests of those before, and would take the one for the other.
+func (r run) renewFolders(s service) {
+	for _, folder := range r.offeredFolders(s) {
+		r.store.renew(folder)
+	}
 }

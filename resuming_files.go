@@ -1,25 +1,21 @@
 package archbuild
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/internal/treesum"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
-	"github.com/moby/patternmatcher"
-	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -69,47 +65,27 @@ func isStage(t *template.Template, job plan.Job, context string) bool {
 }
 
 // listed walks a folder as a node is offered it: without what the ignore file says, the
-// folder of results and the files in without. A nil ignore file is the folder's own.
-func (r run) listed(ctx context.Context, folder string, ignore []byte, without []string, notBefore time.Time) (treesum.Listing, error) {
-	if ignore == nil {
+// folder of results and the files in without. A nil text is the folder's own.
+func (r run) listed(ctx context.Context, folder string, text []byte, without []string, notBefore time.Time) (treesum.Listing, error) {
+	if text == nil {
 		var err error
-		if ignore, err = ignoreFile(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if text, err = ignore.Folder(folder); err != nil {
 			return treesum.Listing{}, err
 		}
 	}
-	matcher, err := ignored(ignore)
+	matcher, err := ignore.Matcher(ignore.File, text)
 	if err != nil {
 		return treesum.Listing{}, err
 	}
 	results := r.resultsIn(folder)
 	tree := treesum.Tree{
-		Folder: folder, Ignore: matcher, Memory: r.filesOf(folder, ignore),
+		Folder: folder, Ignore: matcher, Memory: r.filesOf(folder, text),
 		LeftOut: func(name string, info fs.FileInfo) bool {
 			return name == results && info.IsDir() || slices.Contains(without, name) && !info.IsDir()
 		},
 	}
-	key := fmt.Sprintf("%q %q %q", folder, ignore, without)
+	key := fmt.Sprintf("%q %q %q", folder, text, without)
 	return r.resuming.contents.list(ctx, key, tree, notBefore, func() { r.store.renew(folder) })
-}
-
-// ignoreFile reads the ignore file of a folder. A link that leads out of the folder is an
-// error: a node is sent the link alone, and takes everything.
-func ignoreFile(folder string) ([]byte, error) {
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.ReadFile(".dockerignore")
-}
-
-// ignored reads an ignore file; nil is none.
-func ignored(text []byte) (*patternmatcher.PatternMatcher, error) {
-	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
-	if err != nil || len(patterns) == 0 {
-		return nil, err
-	}
-	return patternmatcher.New(patterns)
 }
 
 // resultsIn is the folder of results as a folder has it; empty when it lies elsewhere.
@@ -126,11 +102,11 @@ func (r run) resultsIn(folder string) string {
 }
 
 // filesOf is where it is remembered what the files of a folder hold.
-func (r run) filesOf(folder string, ignore []byte) string {
+func (r run) filesOf(folder string, ignored []byte) string {
 	if r.DryRun { // which leaves nothing behind
 		return ""
 	}
-	name := sha256.Sum256(fmt.Appendf(nil, "%q %q", folder, ignore))
+	name := sha256.Sum256(fmt.Appendf(nil, "%q %q", folder, ignored))
 	return filepath.Join(string(r.store.files), fmt.Sprintf("%x", name))
 }
 

@@ -29,6 +29,7 @@ const recipeRules = 1
 // where the stages run, and who builds it. Flags that only say whether caches are used do
 // not count.
 func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job) (digest.Digest, error) {
+	r = r.with(s)
 	r.NoCache, r.Pull = false, false
 	r.frontend = maps.Clone(r.frontend)
 	delete(r.frontend, "no-cache")
@@ -45,8 +46,11 @@ func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job
 		return "", err
 	}
 	options := r.builderOptions(s, p)
-	if r.provenance == "" && !proxyNames.Match(dockerfile) && !hasOnbuild(job) {
+	if r.provenance == "" && !proxyNames.Match(dockerfile) && !job.HasTriggers() {
 		options.Proxies = nil // they reach RUN alone, and no result depends on the way to it
+	}
+	if r.provenance == "" { // which tells every build argument
+		options.CacheProject = "" // with another cache a step is quicker or slower, and its result the same
 	}
 	shared := r.sharedKeys(plan.Plan{Jobs: []plan.Job{job}}).Jobs[0]
 	asked, err := from.Asked(ctx, shared, options)
@@ -69,10 +73,6 @@ func (r run) jobRecipe(ctx context.Context, s service, p plan.Plan, job plan.Job
 
 // proxyNames are build arguments that a Dockerfile may use as it uses others.
 var proxyNames = regexp.MustCompile(`(?i)(http|https|ftp|no|all)_proxy`)
-
-func hasOnbuild(job plan.Job) bool {
-	return slices.ContainsFunc(job.Bases, func(base plan.Base) bool { return len(base.Triggers) > 0 })
-}
 
 // neverResumed is why a job is built whatever is recorded; empty when there is no reason.
 func (r run) neverResumed(s service, job plan.Job) string {

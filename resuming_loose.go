@@ -15,15 +15,11 @@ import (
 // source is elsewhere and may have changed there.
 func looseAdd(t *template.Template, job plan.Job) string {
 	for _, stage := range job.Stages {
-		values := stageValues{template: t, job: job, env: map[string]string{}, args: map[string]string{}}
+		values := newStageValues(t, job)
 		for _, step := range t.Steps(stage.Index) {
 			switch c := step.Command.(type) {
-			case *instructions.ArgCommand:
-				values.arg(c)
-			case *instructions.EnvCommand:
-				for _, pair := range c.Env {
-					values.env[pair.Key] = values.expand(pair.Value)
-				}
+			case *instructions.ArgCommand, *instructions.EnvCommand:
+				values.set(c)
 			case *instructions.AddCommand:
 				if slices.ContainsFunc(c.SourcePaths, mayBeRemote) && values.expand(c.Checksum) == "" {
 					return fmt.Sprintf("ADD in line %d has no checksum", step.Line)
@@ -34,6 +30,9 @@ func looseAdd(t *template.Template, job plan.Job) string {
 				}
 			}
 		}
+	}
+	if slices.ContainsFunc(job.Triggers, addsRemote) {
+		return "an ONBUILD ADD of an image that it stands on may fetch anything"
 	}
 	for _, base := range job.Bases {
 		if slices.ContainsFunc(base.Triggers, addsRemote) {
@@ -50,6 +49,22 @@ type stageValues struct {
 	job      plan.Job
 	// env counts more than args.
 	env, args map[string]string
+}
+
+func newStageValues(t *template.Template, job plan.Job) stageValues {
+	return stageValues{template: t, job: job, env: map[string]string{}, args: map[string]string{}}
+}
+
+// set takes what an ARG or an ENV says; other instructions say nothing.
+func (v stageValues) set(command instructions.Command) {
+	switch c := command.(type) {
+	case *instructions.ArgCommand:
+		v.arg(c)
+	case *instructions.EnvCommand:
+		for _, pair := range c.Env {
+			v.env[pair.Key] = v.expand(pair.Value)
+		}
+	}
 }
 
 func (v stageValues) arg(c *instructions.ArgCommand) {

@@ -1,6 +1,7 @@
 package archbuild
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type resultNote struct {
 type blobNote struct {
 	Digest digest.Digest `json:"digest"`
 	Size   int64         `json:"size"`
+	// Outside is a layer that lies on somebody's server, and may not be here.
+	Outside bool `json:"-"`
 }
 
 // resultNotes are those of one recipe: a folder, with a file for each digest of contents.
@@ -70,11 +73,10 @@ func (n resultNotes) read(contents digest.Digest) (resultNote, bool) {
 	if err != nil || json.Unmarshal(raw, &note) != nil {
 		return note, false
 	}
-	said := note.Sum
-	if note.Sum = ""; note.Key != n.key(contents) {
+	if note.Key != n.key(contents) {
 		return note, false
 	}
-	if sum, err := jsonDigest(note); err != nil || sum != said {
+	if whole, err := note.sealed(); err != nil || !bytes.Equal(raw, whole) {
 		return note, false
 	}
 	now := time.Now()
@@ -82,16 +84,22 @@ func (n resultNotes) read(contents digest.Digest) (resultNote, bool) {
 	return note, true
 }
 
+// sealed is the file of a note. There is one way only to write it.
+func (note resultNote) sealed() ([]byte, error) {
+	note.Sum = ""
+	sum, err := jsonDigest(note)
+	if err != nil {
+		return nil, err
+	}
+	note.Sum = sum
+	return json.Marshal(note)
+}
+
 // write keeps a note. It is a help and no more: where it cannot be written, the job is
 // built again next time.
 func (n resultNotes) write(contents digest.Digest, note resultNote) {
-	note.Key, note.Sum = n.key(contents), ""
-	sum, err := jsonDigest(note)
-	if err != nil {
-		return
-	}
-	note.Sum = sum
-	body, err := json.Marshal(note)
+	note.Key = n.key(contents)
+	body, err := note.sealed()
 	if err != nil || os.MkdirAll(n.folder, 0o700) != nil {
 		return
 	}
@@ -123,7 +131,7 @@ func (s store) use(blobs []blobNote, now time.Time) bool {
 			_ = os.Remove(path)
 			whole = false
 		default:
-			whole = os.Chtimes(path, now, now) == nil && whole
+			_ = os.Chtimes(path, now, now) // This run holds the store: nothing goes before it ends.
 		}
 	}
 	return whole
@@ -152,7 +160,7 @@ func (s store) blobsOf(desc ocispec.Descriptor) ([]blobNote, error) {
 			return nil, err
 		}
 		seen[at.Digest] = true
-		list = append(list, blobNote{at.Digest, int64(len(body))})
+		list = append(list, blobNote{Digest: at.Digest, Size: int64(len(body))})
 		documents = append(documents, doc.Manifests...)
 		blobs := doc.Layers
 		if doc.Config != nil {
@@ -161,7 +169,7 @@ func (s store) blobsOf(desc ocispec.Descriptor) ([]blobNote, error) {
 		for _, blob := range blobs {
 			if !seen[blob.Digest] {
 				seen[blob.Digest] = true
-				list = append(list, blobNote{blob.Digest, blob.Size})
+				list = append(list, blobNote{blob.Digest, blob.Size, manifest.IsOutside(blob)})
 			}
 		}
 		if len(list) > mostBlobs {

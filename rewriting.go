@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 )
@@ -73,6 +74,9 @@ func Rewrite(ctx context.Context, opts RewriteOptions) (Rewriting, error) {
 	if err := opts.checkModes(); err != nil {
 		return Rewriting{}, err
 	}
+	if err := opts.refuseProject("rewrite"); err != nil {
+		return Rewriting{}, err
+	}
 	r, err := opts.check()
 	if err != nil {
 		return Rewriting{}, err
@@ -130,8 +134,7 @@ func (o RewriteOptions) deliver(r run, s service, done []Rewritten) ([]Rewritten
 	case o.Diff, o.JSON && (o.Out == "" || o.Out == "-"):
 		return nil, nil
 	case o.Out == "-":
-		_, err := r.Stdout.Write(done[0].Content)
-		return nil, err
+		return nil, ui.WriteExact(r.Stdout, done[0].Content)
 	}
 	return writeFiles(rewrittenFiles(s, done), folder)
 }

@@ -255,6 +255,10 @@ func (w rewriter) decide(done *Rewritten, use template.Use, known knowledge) (to
 	if !ok {
 		return "", ""
 	}
+	if m := plan.MoveOf(w.template, use, answer); m != nil && !w.mayMove(w.service, *m) {
+		done.warn(w.warning(use, doubt{text: moveText(*m), hint: (&MoveError{Moves: []plan.Move{*m}}).Hint()}))
+		return "", ""
+	}
 	to, rule = answer.Use, answer.Rule
 	if use.Rule != "" && to == use.Image {
 		rule = use.Rule

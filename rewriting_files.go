@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/rogpeppe/go-internal/diff"
@@ -112,7 +113,7 @@ func sameFile(path string, content []byte) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
 		return false
 	}
-	found, err := os.ReadFile(path)
+	found, err := plainfile.Read(path, int64(len(content)))
 	return err == nil && bytes.Equal(found, content)
 }
 
@@ -121,7 +122,7 @@ func checkFresh(files []namedFile, folder string) error {
 	var failed []error
 	for _, file := range files {
 		path := filepath.Join(folder, file.name)
-		found, err := os.ReadFile(path)
+		found, err := plainfile.Read(path, maxBeside)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			failed = append(failed, &StaleError{Path: path, Missing: true})
@@ -180,7 +181,7 @@ func (r Rewriting) WriteFiles(w io.Writer) error {
 }
 
 // WriteDiffs prints what changes for each platform as unified diffs, which patch
-// reads. On a terminal they are made harmless first.
+// reads.
 func (r Rewriting) WriteDiffs(w io.Writer) error {
 	for _, one := range r.Platforms {
 		from, to := one.File, filepath.Join(filepath.Dir(one.File), one.Dockerfile)
@@ -188,10 +189,7 @@ func (r Rewriting) WriteDiffs(w io.Writer) error {
 			from = "Dockerfile"
 		}
 		text := diff.Diff(from, one.source, to, one.Content)
-		if isTerminal(w) {
-			text = []byte(ui.Clean(string(text)))
-		}
-		if _, err := w.Write(text); err != nil {
+		if err := ui.WriteExact(w, text); err != nil {
 			return err
 		}
 	}

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/containers"
-	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
@@ -55,6 +53,9 @@ type run struct {
 	optional []platform.Platform
 	profile  manifest.Profile
 	rules    []resolve.Rule
+	// moves are those of --allow-move, from a registry to another one; agreed are answers.
+	moves    map[[2]string]bool
+	agreed   map[agreement]bool
 	mode     resolve.Mode
 	store    store
 	registry *registry.Client
@@ -66,19 +67,28 @@ type run struct {
 	began time.Time
 	// mirrors of each registry, by buildkitd.toml.
 	mirrors map[string][]string
+	// images are named contexts of one job that other services of the run have made.
+	images map[string]builder.Image
 	// silent are registries that did not answer, for verbs that can do without.
 	silent *silentHosts
+	// single says that the options are those of one service.
+	single bool
 }
 
 // check reads the options. All wrong ones are reported at once.
 func (o Options) check() (run, error) {
-	if o.Stdout == nil {
-		o.Stdout = io.Discard
-	}
-	if o.Stderr == nil {
-		o.Stderr = io.Discard
-	}
-	r := run{Options: o, store: o.contentStore(), cacheTags: newCacheTags(), resuming: &resuming{}, began: time.Now(), silent: &silentHosts{}}
+	o.System, _ = o.Guarded() // what is cut off has no end, so nothing waits to be flushed
+	r, err := o.checkFlags()
+	r.store, r.cacheTags, r.resuming, r.began = o.contentStore(), newCacheTags(), &resuming{}, time.Now()
+	r.silent, r.agreed = &silentHosts{}, map[agreement]bool{}
+	var wrong error
+	r.registry, r.mirrors, wrong = o.registryClient()
+	return r, errors.Join(err, wrong)
+}
+
+// checkFlags reads what can be another thing for each service.
+func (o Options) checkFlags() (run, error) {
+	r := run{Options: o}
 	var failed []error
 	note := func(err error) { failed = append(failed, usage(err)) }
 	var err error
@@ -115,6 +125,8 @@ func (o Options) check() (run, error) {
 	r.rules, err = parseRules(o.Bases)
 	note(err)
 	note(resolve.Rules{List: r.rules}.Check())
+	r.moves, err = parseMoves(o.AllowMove)
+	note(err)
 	r.mode, err = resolve.ParseMode(o.BasesMode)
 	note(meant("--bases", o.BasesMode, err))
 	note(o.checkWords())
@@ -124,46 +136,10 @@ func (o Options) check() (run, error) {
 	note(r.checkNames())
 	note(r.checkRecord())
 	note(r.checkFiles())
+	note(r.checkTokens())
 	note(r.checkDeps())
 	note(verify.CheckGlobs(o.VerifyAllow))
-	r.registry, r.mirrors, err = o.registryClient()
-	failed = append(failed, err)
 	return r, errors.Join(failed...)
-}
-
-// usage makes an error about a flag one of wrong usage, whatever package found it.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { // They stay independent.
-		var each []error
-		for _, e := range joined.Unwrap() {
-			each = append(each, usage(e))
-		}
-		return errors.Join(each...)
-	}
-	if errors.As(err, new(*UsageError)) {
-		return err
-	}
-	return &UsageError{err, hintOf(err)}
-}
-
-// mistyped makes wrong usage of paths that do not exist, where the command line
-// names them.
-func mistyped(err error) error {
-	joined, several := err.(interface{ Unwrap() []error })
-	switch {
-	case several:
-		var each []error
-		for _, e := range joined.Unwrap() {
-			each = append(each, mistyped(e))
-		}
-		return errors.Join(each...)
-	case errors.As(err, new(*ocistore.NoFileError)):
-		return usage(err)
-	}
-	return err
 }
 
 func parseRules(texts []string) ([]resolve.Rule, error) {
@@ -184,14 +160,14 @@ func (o Options) checkWords() error {
 		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
 	}
 	for _, flag := range []struct{ name, value string }{
-		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--emulation", o.Emulation}, {o.progressFrom(), o.progressMode()},
+		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--emulation", o.Emulation}, {o.world().ProgressFrom(), o.progressMode()},
 	} {
 		if flag.value != "" && !slices.Contains(words(flag.name), flag.value) {
 			return noWord(flag.name, flag.value)
 		}
 	}
 	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {
-		return &UsageError{fmt.Errorf("%s tty: standard error is no terminal", o.progressFrom()), "use --progress plain"}
+		return &UsageError{fmt.Errorf("%s tty: standard error is no terminal", o.world().ProgressFrom()), "use --progress plain"}
 	}
 	return nil
 }
@@ -199,23 +175,26 @@ func (o Options) checkWords() error {
 // checkNames sees to it that several builds do not write over one another, and
 // that a push has somewhere to go.
 func (r run) checkNames() error {
-	if r.Push && len(r.Tags) == 0 {
+	if r.Push && len(r.Tags) == 0 && (r.found == nil || r.of != nil) {
 		return &UsageError{errors.New("--push needs a tag"), "name the image: -t REGISTRY/NAME:TAG"}
 	}
-	if len(r.Paths) < 2 {
+	if r.imageCount() < 2 || r.of != nil {
 		return nil
 	}
 	texts := map[string][]string{"-t": r.Tags, "--iidfile": {r.IIDFile}, "--metadata-file": {r.MetadataFile}}
+	if r.found != nil {
+		delete(texts, "--metadata-file") // It has a key for each.
+	}
 	for _, flag := range slices.Sorted(maps.Keys(texts)) {
 		for _, text := range texts[flag] {
 			if text != "" && manifest.Expand(text, "") == text {
-				return &UsageError{fmt.Errorf("%s %s would be the same for %d folders", flag, text, len(r.Paths)), "put {name} into it: " + flag + " " + text + "-{name}"}
+				return &UsageError{fmt.Errorf("%s %s would be the same for %d %s", flag, text, r.imageCount(), r.imagesWord()), "put {name} into it: " + flag + " " + text + "-{name}"}
 			}
 		}
 	}
 	for _, out := range r.outputs {
 		if !out.HasName() {
-			return &UsageError{fmt.Errorf("-o %s would be the same for %d folders", out, len(r.Paths)), "put {name} into it"}
+			return &UsageError{fmt.Errorf("-o %s would be the same for %d %s", out, r.imageCount(), r.imagesWord()), "put {name} into it"}
 		}
 	}
 	return nil
@@ -250,75 +229,13 @@ func (r run) checkFiles() error {
 	return errors.Join(failed...)
 }
 
-// registryClient reaches registries the way the engine does: by the tables of
-// the same buildkitd.toml.
-func (o Options) registryClient() (*registry.Client, map[string][]string, error) {
-	path, err := o.engineConfig()
-	if err != nil {
-		return nil, nil, err
+// progressOut is where progress is drawn: builder.Display makes harmless what it shows.
+func (r run) progressOut() io.Writer {
+	if mode := r.progressMode(); mode != "auto" && mode != "tty" {
+		return r.Stderr
 	}
-	config, err := engine.LoadConfig(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	mirrors := map[string][]string{}
-	for host, table := range config.Registries {
-		mirrors[host] = table.Mirrors
-	}
-	cache := o.answersDir()
-	if o.DryRun { // which leaves nothing behind
-		cache = ""
-	}
-	keys, err := o.keychain()
-	if err != nil {
-		return nil, nil, err
-	}
-	if log := o.engineLog(); log != nil {
-		for _, warning := range engine.ConfigWarnings(path) {
-			fmt.Fprintf(log, "archbuild: warning: %s\n", ui.Line(warning))
-		}
-	}
-	return registry.New(registry.Options{
-		Hosts: registry.FromBuildkitd(config.Registries), Else: o.otherHosts(), CacheDir: cache, UserAgent: "archbuild/" + o.Version,
-		Keychain: keys, Concurrency: o.Concurrency, Rate: o.Rate, Backoff: o.backoff,
-	}), mirrors, nil
+	return ui.Screen(r.Stderr)
 }
-
-// progressMode is --progress, else BUILDKIT_PROGRESS, as in buildx: there "none"
-// shows no progress, and "quiet" is --quiet. Without either it is plain in a CI.
-func (o Options) progressMode() string {
-	mode := o.Progress
-	if o.progressFrom() == progressVariable {
-		mode = o.Getenv(progressVariable)
-	}
-	switch mode {
-	case "", "auto":
-		if o.inCI() {
-			return "plain"
-		}
-		return "auto"
-	case "none":
-		return "quiet"
-	}
-	return mode
-}
-
-// progressVariable names a mode in the environment.
-const progressVariable = "BUILDKIT_PROGRESS"
-
-// progressFrom is what says how progress is shown.
-func (o Options) progressFrom() string {
-	if (o.Progress == "" || o.Progress == "auto") && o.Getenv(progressVariable) != "" {
-		return progressVariable
-	}
-	return "--progress"
-}
-
-// RawProgress says that standard error is a JSON document in each line and nothing
-// else, as long as nothing fails.
-func (o Options) RawProgress() bool { return o.progressMode() == "rawjson" }
-
-func (r run) progressOut() io.Writer { return r.Stderr }
 
 // manifestAnnotations are those that BuildKit has to write.
 func (r run) manifestAnnotations(p plan.Plan) map[platform.Platform]map[string]string {

@@ -1,17 +1,12 @@
 package archbuild
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
-	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
-	"github.com/opencontainers/go-digest"
 )
 
 // rewritten is every Dockerfile.ARCH of the plan with its ignore file, by name.
@@ -71,49 +66,6 @@ func replacements(job plan.Job, pinned bool) []rewrite.Replacement {
 		}
 	}
 	return list
-}
-
-// deliver writes every output, pushes, and then writes the files that name the result.
-func (r run) deliver(ctx context.Context, s service, index manifest.Index, results []manifest.Result, built []builder.Result, image *Image) error {
-	tags := r.tagsOf(s)
-	var pushes []manifest.Output
-	for _, out := range r.outputsOf(s) {
-		if out.Type == manifest.TypeImage {
-			pushes = append(pushes, out)
-			continue
-		}
-		if out.Loads() {
-			loaded, err := r.load(ctx, out, index, tags)
-			if err != nil {
-				return err
-			}
-			image.Loaded = append(image.Loaded, loaded)
-			continue
-		}
-		written, err := index.Write(ctx, out, tags, r.Stdout)
-		if err != nil {
-			return err
-		}
-		image.Outputs = append(image.Outputs, written)
-		for _, name := range written.Skipped {
-			fmt.Fprintf(r.Stderr, "archbuild: warning: %s: device node left out: only root can make it\n", ui.Line(name))
-		}
-	}
-	for _, out := range pushes {
-		pushed, err := index.Push(ctx, r.registry, out.Named(tags), manifest.PushOptions{
-			ByDigest: out.ByDigest, IfMatch: digest.Digest(r.IfMatch), ChildTags: r.ChildTags, Journal: manifest.Journal{Dir: r.journal()},
-		})
-		image.Pushed = join(image.Pushed, pushed)
-		if err != nil {
-			return err
-		}
-	}
-	metadata, err := r.metadata(s, index, results, built, image)
-	image.metadata = metadata
-	return errors.Join(err,
-		r.writeFile(r.IIDFile, s.name, []byte(image.ID())),
-		r.writeFile(r.MetadataFile, s.name, metadata),
-	)
 }
 
 // writeFile writes a small file that the user named, {name} filled in.

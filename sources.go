@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
@@ -34,7 +35,7 @@ func (o Options) readSource(at files, file string) (source, error) {
 	if s.template, err = template.ParseLimited(file, content, o.limits()); err != nil {
 		return s, err
 	}
-	s.ignore, err = at.optional(file + ".dockerignore")
+	s.ignore, err = at.ignore(file + ignore.File)
 	return s, err
 }
 
@@ -105,6 +106,7 @@ func (p place) everywhere() where { return func(platform.Platform) place { retur
 // requests are what is to be planned: the template for its platforms, then each
 // file of a single one; on every node by itself.
 func (r run) requests(s service, on where) []placed {
+	r = r.with(s)
 	var list []placed
 	for _, target := range s.targets {
 		from, at := s.of(target.Platform), on(target.Platform)
@@ -113,8 +115,9 @@ func (r run) requests(s service, on where) []placed {
 			i = len(list)
 			list = append(list, placed{place: at, Request: plan.Request{
 				Name: s.name, Template: from.template, PlatformsFrom: s.platformsFrom,
-				Build: at.platform, Node: at.name, Contexts: r.contextKeys(), ContextImages: r.contextImages(),
-				Runs: at.runs, Overruled: r.overruled(s), AllowForeign: r.AllowForeign,
+				Build: at.platform, Node: at.name, Contexts: slices.Concat(r.contextKeys(), s.standKeys(), s.waiting), ContextImages: r.contextImages(),
+				ContextOnbuild: s.standOnbuild(),
+				Runs:           at.runs, Overruled: r.overruled(s), AllowForeign: r.AllowForeign,
 			}})
 		}
 		list[i].Targets = append(list[i].Targets, target)
@@ -158,6 +161,13 @@ func rewrites(s service, p plan.Plan) []string {
 	var names []string
 	for _, job := range p.Jobs {
 		path := filepath.Join(filepath.Dir(s.file), s.archName(job.Platform))
+		if s.context.whole != nil && s.beside.tree != nil {
+			below, err := filepath.Rel(s.context.at, path)
+			if err != nil || !filepath.IsLocal(below) {
+				continue
+			}
+			path = below
+		}
 		if s.beside.tree != nil {
 			names = append(names, filepath.ToSlash(path), rewrite.DockerignoreName(filepath.ToSlash(path)))
 			continue

@@ -70,7 +70,7 @@ func (o SpecOptions) read() ([]spec.Spec, []spec.Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return spec.Parse(source, spec.Options{Name: o.File, Strict: o.Strict, Env: o.lookupEnv})
+	return spec.Parse(source, spec.Options{Name: o.File, Strict: o.Strict, Env: o.LookupEnv})
 }
 
 func (o SpecOptions) readFile() ([]byte, error) {

@@ -65,6 +65,9 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 // addresses are all paths and named contexts.
 func (o Options) addresses() []string {
 	var list []string
+	if o.found != nil && o.found.origin != nil && o.found.origin.whole.Fetched != nil {
+		list = append(list, o.found.origin.path)
+	}
 	for _, path := range o.Paths {
 		if _, err := os.Stat(path); err != nil && builder.IsRemote(path) {
 			list = append(list, path)

@@ -19,8 +19,9 @@ type store struct {
 	// be missing at any moment: it is asked for again.
 	answers folder
 	// results are notes of what jobs were built to, files are memories of what the files
-	// of contexts hold, times of how long jobs took. All can be missing as well.
-	results, files, times folder
+	// of contexts hold, times of how long jobs took, verdicts of what verification
+	// found. All can be missing as well.
+	results, files, times, verdicts folder
 }
 
 // Names in the state folder.
@@ -31,7 +32,7 @@ const (
 
 func (o Options) contentStore() store {
 	below := func(name string) string { return filepath.Join(o.stateDir(), name) }
-	return store{dir: below("store"), answers: folder(o.answersDir()), results: folder(below(resultsName)), files: folder(below(filesName)), times: folder(o.history().dir)}
+	return store{dir: below("store"), answers: folder(o.world().AnswersDir()), results: folder(below(resultsName)), files: folder(below(filesName)), times: folder(o.history().dir), verdicts: folder(o.world().VerdictsDir())}
 }
 
 // Bounds of the store between runs. Within a run it holds whatever is needed.
@@ -99,6 +100,9 @@ func (s store) prune(now time.Time) {
 func (s store) clear() {
 	os.RemoveAll(filepath.Join(s.dir, "ingest"))
 	os.RemoveAll(s.scratch())
+	for _, f := range []folder{s.blobs(), s.results, s.files, s.times, s.answers, s.verdicts} {
+		f.clear()
+	}
 }
 
 // scratch is for files that are of use to a run alone, as long as it holds the store.
@@ -106,16 +110,28 @@ func (s store) scratch() string { return filepath.Join(s.dir, "scratch") }
 
 func (s store) blobs() folder { return folder(filepath.Join(s.dir, "blobs", "sha256")) }
 
+// tidy clears after runs that hold no store, unless some other run needs it.
+func (s store) tidy() { _ = s.exclusively(s.clear) }
+
 // empty prunes the store further than it does by itself, unless a run needs it.
 func (s store) empty(b bounds, now time.Time) (gone trimmed, busy bool) {
+	busy = s.exclusively(func() {
+		s.clear()
+		gone = s.blobs().trim(now, b)
+	})
+	return gone, busy
+}
+
+// exclusively does something while no run holds the store; busy says that one does. Where there is no store, nothing is done.
+func (s store) exclusively(do func()) (busy bool) {
 	lock, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR, 0)
 	if err != nil {
-		return trimmed{}, false // there is no store
+		return false
 	}
 	defer lock.Close()
 	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		return trimmed{}, true
+		return true
 	}
-	s.clear()
-	return s.blobs().trim(now, b), false
+	do()
+	return false
 }

@@ -90,7 +90,7 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 			continue
 		}
 		if !r.trustsSyntax(job) {
-			failed = append(failed, &SyntaxError{File: s.of(job.Platform).template.File, Frontend: job.Frontend})
+			failed = append(failed, &SyntaxError{File: s.of(job.Platform).template.File, Frontend: job.Frontend, Untrusted: r.Untrusted})
 			continue
 		}
 		question := resolve.Question{Image: job.Frontend, Platform: job.BuildPlatform}
@@ -115,19 +115,29 @@ func (r run) foreignFrontends(ctx context.Context, s service, p plan.Plan, from 
 }
 
 // trustsSyntax says whether the program that reads the file of a job may do so: Docker's own, one that
-// --allow-syntax names, or one that this command itself asks for.
+// --allow-syntax names, or one that the command line itself asks for. An argument of a project's file is no leave.
 func (r run) trustsSyntax(job plan.Job) bool {
 	named, err := reference.ParseNormalizedNamed(job.Frontend)
 	if err == nil && named.Name() == "docker.io/docker/dockerfile" {
 		return true
 	}
-	given, _, _ := strings.Cut(strings.TrimSpace(r.args.of(job.Platform)["BUILDKIT_SYNTAX"]), " ")
+	said := r.args
+	if r.of != nil {
+		flags := r.Options
+		flags.BuildArgs = r.saidArgs
+		said, _ = flags.parseBuildArgs() // which was told already, if it is wrong
+	}
+	given, _, _ := strings.Cut(strings.TrimSpace(said.of(job.Platform)["BUILDKIT_SYNTAX"]), " ")
 	return given == job.Frontend || slices.Contains(r.AllowSyntax, job.Frontend)
 }
 
 // SyntaxError says that a file asks for a frontend that nobody has allowed: a program that reads the
 // Dockerfile, decides what is built, and can ask for whatever the build may have.
-type SyntaxError struct{ File, Frontend string }
+type SyntaxError struct {
+	File, Frontend string
+	// Untrusted says that the build is one of --untrusted, which no leave goes with.
+	Untrusted bool
+}
 
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s: # syntax=%s has another program than Docker's read the file, and decide what is built", e.File, e.Frontend)
@@ -135,6 +145,9 @@ func (e *SyntaxError) Error() string {
 
 // Hint names the flag that gives consent.
 func (e *SyntaxError) Hint() string {
+	if e.Untrusted {
+		return "if you trust it, and all that the file runs, give --allow-syntax " + e.Frontend + " in place of --untrusted"
+	}
 	return "if you trust it, give --allow-syntax " + e.Frontend
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
@@ -34,6 +36,11 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 		for _, job := range p.Jobs {
 			if job.Choice != nil {
 				fmt.Fprintf(w, "%s goes to node %s: %s\n", job.Platform, ui.Line(job.Node), ui.Line(choiceText(*job.Choice)))
+			}
+		}
+		for _, job := range p.Jobs {
+			if job.Witness != "" {
+				fmt.Fprintf(w, "%s has a witness: node %s builds it as well, and both must have built the same\n", job.Platform, ui.Line(job.Witness))
 			}
 		}
 		for _, note := range p.Notes {
@@ -101,7 +108,21 @@ func jobRows(job plan.Job) [][]string {
 				why, shown[base.Reference] = baseReason(base), true
 			}
 		}
+		for _, st := range job.Stands {
+			if st.Line == stage.Line && st.Where == "FROM" {
+				why = "built here: " + st.Service
+			}
+		}
 		rows = append(rows, []string{job.Platform.String(), fmt.Sprint(stage.Line), stageName(stage), shortPin(stage.Base), why, runs(stage, job)})
+	}
+	for _, st := range job.Stands {
+		if st.Where != "FROM" {
+			line := ""
+			if st.Line > 0 {
+				line = fmt.Sprint(st.Line)
+			}
+			rows = append(rows, []string{job.Platform.String(), line, st.Where, st.Name, "built here: " + st.Service, ""})
+		}
 	}
 	for _, base := range slices.Concat(job.Bases, job.Onbuild, job.Contexts) {
 		if !shown[base.Reference] {
@@ -167,54 +188,25 @@ func runs(stage plan.Stage, job plan.Job) string {
 // was built and what came out; then the index and how to use it.
 func (o Outcome) WriteText(w io.Writer) error {
 	for _, image := range o.Images {
-		if err := image.writeText(w); err != nil {
+		if err := image.writeText(w, len(o.Images) == 1); err != nil {
 			return err
 		}
+	}
+	if at := slices.IndexFunc(o.Images, func(i Image) bool { return len(i.Held) > 0 }); at >= 0 { // the same for all
+		_, err := fmt.Fprintf(w, "\nno tag was moved, since %s failed: those of all services move together, or each by itself with --per-service\n", ui.Line(strings.Join(o.Images[at].Held, ", ")))
+		return err
 	}
 	return nil
 }
 
-func (i Image) writeText(w io.Writer) error {
-	var rows [][]string
-	headers := []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}
-	nodes := i.nodes()
-	if nodes {
-		headers = slices.Insert(headers, 2, "NODE")
-	}
-	for _, b := range i.Platforms {
-		base := b.Base
-		if base == "" {
-			base = "scratch"
-		}
-		if b.BaseDigest != "" {
-			base += " @" + strings.TrimPrefix(ui.Digest(b.BaseDigest), "sha256:")
-		}
-		steps := fmt.Sprintf("%d", b.Steps)
-		switch {
-		case b.State == stateResumed:
-			steps = "-"
-		case b.Cached > 0:
-			steps = fmt.Sprintf("%d (%d cached)", b.Steps, b.Cached)
-		}
-		size := "-"
-		if b.Size > 0 {
-			size = ui.Size(b.Size)
-		}
-		took := time.Duration(b.Seconds * float64(time.Second))
-		state := b.State
-		if b.Tries > 1 {
-			state += fmt.Sprintf(" (try %d)", b.Tries)
-		}
-		row := []string{b.Platform.String(), base, howText(b.How), state, ui.Duration(took), steps, size, ui.Digest(b.Digest)}
-		if nodes {
-			row = slices.Insert(row, 2, cmp.Or(ui.Line(b.Node), "-"))
-		}
-		rows = append(rows, row)
-	}
+// writeText prints one image; hints is how to use it, which a user of several images need not be told of each.
+func (i Image) writeText(w io.Writer, hints bool) error {
+	headers, rows := i.table()
 	fmt.Fprintf(w, "\n%s\n", ui.Line(i.Name))
 	if err := ui.Table(w, headers, rows); err != nil {
 		return err
 	}
+	i.writeWitnesses(w)
 	i.writeTraffic(w)
 	i.writeRefused(w)
 	if len(i.Records) > 0 {
@@ -238,6 +230,9 @@ func (i Image) writeText(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(w, "  in %s\n", ui.Line(out.Dest))
+		if !hints {
+			continue
+		}
 		for _, use := range uses(out, i) {
 			fmt.Fprintf(w, "     %s\n", ui.Line(use))
 		}
@@ -255,6 +250,59 @@ func (i Image) writeText(w io.Writer) error {
 		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
 	}
 	return nil
+}
+
+// table has a row for each platform.
+func (i Image) table() (headers []string, rows [][]string) {
+	headers = []string{"PLATFORM", "BASE", "RUNS", "STATE", "TIME", "STEPS", "SIZE", "DIGEST"}
+	nodes := i.nodes()
+	if nodes {
+		headers = slices.Insert(headers, 2, "NODE")
+	}
+	for _, b := range i.Platforms {
+		base := cmp.Or(b.Base, "scratch")
+		if b.BaseDigest != "" {
+			base += " @" + strings.TrimPrefix(ui.Digest(b.BaseDigest), "sha256:")
+		}
+		steps := fmt.Sprintf("%d", b.Steps)
+		switch {
+		case b.State == stateResumed:
+			steps = "-"
+		case b.Cached > 0:
+			steps = fmt.Sprintf("%d (%d cached)", b.Steps, b.Cached)
+		}
+		size := "-"
+		if b.Size > 0 {
+			size = ui.Size(b.Size)
+		}
+		took := time.Duration(b.Seconds * float64(time.Second))
+		state := b.State
+		if b.Because != "" {
+			state += " because of " + ui.Line(b.Because)
+		}
+		if b.Tries > 1 {
+			state += fmt.Sprintf(" (try %d)", b.Tries)
+		}
+		row := []string{b.Platform.String(), base, howText(b.How), state, ui.Duration(took), steps, size, ui.Digest(b.Digest)}
+		if nodes {
+			row = slices.Insert(row, 2, cmp.Or(ui.Line(b.Node), "-"))
+		}
+		rows = append(rows, row)
+	}
+	return headers, rows
+}
+
+// writeWitnesses tells what other nodes have built.
+func (i Image) writeWitnesses(w io.Writer) {
+	for _, b := range i.Platforms {
+		switch {
+		case b.Witness == nil:
+		case b.Witness.Same:
+			fmt.Fprintf(w, "witness of %s: node %s has built the same\n", b.Platform, ui.Line(b.Witness.Node))
+		case b.Witness.Digest != "":
+			fmt.Fprintf(w, "witness of %s: node %s has built ANOTHER image, %s\n", b.Platform, ui.Line(b.Witness.Node), ui.Digest(b.Witness.Digest))
+		}
+	}
 }
 
 // nodes says whether it is worth telling which node built what: there are several, or a
@@ -300,13 +348,23 @@ func tagOf(name string) string {
 // writeRefused tells of nodes that asked for what is not theirs.
 func (i Image) writeRefused(w io.Writer) {
 	for _, to := range i.Refused {
-		total := 0
-		for _, r := range to.Refusals {
-			total += r.Times
+		if len(to.Passwords) > 0 {
+			fmt.Fprintf(w, "warning: %s; %s\n", ui.Line(builder.WithoutPasswords(to.Node, to.Passwords)), ui.Line(builder.ForPasswords(to.Passwords)))
 		}
-		first := to.Refusals[0]
+		total, first := 0, guard.Refusal{}
+		for _, r := range to.Refusals {
+			if slices.ContainsFunc(to.Passwords, func(registry string) bool { return r.What == guard.PasswordOf(registry) }) {
+				continue // told
+			}
+			if total += r.Times; first.Times == 0 {
+				first = r
+			}
+		}
+		if total == 0 {
+			continue
+		}
 		fmt.Fprintf(w, "warning: node %s asked for what the plan does not name, %d time%s, and got nothing of it: %s\n",
-			ui.Line(to.Node), total, plural(total), ui.Line(fmt.Sprintf("%s (%s)", first.What, first.Kind)))
+			ui.Line(to.Node), total, ui.Plural(total), ui.Line(fmt.Sprintf("%s (%s)", first.What, first.Kind)))
 	}
 }
 
@@ -316,6 +374,9 @@ func (i Image) writeTraffic(w io.Writer) {
 		fmt.Fprintln(w, i.Cache)
 	}
 	for _, sent := range i.Sent {
+		if sent.Images > 0 {
+			fmt.Fprintf(w, "sent to %s: %s of images that it stands on\n", ui.Line(sent.Node), ui.Size(sent.Images))
+		}
 		if sent.Files == 0 {
 			continue // the node had them from a build before
 		}

@@ -15,8 +15,12 @@ import (
 type folder string
 
 // ours is how archbuild names the files that it keeps, below their folder: blobs and
-// verdicts by a digest, answers of registries by repository and digest or tag.
-var ours = regexp.MustCompile(`^(?:[0-9a-f]{64}|[0-9a-f]{16}/(?:[a-z0-9]+-[0-9a-f]{64,128}|tag-[^/]+|\.new-[^/]+)|\.new-[0-9]+)$`)
+// verdicts by a digest, answers of registries by repository and digest or tag, times of
+// jobs by a part of a digest.
+var ours = regexp.MustCompile(`^(?:[0-9a-f]{64}|[0-9a-f]{32}\.json|[0-9a-f]{16}/(?:[a-z0-9]+-[0-9a-f]{64,128}|tag-[^/]+|\.new-[^/]+)|\.new-[0-9]+)$`)
+
+// halfDone is how a file is named until it is whole.
+var halfDone = regexp.MustCompile(`^(?:[0-9a-f]{16}/)?\.(?:new|archbuild)-[^/]+$`)
 
 // bounds say which of them may go. The zero value lets all go.
 type bounds struct {
@@ -58,6 +62,20 @@ func (f folder) files() (list []held, size int64) {
 		return cmp.Or(a.info.ModTime().Compare(b.info.ModTime()), cmp.Compare(a.path, b.path))
 	})
 	return list, size
+}
+
+// clear removes files that a killed run was writing. One that somebody writes now
+// is removed as well: what is kept here can be had again.
+func (f folder) clear() {
+	_ = filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if name, err := filepath.Rel(string(f), path); err == nil && halfDone.MatchString(name) {
+			os.Remove(path)
+		}
+		return nil
+	})
 }
 
 // trim removes the oldest files until the bounds are met, one after the other.

@@ -66,10 +66,3 @@ func emulatorsLine(own []string) string {
 	}
 	return "with emulators of its own: " + ui.Line(strings.Join(programs, ", "))
 }
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
 )
@@ -58,7 +59,7 @@ func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	only, err := parsePlatforms("--platform", opts.Platforms, platform.Host())
+	only, err := outside.ParsePlatforms("--platform", opts.Platforms, platform.Host())
 	if err != nil {
 		return Verified{}, err
 	}
@@ -79,10 +80,10 @@ func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
 			result, err := check(ctx, checker, client, name)
 			v.Images[i], findings[i], failed[i] = VerifiedImage{Name: name, Result: result}, result.Findings, err
 			if slices.Contains(opts.Paths, name) {
-				failed[i] = mistyped(err)
+				failed[i] = outside.Mistyped(err)
 			}
 			if err != nil {
-				v.Images[i].Error = ui.Clean(err.Error())
+				v.Images[i].Error = err.Error()
 			}
 			return nil
 		})
@@ -239,7 +240,7 @@ func (v Verified) verdict(name string, one verify.Looked) string {
 	}
 	switch {
 	case n > 0:
-		return fmt.Sprintf("%d finding%s", n, plural(n))
+		return fmt.Sprintf("%d finding%s", n, ui.Plural(n))
 	case !one.Audited:
 		return "not looked at"
 	}

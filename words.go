@@ -1,11 +1,10 @@
 package archbuild
 
 import (
-	"fmt"
 	"os"
-	"strings"
 
-	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // words are those that a flag takes one of.
@@ -17,7 +16,7 @@ func words(flag string) []string {
 		return []string{crossAuto, crossOff, crossRequire}
 	case "--emulation":
 		return []string{emulationAllow, emulationFallback, emulationNever}
-	case "--progress", progressVariable:
+	case "--progress", outside.ProgressVariable:
 		return []string{"auto", "tty", "plain", "rawjson", "quiet", "none"}
 	case "--bases":
 		return []string{"auto", "prefix", "keep"}
@@ -28,20 +27,7 @@ func words(flag string) []string {
 }
 
 // noWord says that a flag has a word that it does not take.
-func noWord(flag, value string) error {
-	return &UsageError{
-		fmt.Errorf("%s %s: no such mode%s", flag, value, didYouMean(value, words(flag))),
-		"use one of " + strings.Join(words(flag), ", "),
-	}
-}
-
-// didYouMean names the nearest of a few words, where one is near.
-func didYouMean(word string, words []string) string {
-	if near := nearest.Word(word, words); near != "" {
-		return "; did you mean " + near + "?"
-	}
-	return ""
-}
+func noWord(flag, value string) error { return wrong.Word(flag, value, words(flag)) }
 
 // meant is noWord in place of another package's error about a word.
 func meant(flag, value string, err error) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/moby/buildkit/frontend/subrequests"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/frontend/subrequests/outline"
@@ -36,7 +37,7 @@ func (a Answer) Write(w io.Writer, asJSON bool, file, path string, source []byte
 		return a.writeLint(w, asJSON, file, path, source)
 	}
 	if asJSON {
-		_, err = fmt.Fprintln(w, string(a.json))
+		_, err = fmt.Fprintf(w, "%s\n", ui.SafeJSON(a.json))
 		return 0, err
 	}
 	text := map[string]func([]byte, io.Writer) error{
@@ -64,7 +65,7 @@ func (a Answer) writeLint(w io.Writer, asJSON bool, file, path string, source []
 		if err != nil {
 			return count, fmt.Errorf("writing BuildKit's answer: %w", err)
 		}
-		if _, err := fmt.Fprintln(w, string(text)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n", ui.SafeJSON(text)); err != nil {
 			return count, err
 		}
 		return count, gaveUp(found)

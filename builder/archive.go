@@ -140,18 +140,6 @@ var (
 	errEmpty  = errors.New("it holds no file")
 )
 
-// nameless makes a file and takes its name away.
-func nameless(folder string) (*os.File, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("making room for the archive: %w", err)
-	}
-	file, err := os.CreateTemp(folder, "context-")
-	if err != nil {
-		return nil, fmt.Errorf("making room for the archive: %w", err)
-	}
-	return file, os.Remove(file.Name())
-}
-
 // decompressed is the archive itself.
 func decompressed(from io.Reader) (plain io.Reader, done func(), err error) {
 	buffered := bufio.NewReaderSize(from, 64<<10)

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/google/go-cmp/cmp"
@@ -174,4 +176,29 @@ func sum(header []byte) {
 		total += int(b)
 	}
 	copy(header[148:156], fmt.Sprintf("%06o\x00 ", total))
+}
+
+func TestANameThatAKilledRunHasLeftIsTakenAway(t *testing.T) {
+	folder := t.TempDir()
+	old, young, other := filepath.Join(folder, "context-1"), filepath.Join(folder, "context-2"), filepath.Join(folder, "other")
+	for _, file := range []string{old, young, other} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	for _, file := range []string{old, other} {
+		if err := os.Chtimes(file, hourAgo, hourAgo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := builder.OpenArchive(t.Context(), bytes.NewReader(tarOf(t, []entry{{name: "file", kind: tar.TypeReg}})), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	left, _ := filepath.Glob(folder + "/*")
+	if diff := cmp.Diff([]string{young, other}, left); diff != "" {
+		t.Errorf("left are (-want +got) %s", diff)
+	}
 }

@@ -42,6 +42,7 @@ var askedFields = map[string]struct {
 	change func(*asking)
 	why    string
 }{
+	"Options.Patience":    {nil, "it is how long is waited for an end"},
 	"Options.Template":    {nil, "it is for messages"},
 	"Options.Labels":      {func(a *asking) { a.opts.Labels = map[string]string{"a": "b"} }, ""},
 	"Options.Annotations": {func(a *asking) { a.opts.Annotations[a.job.Platform]["annotation-manifest.a"] = "c" }, ""},
@@ -52,13 +53,19 @@ var askedFields = map[string]struct {
 	"Options.Remote": {func(a *asking) {
 		a.opts.Remote["more"] = builder.Remote{Address: "https://example.com/a.git#0123456789012345678901234567890123456789"}
 	}, ""},
-	"Options.Frontend": {func(a *asking) { a.opts.Frontend = map[string]string{"force-network-mode": "none"} }, ""},
-	"Options.Proxies":  {func(a *asking) { a.opts.Proxies = map[string]string{"HTTP_PROXY": "http://example.com"} }, ""},
-	"Options.Allow":    {func(a *asking) { a.opts.Allow = []string{"network.host"} }, ""},
-	"Options.Caches":   {nil, "steps have the same results with and without"},
+	"Options.Images": {func(a *asking) {
+		a.opts.Images = map[string]builder.Image{"base::linux/arm64": {Digest: digest.FromString("image")}}
+	}, ""},
+	"Options.Frontend":     {func(a *asking) { a.opts.Frontend = map[string]string{"force-network-mode": "none"} }, ""},
+	"Options.Proxies":      {func(a *asking) { a.opts.Proxies = map[string]string{"HTTP_PROXY": "http://example.com"} }, ""},
+	"Options.Allow":        {func(a *asking) { a.opts.Allow = []string{"network.host"} }, ""},
+	"Options.CacheProject": {nil, "it says which cache mounts are meant; it is a build argument where provenance tells those, and the caller leaves it out elsewhere"},
+	"Options.Caches":       {nil, "steps have the same results with and without"},
 
 	"Sources.Context":     {nil, "its files are added up by the caller; what a node has fetched comes as an input"},
 	"Sources.Shared":      {nil, "it saves a walk"},
+	"Sources.handed":      {nil, "it says which blobs of Options.Images may be read"},
+	"Sources.results":     {nil, "it is where they go"},
 	"Sources.Results":     {nil, "it is no part of what is seen"},
 	"Sources.Rewrites":    {nil, "they are no part of what is seen"},
 	"Sources.Dockerfiles": {nil, "they are added up by the caller"},
@@ -67,10 +74,11 @@ var askedFields = map[string]struct {
 		a.from.Layouts = map[string]builder.Layout{"base": {Folder: "/layout", Digest: digest.FromString("image")}}
 	}, ""},
 	"Sources.Secrets":    {nil, "they are no part of BuildKit's cache keys either"},
+	"Sources.Fetches":    {nil, "it says what a node may ask for by itself"},
 	"Sources.SSH":        {nil, "it is no part of BuildKit's cache keys either"},
 	"Sources.Registries": {nil, "they say who gets credentials"},
 	"Sources.Realm":      {nil, "it says who makes tokens"},
-	"Sources.Remote":     {nil, "it says who gets passwords"},
+	"Sources.Tokens":     {nil, "it is the way to who makes tokens"},
 	"Sources.Refused":    {nil, "it notes what a node asks for beside"},
 	"Sources.Store":      {nil, "it is where results go"},
 	"Sources.Edition":    {nil, "it is for nodes to tell what they have, not what there is"},

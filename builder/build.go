@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,16 +36,26 @@ type Options struct {
 	Export map[string]string
 	// Remote are named contexts that are not on this machine: images, repositories, files.
 	Remote map[string]Remote
+	// Images are named contexts of the job that are images of this run: NAME::PLATFORM → image. The session lets
+	// the node read them.
+	Images map[string]Image
 	// Frontend are further attributes for the Dockerfile frontend, in its own words:
 	// force-network-mode, add-hosts, attest:sbom …
 	Frontend map[string]string
 	// Proxies are build arguments that count where a job has none of the name, in
 	// upper or lower case.
 	Proxies map[string]string
+	// CacheProject comes before the ids of all cache mounts, and before a job's
+	// CacheNamespace: those of one project are no other's. Where a job has an argument
+	// [plan.NamespaceArg] that counts alone.
+	CacheProject string
 	// Allow are the privileges that steps may ask for: network.host, security.insecure.
 	Allow []string
 	// Caches outside the node; the same value as in Sources.
 	Caches *Caches
+	// Patience is how long a node that answers may let a job rest that has nothing left to do;
+	// 0 is for ever.
+	Patience time.Duration
 	// Secrets, folders and Dockerfiles are offered by the Session.
 }
 
@@ -55,7 +66,9 @@ type Result struct {
 	Descriptor ocispecs.Descriptor
 	// Steps that the job had, FROM left out, and how many the cache answered.
 	Steps, Cached int
-	Elapsed       time.Duration
+	// Began is when it was begun; zero where it was not. Elapsed is until it was in the content store.
+	Began   time.Time
+	Elapsed time.Duration
 	// Ran are those steps: digests, which equal steps of other jobs share, and whether the
 	// cache answered.
 	Ran map[digest.Digest]bool
@@ -89,24 +102,31 @@ func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display
 	}
 	began := time.Now()
 	if err == nil {
-		response, err = s.node.Client.Solve(ctx, nil, opt, watch.channel())
+		var watched func()
+		ctx, watched = s.watched(ctx, job, opts, watch)
+		defer watched()
+		response, err = s.solve(ctx, opt, watch)
 	} else {
 		close(watch.channel())
+		watch.wait()
 	}
-	watch.wait()
 	if err != nil {
 		watch.leave()
 	}
-	result := Result{Platform: job.Platform, Elapsed: time.Since(began)}
+	result := Result{Platform: job.Platform, Began: began, Elapsed: time.Since(began)}
 	result.Ran = watch.ran()
 	result.Steps, result.Cached = counts(result.Ran)
 	result.Warnings = watch.warned()
-	if err == nil {
-		result.Descriptor, err = descriptor(response)
-		result.Caches = opts.Caches.exported(job.Platform)
-	}
 	if err != nil {
 		result.Err = s.failure(ctx, job, opts, err, watch)
+		return result
+	}
+	if result.Err = refusal(ctx); result.Err != nil {
+		return result
+	}
+	result.Caches = opts.Caches.exported(job.Platform)
+	if result.Descriptor, err = descriptor(response); err != nil {
+		result.Err = &LieError{Node: s.node.Name, Platform: job.Platform, Err: err}
 	}
 	return result
 }
@@ -114,6 +134,12 @@ func (s *Session) Solve(ctx context.Context, job plan.Job, opts Options, display
 func (s *Session) solveOpt(job plan.Job, opts Options) (client.SolveOpt, error) {
 	attrs, inputs, err := s.frontendAttrs(job, opts)
 	if err != nil {
+		return client.SolveOpt{}, err
+	}
+	for _, image := range opts.Images {
+		s.handed.Hand(image.Blobs)
+	}
+	if err := s.putInRequest(job, opts, attrs, inputs); err != nil {
 		return client.SolveOpt{}, err
 	}
 	opt := client.SolveOpt{
@@ -145,11 +171,15 @@ func (s *Session) frontendAttrs(job plan.Job, opts Options) (map[string]string, 
 	}
 	maps.Copy(attrs, opts.Frontend)
 	addArgs(attrs, job, opts.Proxies)
+	addNamespace(attrs, job, opts.CacheProject)
 	for key, value := range opts.Labels {
 		attrs["label:"+key] = value
 	}
 	for name, address := range s.named {
 		attrs[contextAttr(name)] = address
+	}
+	for name, image := range opts.Images {
+		attrs[contextAttr(name)] = image.address()
 	}
 	place, offered := s.dockerfiles.give()
 	if place != dockerfileLocal {
@@ -191,8 +221,21 @@ func addArgs(attrs map[string]string, job plan.Job, proxies map[string]string) {
 	for key, value := range job.Args {
 		attrs["build-arg:"+key] = value
 	}
-	if job.CacheNamespace != "" {
-		attrs["build-arg:"+plan.NamespaceArg] = job.CacheNamespace
+}
+
+// addNamespace keeps the job's cache mounts apart from those of others. A job without any
+// has no namespace, so that its steps are those of any other tool. What another frontend
+// mounts is not known.
+func addNamespace(attrs map[string]string, job plan.Job, project string) {
+	if _, given := job.Args[plan.NamespaceArg]; given {
+		return
+	}
+	mounts := job.Frontend != "" || slices.ContainsFunc(job.Stages, func(s plan.Stage) bool { return s.Caches != "" })
+	if !mounts {
+		project = ""
+	}
+	if namespace := strings.Trim(project+"-"+job.CacheNamespace, "-"); namespace != "" {
+		attrs["build-arg:"+plan.NamespaceArg] = namespace
 	}
 }
 
@@ -217,6 +260,9 @@ func exportAttrs(job plan.Job, opts Options) map[string]string {
 func descriptor(response *client.SolveResponse) (ocispecs.Descriptor, error) {
 	var d ocispecs.Descriptor
 	encoded := response.ExporterResponse[exptypes.ExporterImageDescriptorKey]
+	if encoded == "" {
+		return d, errors.New("its answer names no image")
+	}
 	text, err := base64.StdEncoding.DecodeString(encoded)
 	if err == nil {
 		err = json.Unmarshal(text, &d)
@@ -225,7 +271,7 @@ func descriptor(response *client.SolveResponse) (ocispecs.Descriptor, error) {
 		err = d.Digest.Validate()
 	}
 	if err != nil {
-		return d, fmt.Errorf("reading the exporter's answer: %w", err)
+		return d, fmt.Errorf("its answer names an image in no readable form: %w", err)
 	}
 	return d, nil
 }

@@ -175,7 +175,7 @@ func (c *Caches) addStores(stores map[string]content.Store, refused *guard.Book)
 		stores[localStore(cache.Attrs["src"])] = guard.ReadOnly(store, refused)
 	}
 	for folder, store := range c.written {
-		stores[localStore(folder)] = guard.Results(store, refused)
+		stores[localStore(folder)] = guard.NewResults(store, refused)
 	}
 	return nil
 }

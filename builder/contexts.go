@@ -1,18 +1,16 @@
 package builder
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder/guard"
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -36,7 +34,7 @@ func (c Context) Source() string {
 	case c.Archive != nil:
 		return c.Archive.digest.String()
 	case c.Fetched != nil:
-		return c.Fetched.Pin
+		return c.Fetched.Pin + c.Fetched.folder
 	}
 	return c.Folder
 }
@@ -47,6 +45,21 @@ type Layout struct {
 	Folder string
 	Digest digest.Digest
 }
+
+// Image is one in the store that receives the results: what other jobs stand on.
+type Image struct {
+	// Digest of its manifest.
+	Digest digest.Digest
+	// Blobs are all that it is made of, the manifest included: a node reads no others.
+	Blobs []digest.Digest
+	// Config is the image's, as it lies there.
+	Config []byte
+}
+
+// handedStore is the name under which a session offers such images.
+const handedStore = "handed"
+
+func (i Image) address() string { return "oci-layout://" + handedStore + "@" + i.Digest.String() }
 
 // layoutID is the name of a layout's store in a session.
 func layoutID(name string) string { return "layout-" + digest.FromString(name).Encoded()[:16] }
@@ -78,24 +91,22 @@ func (from Sources) stores(named map[string]string) (map[string]content.Store, e
 		stores["oci:"+layoutID(name)] = guard.ReadOnly(store, from.Refused)
 		named[name] = layout.address(name)
 	}
-	if from.Store == "" {
-		return stores, nil
+	if from.results != nil {
+		stores[exportStore] = from.results
+		stores["oci:"+handedStore] = from.handed
 	}
-	store, err := openStore(from.Store)
-	stores[exportStore] = guard.Results(store, from.Refused)
-	return stores, err
+	return stores, nil
 }
 
 // ignored is the ignore file of a context that the node has fetched, and the patterns of
-// what no build sees of it. For other contexts BuildKit reads the ignore files.
+// what no build sees of it. For other contexts BuildKit applies the ignore files: see putInRequest.
 func (from Sources) ignored() (file []byte, hidden []string, err error) {
 	fetched := from.Context.Fetched
 	if fetched == nil {
 		return nil, nil, nil
 	}
-	file, err = fs.ReadFile(fetched.Files, ignoreFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("reading %s: %w", ignoreFile, err)
+	if file, err = ignore.Tree(fetched.Files); err != nil {
+		return nil, nil, fmt.Errorf("reading the context: %w", err)
 	}
 	for _, name := range from.Rewrites {
 		if _, err := fs.Lstat(fetched.Files, name); err == nil {
@@ -108,19 +119,16 @@ func (from Sources) ignored() (file []byte, hidden []string, err error) {
 // excluded are the patterns of what the build of a Dockerfile does not see of a context
 // that the node has fetched.
 func (s *Session) excluded(dockerfile string, offered files) ([]string, error) {
-	text, own := offered[dockerfile+ignoreFile]
+	text, own := offered[dockerfile+ignore.File]
 	if !own {
 		text = s.ignored
 	}
-	list, err := ignorefile.ReadAll(bytes.NewReader(text))
+	list, err := ignore.Patterns(ignore.File, text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the ignore file of %s: %w", dockerfile, err)
 	}
 	return append(list, s.hidden...), nil
 }
-
-// ignoreFile is the name of a context's ignore file; after a Dockerfile's name it is that of its own.
-const ignoreFile = ".dockerignore"
 
 // literal makes a pattern of a name.
 var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)

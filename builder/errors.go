@@ -3,6 +3,7 @@ package builder
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/archbuild/archbuild/builder/engine"
@@ -28,6 +29,8 @@ type Error struct {
 	// memory, Memory what the node may take, in bytes; 0 is no known limit.
 	OutOfMemory bool
 	Memory      int64
+	// Missing is the path that a COPY or ADD takes and that is not there; empty when that is not what went wrong.
+	Missing string
 	// Caching says that the steps went well, and that a cache of --cache-to could not
 	// be written.
 	Caching bool
@@ -61,6 +64,8 @@ func (e *Error) cause() string {
 		return fmt.Sprintf("out of memory: the command ended with exit status %d", e.ExitCode)
 	case e.ExitCode != 0:
 		return fmt.Sprintf("the command ended with exit status %d", e.ExitCode)
+	case e.Missing != "":
+		return "there is no " + e.Missing + " to take"
 	}
 	text := e.Err.Error()
 	text = strings.TrimPrefix(text, "failed to solve: ")
@@ -85,7 +90,10 @@ func (e *Error) Hint() string {
 		return "build one platform at a time: --platform " + e.Platform.String()
 	}
 	if e.ExitCode != 0 {
-		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows more of its output, --platform %s builds this one alone", e.Line, e.Platform)
+		return fmt.Sprintf("mend line %d of the Dockerfile; --progress plain shows more of its output, --platform %s builds this platform alone", e.Line, e.Platform)
+	}
+	if e.Missing != "" {
+		return e.hintMissing()
 	}
 	if e.ExitCode == 0 && strings.Contains(e.Source, "type=ssh") {
 		return "a step is offered what --ssh names and nothing else: --ssh ID, where ID is default unless the mount names another"
@@ -101,6 +109,20 @@ func (e *Error) Hint() string {
 	}
 	return "--progress plain shows all that BuildKit said"
 }
+
+// hintMissing says where to look for what was to be taken: in another stage or image, or in the context.
+func (e *Error) hintMissing() string {
+	for word := range strings.FieldsSeq(e.Source) {
+		if from, ok := strings.CutPrefix(word, "--from="); ok {
+			return fmt.Sprintf("see whether %s has it, or correct line %d of the Dockerfile", from, e.Line)
+		}
+	}
+	return fmt.Sprintf("see whether the context has it, or an ignore file leaves it out; or correct line %d of the Dockerfile", e.Line)
+}
+
+// missingPath is how BuildKit says that a path is in no layer and no context: it has no type for it. What is said
+// otherwise one day is shown as it is.
+var missingPath = regexp.MustCompile(`failed to calculate checksum of ref \S+: "([^"]+)": not found$`)
 
 // explain turns BuildKit's error into one that names platform, line and output.
 func explain(job plan.Job, file string, err error, watch *watcher, memory int64) *Error {
@@ -124,6 +146,9 @@ func explain(job plan.Job, file string, err error, watch *watcher, memory int64)
 		}
 		break
 	}
+	if found := missingPath.FindStringSubmatch(err.Error()); found != nil && e.Line > 0 {
+		e.Missing = found[1]
+	}
 	return e
 }
 
@@ -138,4 +163,35 @@ func (e *SecretError) Unwrap() error { return e.Err }
 // Hint names what holds files of any size.
 func (e *SecretError) Hint() string {
 	return "look at the files of --secret; what is large travels as a folder: --build-context NAME=FOLDER"
+}
+
+// PasswordError says that a job failed on a node that had asked for passwords and, being another machine, did not
+// get them.
+type PasswordError struct {
+	Node       string
+	Registries []string
+	Err        *Error
+}
+
+func (e *PasswordError) Error() string {
+	return fmt.Sprintf("%v\n%s", e.Err, WithoutPasswords(e.Node, e.Registries))
+}
+
+// Unwrap gives the failure itself.
+func (e *PasswordError) Unwrap() error { return e.Err }
+
+// At is the place, for those who show errors beside the code.
+func (e *PasswordError) At() (file string, line int) { return e.Err.At() }
+
+// Hint says how consent is given, to that node and for those registries.
+func (e *PasswordError) Hint() string { return ForPasswords(e.Registries) }
+
+// WithoutPasswords tells of a node that did not get the passwords it asked for.
+func WithoutPasswords(node string, registries []string) string {
+	return fmt.Sprintf("node %s asked for the password of %s and did not get it: it is another machine, and would have more than a token for this build", node, strings.Join(registries, ", "))
+}
+
+// ForPasswords is what to do about it.
+func ForPasswords(registries []string) string {
+	return "if you trust the node with it, add passwords=" + strings.Join(registries, "+") + " to its --node or its entry in config.yaml"
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/moby/patternmatcher/ignorefile"
+	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
@@ -80,8 +80,8 @@ func (d *dockerfiles) add(name string, content []byte) {
 			next[name] = content
 		}
 	}
-	_, of := next[strings.TrimSuffix(name, ignoreFile)]
-	if d.given && (known || of && strings.HasSuffix(name, ignoreFile)) {
+	_, of := next[strings.TrimSuffix(name, ignore.File)]
+	if d.given && (known || of && strings.HasSuffix(name, ignore.File)) {
 		d.places, d.given = append(d.places, next), false
 		return
 	}
@@ -118,18 +118,15 @@ func (d *dockerfiles) ignoring(common []string) [][]string {
 	useCommon := false
 	for _, held := range d.places {
 		for name := range held {
-			if _, of := held[strings.TrimSuffix(name, ignoreFile)]; of && strings.HasSuffix(name, ignoreFile) {
+			if _, of := held[strings.TrimSuffix(name, ignore.File)]; of && strings.HasSuffix(name, ignore.File) {
 				continue
 			}
-			own, has := held[name+ignoreFile]
+			own, has := held[name+ignore.File]
 			if !has {
 				useCommon = true
 				continue
 			}
-			patterns, err := ignorefile.ReadAll(bytes.NewReader(own))
-			if err == nil {
-				sets = append(sets, patterns)
-			}
+			sets = append(sets, patterns(name+ignore.File, own))
 		}
 	}
 	if useCommon || len(sets) == 0 {

@@ -2,11 +2,15 @@ package builder
 
 import (
 	"context"
+	"net/url"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/util/gitutil"
 	"github.com/moby/buildkit/util/gitutil/gitobject"
 )
 
@@ -14,7 +18,7 @@ import (
 func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.GitRef) error {
 	found, err := resolve(ctx, c, f.gitState(g, g.Ref, g.Checksum), f.Dated)
 	if err != nil {
-		e := &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
+		e := &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, SSH: f.SSHHost() != "", Err: err, secrets: f.secrets()}
 		if e.Ref != "" { // does it answer at all?
 			_, silent := resolve(ctx, c, f.gitState(g, "", ""), false)
 			e.Answers = silent == nil
@@ -22,26 +26,32 @@ func (f *Fetched) openGit(ctx context.Context, c gateway.Client, g *dfgitutil.Gi
 		return e
 	}
 	reading := f.gitState(g, g.Ref, g.Checksum)
-	f.state = reading
 	if found != nil && found.Git != nil {
 		if f.Pin = found.Git.CommitChecksum; f.Pin == "" {
 			f.Pin = found.Git.Checksum
 		}
 		f.Time = commitTime(found.Git.CommitObject)
-		// What is read has to be that commit. Builds name it alone, and find it in the
-		// node's cache without asking anyone again.
-		reading = f.gitState(g, g.Ref, f.Pin)
-		f.state = f.gitState(g, f.Pin, "")
-		if f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir {
-			f.state = reading // HEAD is to be what was asked for
-		}
+		reading = f.gitState(g, g.Ref, f.Pin) // What is read has to be that commit.
 	}
+	f.state = f.pinned(g)
 	ref, err := solve(ctx, c, reading)
 	if err != nil {
-		return &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, Answers: true, Found: true, SubDir: g.SubDir, SSH: f.SSHHost() != "", Err: err, secret: f.secret()}
+		return &FetchError{Address: f.Shown(), Git: true, Ref: g.Ref, Answers: true, Found: true, SubDir: g.SubDir, SSH: f.SSHHost() != "", Err: err, secrets: f.secrets()}
 	}
 	f.Files = newTree(nodeFiles{ctx, ref})
 	return nil
+}
+
+// pinned is the repository as builds take it. They name the commit alone, and find it in the node's cache without
+// asking anyone again.
+func (f *Fetched) pinned(g *dfgitutil.GitRef) llb.State {
+	switch {
+	case f.Pin == "":
+		return f.gitState(g, g.Ref, g.Checksum)
+	case f.KeepGit || g.KeepGitDir != nil && *g.KeepGitDir:
+		return f.gitState(g, g.Ref, f.Pin) // HEAD is to be what was asked for
+	}
+	return f.gitState(g, f.Pin, "")
 }
 
 // gitState is a repository, or its subfolder, at a ref, which has to be a certain commit if one is given.
@@ -96,4 +106,49 @@ func commitTime(object []byte) *time.Time {
 		return nil
 	}
 	return commit.Committer.When
+}
+
+// GitHost is the host of a repository, with its port; empty for all else.
+func (r Remote) GitHost() string {
+	g, err := r.git()
+	if err != nil || g == nil {
+		return ""
+	}
+	u, err := gitutil.ParseURL(g.Remote)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// Below is the address of a folder in the repository; with a commit it is that one's, whatever the ref is now.
+func (r Remote) Below(folder, commit string) string {
+	base, query, isQuery := strings.Cut(r.Address, "?")
+	if !isQuery {
+		base, fragment, _ := strings.Cut(r.Address, "#")
+		ref, subdir, _ := strings.Cut(fragment, ":")
+		if commit != "" {
+			ref = commit
+		}
+		if subdir = path.Join(subdir, folder); subdir != "" && subdir != "." {
+			ref += ":" + subdir
+		}
+		if ref == "" {
+			return base
+		}
+		return base + "#" + ref
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil { // Check has refused it
+		return r.Address
+	}
+	if commit != "" {
+		values.Set("ref", commit)
+		values.Del("tag")
+		values.Del("branch")
+	}
+	if subdir := path.Join(values.Get("subdir"), folder); subdir != "." {
+		values.Set("subdir", subdir)
+	}
+	return base + "?" + values.Encode()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	contentapi "github.com/containerd/containerd/api/services/content/v1"
+	"github.com/docker/cli/cli/config"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	workerapi "github.com/moby/buildkit/api/types"
 	"github.com/moby/buildkit/session"
@@ -110,8 +112,10 @@ func (s *served) ask(what string, err error, got ...string) {
 func hidingCanaries(t *testing.T) builder.Sources {
 	t.Helper()
 	docker := t.TempDir()
-	t.Setenv("DOCKER_CONFIG", docker)
-	login := fmt.Sprintf(`{"auths":{"planned.example":{"username":"u","password":"%s"},"other.example":{"username":"u","password":"%[1]s"}}}`, canary)
+	was := config.Dir()
+	config.SetDir(docker) // DOCKER_CONFIG is looked at once in a process
+	t.Cleanup(func() { config.SetDir(was) })
+	login := fmt.Sprintf(`{"auths":{"planned.example":{"username":"u","password":"%s"},"other.example":{"username":"u","password":"%[1]s"},"https://index.docker.io/v1/":{"username":"u","password":"%[1]s"}}}`, canary)
 	for i := range 200 {
 		login = strings.Replace(login, `{"auths":{`, fmt.Sprintf(`{"auths":{"h%d.example":{"username":"u","password":"%s"},`, i, canary), 1)
 	}
@@ -135,16 +139,21 @@ func hidingCanaries(t *testing.T) builder.Sources {
 		Dockerfiles: map[string][]byte{"Dockerfile.amd64": []byte("FROM planned.example/app\n")}, Store: store,
 		Secrets: []builder.Secret{{ID: "given", Env: "CANARY"}},
 		Registries: map[string]guard.Access{
-			"planned.example": {Pull: []string{"app"}, Password: false},
+			"planned.example": {Pull: []string{"app"}},
 		},
-		Realm:   func(context.Context, string) (string, error) { return "https://auth.planned.example/token", nil },
-		Remote:  true,
+		Realm: func(_ context.Context, _, repository string) (string, error) {
+			if repository != "app" {
+				return "", nil
+			}
+			return "https://auth.planned.example/token", nil
+		},
 		Refused: new(guard.Book),
 	}
 }
 
 func TestAHostileNodeGetsNothingThatThePlanDoesNotName(t *testing.T) {
 	node, h := hostileNode(t)
+	node.Remote = true
 	from := hidingCanaries(t)
 	s, err := builder.Start(t.Context(), node, from)
 	if err != nil {
@@ -223,6 +232,93 @@ func TestAHostileNodeGetsNothingThatThePlanDoesNotName(t *testing.T) {
 		}
 	}
 }
+
+// Without the user's word for just this node and just this registry there is no password on another machine. A node of this
+// machine has it: it serves nobody else.
+func TestPasswordsGoToOtherMachinesByTheUsersWordAlone(t *testing.T) {
+	for _, row := range []struct {
+		why       string
+		remote    bool
+		passwords []string
+		asked     string
+		gets      bool
+	}{
+		{"another machine", true, nil, "planned.example", false},
+		{"another machine, with leave", true, []string{"planned.example"}, "planned.example", true},
+		{"leave for another registry", true, []string{"other.example"}, "planned.example", false},
+		{"leave for another port", true, []string{"planned.example:5000"}, "planned.example", false},
+		{"leave for what the plan does not name", true, []string{"other.example"}, "other.example", false},
+		{"Docker's registry has two names", true, []string{"docker.io"}, "registry-1.docker.io", true},
+		{"this machine", false, nil, "planned.example", true},
+		{"this machine, not in the plan", false, nil, "other.example", false},
+	} {
+		node, h := hostileNode(t)
+		node.Remote, node.Passwords = row.remote, row.passwords
+		from := hidingCanaries(t)
+		from.Registries["registry-1.docker.io"] = guard.Access{Pull: []string{"library/debian"}}
+		s, err := builder.Start(t.Context(), node, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := auth.NewAuthClient(h.caller(t, s)).Credentials(t.Context(), &auth.CredentialsRequest{Host: row.asked})
+		if err != nil || (got.GetSecret() == canary) != row.gets || (got.GetUsername() == "u") != row.gets {
+			t.Errorf("%s: got %v, %v", row.why, got, err)
+		}
+		_, planned := from.Registries[row.asked]
+		if told := len(s.Passwords()) > 0; told != (planned && !row.gets) || (len(s.Refused()) > 0) == row.gets {
+			t.Errorf("%s: told of %v, refused %v", row.why, s.Passwords(), s.Refused())
+		}
+		s.Close()
+	}
+}
+
+// What the registry says of another repository, or of nobody, is no word for a password.
+func TestTheRealmIsTheRegistrysOwnWord(t *testing.T) {
+	node, h := hostileNode(t)
+	node.Remote = true
+	from := hidingCanaries(t)
+	from.Registries["planned.example"] = guard.Access{Pull: []string{"app", "open"}}
+	var made []string
+	from.Tokens = func(registry string) (*http.Client, error) {
+		return &http.Client{Transport: tripper(func(req *http.Request) (*http.Response, error) {
+			made = append(made, registry+" "+req.URL.String())
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"access_token":"limited","expires_in":60}`)), Request: req}, nil
+		})}, nil
+	}
+	s, err := builder.Start(t.Context(), node, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	client := auth.NewAuthClient(h.caller(t, s))
+	for _, row := range []struct {
+		why, realm, scope string
+		gets              bool
+	}{
+		{"the registry's word", "https://auth.planned.example/token", "repository:app:pull", true},
+		{"in the clear", "http://auth.planned.example/token", "repository:app:pull", false},
+		{"another port", "https://auth.planned.example:8443/token", "repository:app:pull", false},
+		{"another path", "https://auth.planned.example/other", "repository:app:pull", false},
+		{"somebody in front of it", "https://x@auth.planned.example/token", "repository:app:pull", false},
+		{"a host that begins so", "https://auth.planned.example.evil.example/token", "repository:app:pull", false},
+		{"nothing", "", "repository:app:pull", false},
+		{"the registry itself, which names nobody for it", "https://planned.example/token", "repository:open:pull", false},
+		{"the word about another repository", "https://auth.planned.example/token", "repository:open:pull", false},
+	} {
+		made = nil
+		got, err := client.FetchToken(t.Context(), &auth.FetchTokenRequest{Host: "planned.example", Realm: row.realm, Service: "s", Scopes: []string{row.scope}})
+		if (err == nil) != row.gets || (got.GetToken() == "limited") != row.gets || (len(made) > 0) != row.gets {
+			t.Errorf("%s: %v, %v; asked %v", row.why, got, err, made)
+		}
+		if err != nil && strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: %v", row.why, err)
+		}
+	}
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // kinds adds up refusals.
 func kinds(b *guard.Book) map[guard.Kind]int {

@@ -135,6 +135,8 @@ func (s *Session) failure(ctx context.Context, job plan.Job, opts Options, err e
 		return &FullError{s.node.Name, step, failed}
 	case crashed(job, failed):
 		return &CrashError{s.node.Name, failed}
+	case failed.ExitCode == 0 && len(s.refused.Passwords()) > 0:
+		return &PasswordError{Node: s.node.Name, Registries: s.refused.Passwords(), Err: failed}
 	}
 	return failed
 }

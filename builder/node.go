@@ -1,13 +1,18 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/archbuild/archbuild/platform"
+	"github.com/docker/cli/cli/config"
 	"github.com/moby/buildkit/client"
 	// The connection helpers make their schemes known to the client.
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer"
@@ -30,6 +35,8 @@ type Node struct {
 	Private bool
 	// Remote says that it is another machine, or may be: it is reached over a network.
 	Remote bool
+	// Passwords are the registries, host[:port], whose user and password the node may have though it is Remote.
+	Passwords []string
 	// Memory is the most that the server and its steps may take together, in
 	// bytes; 0 where that is not known.
 	Memory int64
@@ -91,22 +98,35 @@ func open(ctx context.Context, name string, c *client.Client) (*Node, error) {
 	if len(workers) == 0 || len(workers[0].Platforms) == 0 {
 		return nil, &NodeError{Address: name, Err: fmt.Errorf("it offers no worker")}
 	}
-	node := &Node{Name: name, Client: c, Version: workers[0].BuildkitVersion.Version, Remote: !isHere(name)}
+	node := &Node{Name: name, Client: c, Version: workers[0].BuildkitVersion.Version, Remote: !isHere(name, os.Getenv)}
 	for _, p := range workers[0].Platforms {
 		node.Platforms = append(node.Platforms, platform.FromOCI(p))
 	}
 	return node, nil
 }
 
-// isHere tells addresses of this machine: sockets, and containers of its own engines.
-func isHere(address string) bool {
+// isHere tells addresses of this machine: sockets, and containers of its own engines. What docker and podman call
+// by a context's name may be anywhere.
+func isHere(address string, getenv func(string) string) bool {
 	u, err := url.Parse(address)
 	if err != nil {
 		return false
 	}
+	own := func(variable string) bool {
+		host := getenv(variable)
+		return host == "" || strings.HasPrefix(host, "unix://")
+	}
 	switch u.Scheme {
-	case "unix", "docker-container", "podman-container", "nerdctl-container":
+	case "unix", "nerdctl-container":
 		return true
+	case "podman-container":
+		return own("CONTAINER_HOST") && getenv("CONTAINER_CONNECTION") == ""
+	case "docker-container":
+		context := u.Query().Get("context")
+		if context == "" && getenv("DOCKER_HOST") == "" {
+			context = cmp.Or(getenv("DOCKER_CONTEXT"), config.LoadDefaultConfigFile(io.Discard).CurrentContext)
+		}
+		return (context == "" || context == "default") && own("DOCKER_HOST")
 	case "tcp":
 		ip := net.ParseIP(u.Hostname())
 		return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

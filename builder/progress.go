@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/archbuild/archbuild/platform"
@@ -18,8 +19,13 @@ import (
 
 // Display shows the progress of all jobs on one terminal, by BuildKit's own
 // progressui. Each step's name starts with its job's: a platform, and what else is
-// needed to tell it from others.
+// needed to tell it from others. What it shows is harmless and bounded, whatever nodes send: it
+// draws on a terminal itself.
 type Display struct {
+	limits Limits
+	// bytes of output that have been shown.
+	bytes atomic.Int64
+
 	statuses chan *client.SolveStatus
 	done     chan struct{}
 	err      error
@@ -30,12 +36,12 @@ type Display struct {
 
 // NewDisplay shows progress on out. Mode is auto, tty, plain, rawjson or quiet;
 // tty on something that is no terminal is an error.
-func NewDisplay(out io.Writer, mode string) (*Display, error) {
+func NewDisplay(out io.Writer, mode string, limits Limits) (*Display, error) {
 	shown, err := progressui.NewDisplay(out, progressui.DisplayMode(mode))
 	if err != nil {
 		return nil, &ProgressError{Mode: mode, Err: err}
 	}
-	d := &Display{statuses: make(chan *client.SolveStatus), done: make(chan struct{})}
+	d := &Display{limits: limits, statuses: make(chan *client.SolveStatus), done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
 		// The display ends when its channel is closed, after every job has
@@ -83,6 +89,7 @@ type watcher struct {
 	name, platform string
 	in             chan *client.SolveStatus
 	ended          chan struct{}
+	shown          *shown
 
 	mu    sync.Mutex
 	steps map[digest.Digest]step
@@ -95,6 +102,9 @@ type watcher struct {
 	warns   []client.VertexWarning
 	// runs is called once, when a step runs.
 	runs func()
+	// refuse is called when the node tells of more than there can be.
+	refuse func(error)
+	told   told
 }
 
 type step struct{ completed, cached bool }
@@ -106,14 +116,20 @@ const tailBytes = 4 << 10
 func (d *Display) job(name string, on platform.Platform) *watcher {
 	w := &watcher{
 		display: d, name: name, platform: on.String(),
-		in: make(chan *client.SolveStatus), ended: make(chan struct{}),
+		in: make(chan *client.SolveStatus), ended: make(chan struct{}), shown: newShown(d.limits, &d.bytes),
 		steps: map[digest.Digest]step{}, running: map[digest.Digest]*client.Vertex{}, tail: map[digest.Digest][]byte{},
+		told: newTold(),
 	}
 	go func() {
 		defer close(w.ended)
 		for status := range w.in {
-			w.note(status)
-			named := w.named(status)
+			if !w.listen(status) {
+				continue // it is refused
+			}
+			fit := w.shown.status(status)
+			w.note(fit)
+			w.remember(status.Logs)
+			named := w.named(fit)
 			w.follow(named)
 			w.display.show(named)
 		}
@@ -182,12 +198,19 @@ func (w *watcher) note(status *client.SolveStatus) {
 	for _, warning := range status.Warnings {
 		w.warns = append(w.warns, *warning)
 	}
-	for _, log := range status.Logs {
-		kept := append(w.tail[log.Vertex], log.Data...)
-		if len(kept) > tailBytes {
-			kept = kept[len(kept)-tailBytes:]
+}
+
+// remember keeps the end of what each step has printed, also where it is not shown.
+func (w *watcher) remember(logs []*client.VertexLog) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, log := range logs {
+		if w.shown.step(log.Vertex) == nil {
+			continue
 		}
-		w.tail[log.Vertex] = kept
+		data := log.Data[max(0, len(log.Data)-tailBytes):]
+		kept := append(w.tail[log.Vertex], data...)
+		w.tail[log.Vertex] = kept[max(0, len(kept)-tailBytes):]
 	}
 }
 
@@ -202,12 +225,8 @@ func (w *watcher) failedCaching() bool {
 func (w *watcher) lastLines(n int) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := strings.TrimSpace(string(w.tail[w.failed]))
-	if text == "" {
-		return nil
-	}
-	lines := strings.Split(text, "\n")
-	return lines[max(0, len(lines)-n):]
+	list := lines(w.tail[w.failed])
+	return list[max(0, len(list)-n):]
 }
 
 // named is the status with the platform in every name. The digests are made the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,9 +68,9 @@ func TestStepsAndCachedStepsAreCountedOnce(t *testing.T) {
 }
 
 func TestTheFailedStepsLastLinesAreKept(t *testing.T) {
-	w := &watcher{steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{}}
+	w := &watcher{steps: map[digest.Digest]step{}, tail: map[digest.Digest][]byte{}, shown: newShown(Limits{}, new(atomic.Int64))}
 	failed, cancelled := digest.FromString("failed"), digest.FromString("cancelled")
-	w.note(&client.SolveStatus{Logs: []*client.VertexLog{{Vertex: failed, Data: []byte("one\ntwo\n")}, {Vertex: cancelled, Data: []byte("other\n")}}})
+	w.remember([]*client.VertexLog{{Vertex: failed, Data: []byte("one\ntwo\n")}, {Vertex: cancelled, Data: []byte("other\n")}})
 	w.note(&client.SolveStatus{Vertexes: []*client.Vertex{
 		{Digest: cancelled, Name: "[1/2] RUN", Error: context.Canceled.Error()},
 		{Digest: failed, Name: "[2/2] RUN", Error: "exit code: 1"},

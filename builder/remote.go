@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,9 @@ func (r Remote) Check() error {
 	if _, err := url.Parse(r.Address); err != nil && r.isWeb() {
 		return &AddressError{r.Shown(), errNoURL} // err itself repeats the address
 	}
+	if at, err := url.Parse(r.Address); err == nil && r.isWeb() && at.Host == "" {
+		return &AddressError{r.Shown(), errNoURL}
+	}
 	return nil
 }
 
@@ -73,25 +77,76 @@ func (r Remote) isWeb() bool {
 	return strings.HasPrefix(r.Address, "http://") || strings.HasPrefix(r.Address, "https://")
 }
 
-// Shown is the address without a password or a token in it.
+// Shown is the address without a password or a token in it: user information, and the values of a query, which is
+// how stores of files and forges are told that somebody may read.
 func (r Remote) Shown() string {
 	if scheme, rest, ok := strings.Cut(r.Address, "://"); ok {
 		if _, err := url.Parse(r.Address); err != nil { // where the password ends nobody can say
-			return scheme + "://" + rest[strings.LastIndex(rest, "@")+1:]
+			rest, _, _ = strings.Cut(rest[strings.LastIndex(rest, "@")+1:], "?")
+			return scheme + "://" + rest
 		}
 	}
-	if secret := r.secret(); secret != "" {
-		u, err := url.Parse(r.Address)
-		if err == nil {
-			u.User = url.User("xxxxx")
-			return u.String()
-		}
+	u, err := url.Parse(r.Address)
+	if err != nil || len(r.secrets()) == 0 {
+		return r.Address
 	}
-	return r.Address
+	if r.password() != "" {
+		u.User = url.User(hidden)
+	}
+	u.RawQuery = hideQuery(u.RawQuery)
+	return u.String()
 }
 
-// secret is the password in the address.
-func (r Remote) secret() string {
+// hidden stands where something was that is not shown.
+const hidden = "xxxxx"
+
+// gitWords are the keys of a query that says which files of a repository are meant.
+var gitWords = []string{"ref", "tag", "branch", "subdir", "checksum", "commit", "keep-git-dir", "submodules", "mtime", "fetch-by-commit"}
+
+// hideQuery is a query without the values of what Git has no word for.
+func hideQuery(query string) string {
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		key, value, _ := strings.Cut(part, "=")
+		if value != "" && !slices.Contains(gitWords, key) {
+			parts[i] = key + "=" + hidden
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+// HasToken says whether its query may hold a token. BuildKit takes passwords out of what it tells of an
+// image, and leaves queries in.
+func (r Remote) HasToken() bool {
+	u, err := url.Parse(r.Address)
+	return err == nil && r.isWeb() && hideQuery(u.RawQuery) != u.RawQuery
+}
+
+// secrets are what is not shown of the address: as it is written there, and as it is meant.
+func (r Remote) secrets() []string {
+	var list []string
+	if password := r.password(); password != "" {
+		list = append(list, password)
+	}
+	u, err := url.Parse(r.Address)
+	if err != nil || !r.isWeb() {
+		return list
+	}
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		key, value, _ := strings.Cut(part, "=")
+		if value == "" || slices.Contains(gitWords, key) {
+			continue
+		}
+		list = append(list, value)
+		if meant, err := url.QueryUnescape(value); err == nil && meant != value {
+			list = append(list, meant)
+		}
+	}
+	return list
+}
+
+// password is the one in the address.
+func (r Remote) password() string {
 	u, err := url.Parse(r.Address)
 	if err != nil || u.User == nil {
 		return ""
@@ -153,7 +208,9 @@ type Fetched struct {
 	// Files are the context's.
 	Files fs.FS
 
-	state  llb.State
+	state llb.State
+	// folder is the one of a whole that this is; see Sub.
+	folder string
 	finish func()
 }
 
@@ -163,6 +220,7 @@ func (f *Fetched) Close() { f.finish() }
 // Fetch has a node get a remote context, and opens it. From says which secrets
 // and agents it may use for that. An error about the context is a *FetchError.
 func Fetch(ctx context.Context, node *Node, remote Remote, from Sources) (*Fetched, error) {
+	from.Fetches = true
 	session, err := Start(ctx, node, from)
 	if err != nil {
 		return nil, err
@@ -223,7 +281,7 @@ func (f *Fetched) openFile(ctx context.Context, c gateway.Client) error {
 	file := llb.HTTP(f.Address, opts...)
 	found, err := resolve(ctx, c, file, f.Dated)
 	if err != nil {
-		return &FetchError{Address: f.Shown(), Err: err, secret: f.secret()}
+		return &FetchError{Address: f.Shown(), Err: err, secrets: f.secrets()}
 	}
 	if found != nil && found.HTTP != nil {
 		f.Pin, f.Time = found.HTTP.Digest.String(), found.HTTP.LastModified
@@ -235,7 +293,7 @@ func (f *Fetched) openFile(ctx context.Context, c gateway.Client) error {
 		head, err = ref.ReadFile(ctx, gateway.ReadRequest{Filename: download, Range: &gateway.FileRange{Length: ArchiveHead}})
 	}
 	if err != nil {
-		return &FetchError{Address: f.Shown(), Answers: true, Err: err, secret: f.secret()}
+		return &FetchError{Address: f.Shown(), Answers: true, Err: err, secrets: f.secrets()}
 	}
 	f.state, f.Dockerfile = file, download
 	if IsArchive(head) {
@@ -244,7 +302,7 @@ func (f *Fetched) openFile(ctx context.Context, c gateway.Client) error {
 		f.state = llb.Scratch().File(llb.Copy(file, "/"+download, "/", &llb.CopyInfo{AttemptUnpack: true, ChownOpt: root}), llb.WithCustomName("[internal] unpack "+f.Shown()))
 		f.Dockerfile = ""
 		if ref, err = solve(ctx, c, f.state); err != nil {
-			return &FetchError{Address: f.Shown(), Answers: true, Found: true, Err: err, secret: f.secret()}
+			return &FetchError{Address: f.Shown(), Answers: true, Found: true, Err: err, secrets: f.secrets()}
 		}
 	}
 	f.Files = newTree(nodeFiles{ctx, ref})

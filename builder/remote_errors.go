@@ -36,12 +36,16 @@ type FetchError struct {
 	// Answers says that somebody is there; Found that there is a ref of that name, or a file.
 	Answers, Found bool
 	Err            error
-	secret         string
+	secrets        []string
 }
 
 func (e *FetchError) Error() string {
-	if e.secret != "" { // Git repeats its address
-		return strings.ReplaceAll(e.text(), e.secret, "xxxxx")
+	if len(e.secrets) > 0 { // Git repeats its address
+		text := e.text()
+		for _, secret := range e.secrets {
+			text = strings.ReplaceAll(text, secret, hidden)
+		}
+		return text
 	}
 	return e.text()
 }

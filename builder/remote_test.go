@@ -16,6 +16,10 @@ func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
 		{"https://me:sword/swordfish@host/app.tar", "https://host/app.tar"},
 		{"ssh://git@host/app.git", "ssh://git@host/app.git"},
 		{"git@host:app.git", "git@host:app.git"},
+		{"https://host/app.tar?X-Amz-Signature=swordfish&sort", "https://host/app.tar?X-Amz-Signature=xxxxx&sort"},
+		{"https://me:swordfish@host/app.tar?token=sword%2Bfish", "https://xxxxx@host/app.tar?token=xxxxx"},
+		{"https://host/app.git?private_token=swordfish&ref=main#x", "https://host/app.git?private_token=xxxxx&ref=main#x"},
+		{"https://me:a%zz@host/app.tar?token=swordfish", "https://host/app.tar"},
 		{"https://host/app.git?ref=a@b", "https://host/app.git?ref=a@b"},
 	} {
 		remote := builder.Remote{Address: row.address}

@@ -20,11 +20,17 @@ type Sent struct {
 	// Metadata are the bytes that tell of all files: names, sizes, times. A node is told
 	// anew in each session, and once more for each set of ignored files.
 	Metadata int64 `json:"metadata"`
+	// Images are the bytes of images of this run that others stand on: what the node had is not sent.
+	Images int64 `json:"images,omitempty"`
 }
 
 // Sent can be asked for at any time.
 func (s *Session) Sent() Sent {
-	return Sent{Contents: s.sent.contents.Load(), Files: s.sent.files.Load(), Metadata: s.sent.metadata.Load()}
+	sent := Sent{Contents: s.sent.contents.Load(), Files: s.sent.files.Load(), Metadata: s.sent.metadata.Load()}
+	if s.handed != nil {
+		sent.Images = s.handed.Read()
+	}
+	return sent
 }
 
 // counter serves folders, and counts what leaves.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,12 +25,11 @@ import (
 	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/util/grpcerrors"
-	"github.com/moby/patternmatcher/ignorefile"
 	"github.com/opencontainers/go-digest"
-	"github.com/tonistiigi/fsutil"
 	"google.golang.org/grpc/codes"
 
 	"github.com/archbuild/archbuild/builder/guard"
+	"github.com/archbuild/archbuild/internal/ignore"
 )
 
 // Sources is what a node may read from this side during a session.
@@ -54,14 +54,16 @@ type Sources struct {
 	Layouts map[string]Layout
 	// Secrets by --secret, agents and keys by --ssh.
 	Secrets []Secret
+	// Fetches says that the build fetches something from Git or an address: then BuildKit asks for logins by itself.
+	Fetches bool
 	SSH     []SSH
 	// Registries are those that the plan names, by host[:port], and what the node may do
 	// there in the user's name. Credentials are given for no other.
 	Registries map[string]guard.Access
 	// Realm asks a registry who makes its tokens; nil believes the node.
 	Realm guard.Realm
-	// Remote tells that the node is another machine.
-	Remote bool
+	// Tokens is the way to those who make the tokens of a registry; nil is any network.
+	Tokens func(registry string) (*http.Client, error)
 	// Refused is where is written down what the node asks for beside all this; nil is the session's own.
 	Refused *guard.Book
 	// Store is the folder that receives the results: blobs/sha256 below it. A session
@@ -72,6 +74,9 @@ type Sources struct {
 	// Edition of the folders. A node compares files with what it has got of the same
 	// edition; another one is for files that changed while their sizes and times did not.
 	Edition string
+
+	results *guard.Results
+	handed  *guard.Handed
 }
 
 // Secret is one --secret: a file's content or an environment variable's.
@@ -89,13 +94,19 @@ type Session struct {
 	named       map[string]string
 	dockerfiles *dockerfiles
 	sent        *counter
-	turns       turns
-	refused     *guard.Book
+	// results is where the node leaves what it has built; nil where it builds nothing.
+	results *guard.Results
+	// handed are the images there that the node has got to stand on.
+	handed  *guard.Handed
+	turns   turns
+	refused *guard.Book
 	// fetched is the context that the node has already; nil when it is offered here.
 	fetched *Fetched
 	// ignored is its ignore file, and hidden what its builds do not see besides.
 	ignored []byte
 	hidden  []string
+	// contextIgnore reads the ignore file of the context that is offered here; nil where none is.
+	contextIgnore func() ([]byte, error)
 }
 
 // exportStore is the name under which BuildKit's OCI exporter looks for a store.
@@ -107,9 +118,12 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	if from.Refused == nil {
 		from.Refused = new(guard.Book)
 	}
-	dirs := folders{dockerfiles: offered, others: map[string]fsutil.FS{}}
+	dirs := newFolders(offered)
 	sent := newCounter(guard.Folders{From: dirs, Book: from.Refused}, from.Refused)
-	attachables, named, err := from.attachables(dirs)
+	if err := from.openResults(); err != nil {
+		return nil, err
+	}
+	attachables, named, err := from.attachables(node, dirs)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +148,8 @@ func Start(ctx context.Context, node *Node, from Sources) (*Session, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	started := &Session{
 		node: node, session: s, stop: stop, done: make(chan error, 1), ended: make(chan struct{}),
-		turns: newTurns(), named: named, dockerfiles: offered, sent: sent, refused: from.Refused, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+		turns: newTurns(), named: named, dockerfiles: offered, sent: sent, results: from.results, handed: from.handed, refused: from.Refused, fetched: from.Context.Fetched, ignored: ignored, hidden: hidden,
+		contextIgnore: dirs.ignore[contextLocal],
 	}
 	go func() {
 		defer close(started.ended)
@@ -153,6 +168,9 @@ func (s *Session) ID() string { return s.session.ID() }
 
 // Refused is what the node asked for and did not get, so far.
 func (s *Session) Refused() []guard.Refusal { return s.refused.Refusals() }
+
+// Passwords are the registries of the plan whose password the node asked for and did not get, so far.
+func (s *Session) Passwords() []string { return s.refused.Passwords() }
 
 // Ended says whether the connection of the session has broken: no more jobs can be done in it.
 func (s *Session) Ended() bool {
@@ -192,15 +210,17 @@ func within(from chan error, most time.Duration) error {
 
 // attachables are the services of a session beside that of files, and what the frontend is
 // told of the named contexts. It enters the folders that are offered.
-func (from Sources) attachables(dirs folders) ([]session.Attachable, map[string]string, error) {
+func (from Sources) attachables(node *Node, dirs folders) ([]session.Attachable, map[string]string, error) {
 	named := map[string]string{}
 	folder := func(local, path string) (err error) {
 		dirs.others[local], err = from.offer(path)
+		dirs.ignore[local] = func() ([]byte, error) { return ignore.Folder(path) }
 		return err
 	}
 	switch {
 	case from.Context.Archive != nil:
 		dirs.others[contextLocal] = from.Context.Archive.offer(from.Rewrites)
+		dirs.ignore[contextLocal] = func() ([]byte, error) { return ignore.Tree(from.Context.Archive.Files()) }
 	case from.Context.Folder != "":
 		if err := folder(contextLocal, from.Context.Folder); err != nil {
 			return nil, nil, err
@@ -228,54 +248,8 @@ func (from Sources) attachables(dirs folders) ([]session.Attachable, map[string]
 	if err != nil {
 		return nil, nil, err
 	}
-	return []session.Attachable{sessioncontent.NewAttachable(stores), secrets, from.credentials(), offered}, named, nil
+	return []session.Attachable{sessioncontent.NewAttachable(stores), secrets, from.credentials(node), offered}, named, nil
 }
-
-// folders are what a node can ask the files of.
-type folders struct {
-	dockerfiles *dockerfiles
-	others      map[string]fsutil.FS
-}
-
-// LookupDir is asked by the session.
-func (f folders) LookupDir(name string) (fsutil.FS, bool) {
-	if held, ok := f.dockerfiles.lookUp(name); ok {
-		return held, true
-	}
-	other, ok := f.others[name]
-	if !ok {
-		return nil, false
-	}
-	sets := [][]string{ignorePatterns(other)}
-	if name == contextLocal {
-		sets = f.dockerfiles.ignoring(sets[0])
-	}
-	shown, err := guard.Ignoring(other, sets, ignoreFile)
-	if err != nil { // the node shall read the file that is wrong, and say so, and nothing else
-		shown, err = guard.Ignoring(other, [][]string{{"**"}}, ignoreFile)
-	}
-	return shown, err == nil
-}
-
-// ignorePatterns are those of the ignore file that lies in a folder.
-func ignorePatterns(folder fsutil.FS) []string {
-	file, err := folder.Open(ignoreFile)
-	if err != nil {
-		return nil
-	}
-	defer file.Close()
-	patterns, err := ignorefile.ReadAll(io.LimitReader(file, longestIgnore))
-	if err != nil {
-		return nil // the node says so
-	}
-	return patterns
-}
-
-// longestIgnore bounds an ignore file, in bytes.
-const longestIgnore = 4 << 20
-
-// contextLocal is where the frontend looks for the build context.
-const contextLocal = "context"
 
 // secrets are those of the list, and no other.
 func (from Sources) secrets() (session.Attachable, error) {
@@ -289,18 +263,21 @@ func (from Sources) secrets() (session.Attachable, error) {
 		return nil, &SecretError{err}
 	}
 	inner, _ := secretsprovider.NewSecretProvider(store).(secrets.SecretsServer)
-	return &guard.Secrets{From: inner, IDs: ids, Book: from.Refused}, nil
+	return &guard.Secrets{From: inner, IDs: ids, Book: from.Refused, Fetches: from.Fetches}, nil
 }
 
 // credentials answers for the registries of the plan. A node can ask for any
 // host, so the list is held here.
-func (from Sources) credentials() session.Attachable {
-	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(os.Stderr))
-	if from.Remote {
+func (from Sources) credentials(node *Node) session.Attachable {
+	load := authprovider.LoadAuthConfig(config.LoadDefaultConfigFile(io.Discard))
+	if node.Remote {
 		load = withoutToken(load)
 	}
 	inner, _ := authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: load}).(auth.AuthServer)
-	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Remote: from.Remote, Book: from.Refused}
+	if from.Tokens != nil {
+		inner = &tokens{AuthServer: inner, load: load, way: from.Tokens}
+	}
+	return &guard.Auth{From: inner, Registries: from.Registries, Realm: from.Realm, Remote: node.Remote, Passwords: node.Passwords, Book: from.Refused}
 }
 
 // withoutToken leaves out a token that the user's configuration holds ready: it is good for whatever it was

@@ -44,13 +44,14 @@ func Collect(records []Sourced, want Expected) ([]Record, error) {
 	}
 	var failed []error
 	byPlatform := map[platform.Platform]Sourced{}
+	refused := map[platform.Platform]bool{}
 	for _, r := range records {
 		if !slices.Contains(platforms, r.Platform) {
 			failed = append(failed, &UnexpectedError{From: r.From, Platform: r.Platform, Want: platforms})
 			continue
 		}
 		if err := want.repositories(r); err != nil {
-			failed = append(failed, err)
+			failed, refused[r.Platform] = append(failed, err), true
 			continue
 		}
 		first, double := byPlatform[r.Platform]
@@ -67,7 +68,7 @@ func Collect(records []Sourced, want Expected) ([]Record, error) {
 	for _, p := range platforms {
 		if r, ok := byPlatform[p]; ok {
 			set = append(set, r)
-		} else {
+		} else if !refused[p] {
 			missing = append(missing, p)
 		}
 	}
@@ -168,12 +169,7 @@ func (e Expected) oneCommit(set []Sourced) error {
 
 // differing names the parts in which inputs differ.
 func differing(a, b Inputs) string {
-	var parts []string
-	for _, part := range []string{PartFiles, PartArguments, PartContext} {
-		if a.Parts[part] != b.Parts[part] {
-			parts = append(parts, part)
-		}
-	}
+	parts := DifferingParts(a, b)
 	if len(parts) == 0 {
 		return "other inputs"
 	}

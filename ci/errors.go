@@ -16,7 +16,11 @@ func (e *RecordError) Error() string { return fmt.Sprintf("record %s: %s", e.Fro
 func (e *RecordError) Hint() string { return e.Help }
 
 // IncompleteError says that platforms of the set have no record.
-type IncompleteError struct{ Missing, Have []platform.Platform }
+type IncompleteError struct {
+	Missing, Have []platform.Platform
+	// Legs are those of the plan that are missing, where it has several services.
+	Legs []Leg
+}
 
 func (e *IncompleteError) Error() string {
 	have := "there is none at all"
@@ -28,6 +32,17 @@ func (e *IncompleteError) Error() string {
 
 // Hint tells how to go on.
 func (e *IncompleteError) Hint() string {
+	if len(e.Legs) > 0 {
+		var names []string
+		for _, leg := range e.Legs[1:] {
+			names = append(names, leg.Name)
+		}
+		then := ", then assemble again"
+		if len(names) > 0 {
+			then = ", and likewise " + strings.Join(names, ", ") + then
+		}
+		return "run the missing leg " + e.Legs[0].Name + ", archbuild build " + Quoted(e.Legs[0].Args) + then
+	}
 	return "run the missing legs, archbuild build --platform " + e.Missing[0].String() + " --push --record …, then assemble again"
 }
 

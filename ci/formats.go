@@ -71,12 +71,20 @@ func (p Plan) gitlab() []byte {
 				fmt.Fprintf(&out, "  tags: [%s]\n", text(leg.Runner))
 			}
 			fmt.Fprintf(&out, "  script:\n    - %s\n", text("archbuild build "+Quoted(leg.Args)))
+			alsoBuilds(&out, leg)
 			p.artifacts(&out)
 		}
 		fmt.Fprintf(&out, "\n%s:\n  stage: assemble\n", text(s.Name+"-assemble"))
 		fmt.Fprintf(&out, "  script:\n    - %s\n", text("archbuild "+Quoted(p.Assemble(s))))
 	}
 	return out.Bytes()
+}
+
+// alsoBuilds says in a comment what else a leg builds.
+func alsoBuilds(out *bytes.Buffer, leg Leg) {
+	if len(leg.Builds) > 0 {
+		fmt.Fprintf(out, "  # also builds %s\n", text(strings.Join(leg.Builds, ", ")))
+	}
 }
 
 func (p Plan) artifacts(out *bytes.Buffer) {
@@ -105,8 +113,8 @@ func (p Plan) Assemble(s Service) []string {
 	} else {
 		args = append(args, "--require", strings.ReplaceAll(list(s.Platforms), " ", ""))
 	}
-	if p.Run != "" {
-		args = append(args, "--run", p.Run)
+	if run := p.RunOf(s); run != "" {
+		args = append(args, "--run", run)
 	}
 	if p.File != "" && len(s.Legs) == 0 && p.Record != Registry {
 		return args // No leg runs, so nobody writes that folder: all records are the plan's.

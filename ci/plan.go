@@ -2,6 +2,7 @@ package ci
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 const (
 	// PlanFormat is the version of the document that this package writes and reads.
 	PlanFormat = 1
-	maxPlan    = 16 << 20
+	maxPlan    = 4 << 20
 )
 
 // Plan is what a pipeline is going to do: the legs to run, and the sets that are to
@@ -40,6 +41,9 @@ type Service struct {
 	Path   string   `json:"path"`
 	Inputs Inputs   `json:"inputs"`
 	Tags   []string `json:"tags,omitempty"`
+	// Run of its legs, where it is not the plan's: images that share a repository would
+	// leave their records under one tag.
+	Run string `json:"run,omitempty"`
 	// Named is what the tags name now, by full name; empty is a tag that is new.
 	Named map[string]digest.Digest `json:"named,omitempty"`
 	// Platforms is the whole set, in the order of the index.
@@ -58,6 +62,9 @@ type Leg struct {
 	Runner string `json:"runner"`
 	// Args are those of archbuild build.
 	Args []string `json:"args"`
+	// Builds are services that the leg builds as well, because its own stands on them. Their
+	// images are pushed by their own legs alone.
+	Builds []string `json:"builds,omitempty"`
 	// Why the leg has to run, where that was asked.
 	Why string `json:"why,omitempty"`
 }
@@ -133,6 +140,9 @@ func (p Plan) Service(tags []string) (Service, bool) {
 	}
 	return p.Services[i], true
 }
+
+// RunOf is the name of the run for the legs of a service.
+func (p Plan) RunOf(s Service) string { return cmp.Or(s.Run, p.Run) }
 
 // Legs are those of all services.
 func (p Plan) Legs() []Leg {

@@ -52,7 +52,8 @@ type Record struct {
 	Stages  []Stage `json:"stages,omitempty"`
 	Seconds float64 `json:"seconds"`
 	// Digest is the sha256 of the same document without this field, written as
-	// encoding/json writes it without spaces.
+	// encoding/json writes it without spaces. A document that was written anew by other
+	// programs, though it says the same, is not read.
 	Digest digest.Digest `json:"digest"`
 }
 
@@ -70,7 +71,19 @@ const (
 	PartFiles     = "files"     // Dockerfiles, ignore files, archbuild.yaml
 	PartArguments = "arguments" // what the command line asks for
 	PartContext   = "context"   // what a build sees of the context
+	PartBases     = "bases"     // the inputs of the project's images that it stands on
 )
+
+// DifferingParts names the parts in which inputs differ.
+func DifferingParts(a, b Inputs) []string {
+	var parts []string
+	for _, part := range []string{PartFiles, PartArguments, PartContext, PartBases} {
+		if a.Parts[part] != b.Parts[part] {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
 
 // NewInputs is the inputs of these parts.
 func NewInputs(parts map[string]digest.Digest) Inputs {
@@ -194,6 +207,19 @@ func decodeRecord(body []byte) (r Record, problem, help string) {
 		return r, "it has no digest", helpForeign
 	case sum != r.Digest:
 		return r, "its digest is not that of its content", helpChanged
+	case !r.written(body):
+		return r, "its content is written in another way than archbuild writes it", helpChanged
 	}
 	return r, "", ""
+}
+
+// written tells whether a document is the record as this package writes it, on one line or on
+// several: there is no second way that another reader might take for another record.
+func (r Record) written(body []byte) bool {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return false
+	}
+	lines, err := r.JSON()
+	return err == nil && (bytes.Equal(body, line) || bytes.Equal(body, lines))
 }

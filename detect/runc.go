@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,18 +56,13 @@ var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 type advisory struct {
 	cves  []string
 	fixed []string
-	// backports are package versions with the fix, as the line "commit:" of
-	// Debian's packages names them.
-	backports []string
 }
 
-// Sources: the security advisories of opencontainers/runc; for back-ports,
-// Debian's security tracker.
+// Source: the security advisories of opencontainers/runc.
 var advisories = []advisory{
 	{
-		cves:      []string{"CVE-2024-21626"},
-		fixed:     []string{"1.1.12"},
-		backports: []string{"1.1.5+ds1-1+deb12u1"},
+		cves:  []string{"CVE-2024-21626"},
+		fixed: []string{"1.1.12"},
 	},
 	{
 		cves:  []string{"CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881"},
@@ -108,8 +104,8 @@ func (o Options) findRunc(ctx context.Context) (RuncFacts, error) {
 		return RuncFacts{}, &NotRuncError{Path: path, Says: says}
 	}
 	facts := RuncFacts{Path: path, Version: string(m[1])}
-	packaged := ""
-	if m := runcCommit.FindSubmatch(result.Stdout); m != nil {
+	packaged := facts.Version // Ubuntu's says it there, Debian's as its commit
+	if m := runcCommit.FindSubmatch(result.Stdout); m != nil && parseVersion(string(m[1])).packaged {
 		packaged = string(m[1])
 	}
 	facts.Warnings = runcWarnings(facts.Version, packaged)
@@ -141,9 +137,15 @@ func (o Options) runcPath() (string, error) {
 
 func runcWarnings(version, packaged string) []Warning {
 	var open []string
+	closed := backported(packaged)
 	for _, a := range advisories {
-		if !a.isFixed(version) && !hasBackport(a.backports, packaged) {
-			open = append(open, a.cves...)
+		if a.isFixed(version) {
+			continue
+		}
+		for _, cve := range a.cves {
+			if !slices.Contains(closed, cve) {
+				open = append(open, cve)
+			}
 		}
 	}
 	if len(open) == 0 {
@@ -151,36 +153,13 @@ func runcWarnings(version, packaged string) []Warning {
 	}
 	text := fmt.Sprintf("runc %s lets a build step reach the host: %s", version, strings.Join(open, ", "))
 	if parseVersion(version).packaged {
-		text += " (unless your distribution has back-ported the fixes)"
+		text += " (no back-port to this package is known)"
 	}
 	return []Warning{{
 		Advisories: open,
 		Text:       text,
 		Hint:       fmt.Sprintf("put a newer runc (%s) beside archbuild, or name it with --runc", runcFloor),
 	}}
-}
-
-// hasBackport compares with Debian's revisions of one upstream version:
-// a later deb12uN has all that an earlier one has.
-func hasBackport(backports []string, packaged string) bool {
-	for _, b := range backports {
-		stem, since, _ := cutRevision(b)
-		if s, revision, ok := cutRevision(packaged); ok && s == stem && revision >= since {
-			return true
-		}
-	}
-	return false
-}
-
-var debianRevision = regexp.MustCompile(`^(.*\+deb\d+u)(\d+)$`)
-
-func cutRevision(s string) (stem string, revision int, ok bool) {
-	m := debianRevision.FindStringSubmatch(s)
-	if m == nil {
-		return "", 0, false
-	}
-	revision, err := strconv.Atoi(m[2])
-	return m[1], revision, err == nil
 }
 
 // isFixed: a line of versions that got a fix has it from there on, an older

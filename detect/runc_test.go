@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,7 +57,7 @@ func TestWhatIsOpenInARunc(t *testing.T) {
 				if !strings.Contains(w.Text, got.Version) || !strings.Contains(w.Hint, "1.3.6") {
 					t.Errorf("warning without cause or way out: %+v", w)
 				}
-				if packaged := strings.Contains(got.Version, "ds1") || strings.Contains(got.Version, "ubuntu"); packaged != strings.Contains(w.Text, "back-ported") {
+				if packaged := strings.Contains(got.Version, "ds1") || strings.Contains(got.Version, "ubuntu"); packaged != strings.Contains(w.Text, "back-port") {
 					t.Errorf("packaged is %v: %s", packaged, w.Text)
 				}
 			}
@@ -79,5 +81,71 @@ func TestWhatIsNoRunc(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := detect.Runc(ctx, "no-such-runc"); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("no program: %v", err)
+	}
+}
+
+// One row of the table after the other: the package closes what its upstream version
+// has open, the one before it does not, and later ones do.
+func TestWhatDistributionsHaveBackPorted(t *testing.T) {
+	numbered := regexp.MustCompile(`^(.*\D)(\d+)$`)
+	open := func(t *testing.T, packaged string) string {
+		upstream, _, _ := strings.Cut(packaged, "-")
+		text := "runc version " + packaged // as Ubuntu's
+		if strings.Contains(packaged, "+deb") {
+			text = "runc version " + upstream + "\ncommit: " + packaged
+		}
+		got, err := detect.Runc(context.Background(), says(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []string
+		for _, w := range got.Warnings {
+			list = append(list, w.Advisories...)
+		}
+		return strings.Join(list, " ")
+	}
+	rows := detect.RuncBackports()
+	if len(rows) < 6 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		t.Run(row.Distribution, func(t *testing.T) {
+			m := numbered.FindStringSubmatch(row.Package)
+			n, err := strconv.Atoi(m[2])
+			if err != nil || row.Source == "" || len(row.Closes) == 0 {
+				t.Fatalf("no row: %+v", row)
+			}
+			for _, cve := range row.Closes {
+				for packaged, want := range map[string]bool{
+					m[1] + strconv.Itoa(n-1): true, row.Package: false, m[1] + strconv.Itoa(n+1): false, m[1] + strconv.Itoa(n+10): false,
+				} {
+					if got := strings.Contains(open(t, packaged), cve); got != want {
+						t.Errorf("%s is open in %s: %v, want %v", cve, packaged, got, want)
+					}
+				}
+			}
+			if !strings.Contains(open(t, row.Package), "CVE-2025-31133") {
+				t.Errorf("%s closes what nobody says it does", row.Package)
+			}
+		})
+	}
+}
+
+func TestWhatIsOpenInABuildKit(t *testing.T) {
+	for version, want := range map[string]string{
+		"v0.31.0": "open", "v0.31.1": "closed", "v0.33.1": "closed", "v0.31.1-rc1": "open", "v0.32.0-rc2": "closed", "0.12.5": "open",
+		"v1.0.0": "closed", "0.100.0+azure": "closed", "v0.31.0-12-gabcdef": "open", "": "unknown", "main": "unknown", "v0.31": "unknown", "v0.x.1": "unknown",
+	} {
+		warning, known := detect.OfBuildKit(version)
+		got := "closed"
+		switch {
+		case !known:
+			got = "unknown"
+		case warning != nil:
+			got = "open"
+		}
+		if got != want || warning != nil && (len(warning.Advisories) != 2 || !strings.Contains(warning.Hint, detect.BuildKitFloor)) {
+			t.Errorf("%q is %s, want %s: %+v", version, got, want, warning)
+		}
 	}
 }

@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/archbuild/archbuild/builder/nodes"
+	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
 )
-
-// floor is the first BuildKit without the holes that Dockerfiles reach.
-// Sources: GHSA-7236-3392-c5c6, GHSA-72x6-4j93-7w86.
-const floor = "v0.31.1"
 
 // Room on a disk, in bytes: below the first a build is likely to fail, below the
 // second caches are thrown away early.
@@ -72,13 +68,13 @@ func ofNode(f nodes.Facts) []Check {
 }
 
 func ofVersion(check func(string, Status, string) Check, version string) Check {
-	older, known := isOlder(version, floor)
+	open, known := detect.OfBuildKit(version)
 	switch {
 	case !known:
 		return check("version", Unknown, fmt.Sprintf("it says that its version is %q", ui.Line(version)))
-	case older:
-		c := check("version", Degraded, fmt.Sprintf("BuildKit %s has holes that Dockerfiles reach: GHSA-7236-3392-c5c6, GHSA-72x6-4j93-7w86", version))
-		c.Affects, c.Fix = "building Dockerfiles that you do not trust there", "run BuildKit "+floor+" or later on it"
+	case open != nil:
+		c := check("version", Degraded, open.Text)
+		c.Affects, c.Fix = "building Dockerfiles that you do not trust there", open.Hint
 		return c
 	}
 	return check("version", OK, "BuildKit "+version)
@@ -96,38 +92,6 @@ func room(c Check, free int64, fix string) Check {
 		c.Status, c.Affects, c.Fix = Degraded, "large builds, and how long their caches are kept", fix
 	}
 	return c
-}
-
-// isOlder compares versions; those of no known shape are not known.
-func isOlder(version, than string) (older, known bool) {
-	a, ok := numbers(version)
-	b, _ := numbers(than)
-	if !ok {
-		return false, false
-	}
-	for i := range b {
-		if a[i] != b[i] {
-			return a[i] < b[i], true
-		}
-	}
-	return strings.Contains(version, "-rc") && !strings.Contains(than, "-"), true
-}
-
-func numbers(version string) (n [3]int, ok bool) {
-	core, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "-")
-	core, _, _ = strings.Cut(core, "+")
-	parts := strings.Split(core, ".")
-	if len(parts) != len(n) {
-		return n, false
-	}
-	for i, part := range parts {
-		value, err := strconv.Atoi(part)
-		if err != nil {
-			return n, false
-		}
-		n[i] = value
-	}
-	return n, true
 }
 
 // OfNode lists what a node can be used for.

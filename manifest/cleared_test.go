@@ -1,6 +1,8 @@
 package manifest_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -89,5 +91,32 @@ func TestTheNameInALayoutIsNoRemarkOnTheImage(t *testing.T) {
 	local, remote := gather(t, manifest.Request{Sources: from(dir)}), gather(t, manifest.Request{Sources: from(r.Addr + "/app:1")})
 	if diff := cmp.Diff(string(remote.Bytes), string(local.Bytes)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestThePageOfAFinishedPushIsRemoved: whoever pushed was killed when all was there, and before the page was removed.
+func TestThePageOfAFinishedPushIsRemoved(t *testing.T) {
+	r, dir := registrytest.Start(t, registrytest.Memory), t.TempDir()
+	s := newStore(t)
+	x := s.assemble(nil, s.result(arm64, s.simple(arm64, "image")))
+	push := func(repo string) {
+		t.Helper()
+		if _, err := x.Push(t.Context(), client(), []string{r.Addr + "/" + repo + ":1"}, manifest.PushOptions{Journal: manifest.Journal{Dir: dir}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push("app")
+	page := func(repo string) string {
+		return filepath.Join(dir, fmt.Sprintf("%x.jsonl", sha256.Sum256([]byte(r.Addr+"/"+repo))))
+	}
+	for _, repo := range []string{"app", "other"} {
+		if err := os.WriteFile(page(repo), []byte("{}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push("app")
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if diff := cmp.Diff([]string{page("other")}, left); diff != "" || err != nil {
+		t.Errorf("left are (-want +got) %s, %v", diff, err)
 	}
 }

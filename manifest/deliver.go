@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/archbuild/archbuild/internal/whole"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -60,7 +61,7 @@ func writeTo(dest string, stdout io.Writer, write func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return fmt.Errorf("writing %s: %w", dest, err)
 	}
-	if err := atomicFile(dest, write); err != nil {
+	if err := whole.Stream(dest, write); err != nil {
 		return fmt.Errorf("writing %s: %w", dest, err)
 	}
 	return nil

@@ -29,7 +29,13 @@ type delivery struct {
 	trusted atomic.Bool
 
 	mu    sync.Mutex
-	blobs map[digest.Digest]func() error
+	blobs map[digest.Digest]*sending
+}
+
+// sending is a blob on its way.
+type sending struct {
+	done chan struct{}
+	err  error // once it is done
 }
 
 // deliver sends manifests, each after its blobs, then, one after the other, the
@@ -37,7 +43,7 @@ type delivery struct {
 func (d *delivery) deliver(ctx context.Context, missing []item) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	d.blobs = map[digest.Digest]func() error{}
+	d.blobs = map[digest.Digest]*sending{}
 	var indexes []item
 	var group errgroup.Group
 	group.SetLimit(requests)
@@ -102,12 +108,19 @@ func (d *delivery) put(ctx context.Context, m item) error {
 func (d *delivery) once(ctx context.Context, b ocispec.Descriptor, of item) func() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	send := d.blobs[b.Digest]
-	if send == nil {
-		send = sync.OnceValue(func() error { return d.blob(ctx, b, of) })
-		d.blobs[b.Digest] = send
+	if s := d.blobs[b.Digest]; s != nil {
+		return func() error {
+			<-s.done
+			return s.err
+		}
 	}
-	return send
+	s := &sending{done: make(chan struct{})}
+	d.blobs[b.Digest] = s
+	return func() error {
+		defer close(s.done)
+		s.err = d.blob(ctx, b, of)
+		return s.err
+	}
 }
 
 func (d *delivery) blob(ctx context.Context, b ocispec.Descriptor, of item) error {
@@ -178,6 +191,9 @@ func (d *delivery) mountable(of item) string {
 // settling are the pauses in which a registry may find what it has confirmed.
 var settling = []time.Duration{100 * time.Millisecond, 300 * time.Millisecond, time.Second}
 
+// patience is how long an answer may take that is asked for again.
+const patience = time.Minute
+
 // put writes a manifest or an index, byte for byte. What it names has been
 // confirmed, so a registry that does not know of it is asked again.
 func put(ctx context.Context, reg *registry.Client, ref string, body []byte, mediaType string) error {
@@ -190,9 +206,10 @@ func put(ctx context.Context, reg *registry.Client, ref string, body []byte, med
 // settle does something again, after pauses, while the registry's answer may pass.
 func settle(ctx context.Context, do func() error, passes func(*registry.Error) bool) error {
 	for try := 0; ; try++ {
+		began := time.Now()
 		err := do()
 		var answer *registry.Error
-		if err == nil || try == len(settling) || !errors.As(err, &answer) || !passes(answer) {
+		if err == nil || try == len(settling) || time.Since(began) > patience || !errors.As(err, &answer) || !passes(answer) {
 			return err
 		}
 		select {

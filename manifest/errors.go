@@ -179,6 +179,24 @@ func (e *UndoError) Hint() string {
 	return "the image is complete: run the same command again to move the other tags too"
 }
 
+// LostError says that it is not known what a tag names after a push that failed.
+type LostError struct {
+	Tag string
+	Err error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("tag %s may name the new image: it could not be looked at: %v", e.Tag, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Hint tells the way forward.
+func (e *LostError) Hint() string {
+	return "the image is complete: when the registry answers again, run the same command to move all tags"
+}
+
 // ChildTagError says what is wrong with the pattern of --child-tags.
 type ChildTagError struct{ Pattern, Problem, Help string }
 

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,6 +45,16 @@ func (j Journal) page(repo string) *page {
 	return p
 }
 
+// done removes the page of a repository that turned out to hold everything: who wrote
+// it was killed before it could. Another push may be busy with it.
+func (j Journal) done(repo string) {
+	if j.Dir == "" {
+		return
+	}
+	p := j.page(repo)
+	p.close(p.file != nil && p.lock())
+}
+
 // sweep removes pages that nobody believes any more; they may hold secrets.
 func (j Journal) sweep() {
 	pages, err := filepath.Glob(filepath.Join(j.Dir, "*.jsonl"))
@@ -79,6 +90,21 @@ type entry struct {
 	Upload string `json:"upload,omitempty"`
 }
 
+// line is an entry as the file has it: with the sum of the same line without it, so that
+// half a line, or one that a disk has changed, is none.
+func (e entry) line() ([]byte, error) {
+	type summed struct {
+		entry
+		Sum string `json:"sum,omitempty"`
+	}
+	bare, err := json.Marshal(summed{e, ""})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(bare)
+	return json.Marshal(summed{e, hex.EncodeToString(sum[:8])})
+}
+
 // load reads the file. What cannot be read was not remembered. Uploads that another
 // push has begun and is busy with are left to it.
 func (p *page) load() {
@@ -92,6 +118,9 @@ func (p *page) load() {
 	for lines.Scan() {
 		var e entry
 		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Blob.Validate() != nil {
+			continue
+		}
+		if written, err := e.line(); err != nil || !bytes.Equal(lines.Bytes(), written) {
 			continue
 		}
 		if busy {
@@ -156,7 +185,7 @@ func (p *page) write(e entry) error {
 		p.file = f
 		p.lock() // Whoever was first has it.
 	}
-	line, err := json.Marshal(e)
+	line, err := e.line()
 	if err != nil {
 		return err
 	}

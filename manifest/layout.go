@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/archbuild/archbuild/internal/ocistore"
+	"github.com/archbuild/archbuild/internal/plainfile"
+	"github.com/archbuild/archbuild/internal/whole"
 )
 
 const (
@@ -27,6 +29,8 @@ const (
 	layoutMark = "io.github.archbuild.layout"
 	// imageName is containerd's annotation for the full name of an image.
 	imageName = "io.containerd.image.name"
+	// maxOldIndex bounds what is read of an index.json that is to be replaced, in bytes.
+	maxOldIndex = 4 << 20
 )
 
 // layoutIndex is the index.json of a layout: an entry for each name, one
@@ -151,7 +155,7 @@ func CheckLayout(dir string) error {
 
 // isLayout tells a layout that archbuild has written from an empty folder.
 func isLayout(dir string) (marked bool, err error) {
-	body, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	body, err := plainfile.Read(filepath.Join(dir, "index.json"), maxOldIndex)
 	if err == nil {
 		var index ocispec.Index
 		if json.Unmarshal(body, &index) != nil || index.Annotations[layoutMark] == "" {
@@ -164,8 +168,7 @@ func isLayout(dir string) (marked bool, err error) {
 		return false, fmt.Errorf("reading %s: %w", dir, err)
 	}
 	for _, entry := range entries {
-		// Another run is about to mark it.
-		if marking, _ := filepath.Match(".index.json.*.tmp", entry.Name()); !marking {
+		if !whole.IsTemporary(entry.Name()) { // Another run is about to mark it, or was.
 			return false, &NotLayoutError{dir, "it holds " + entry.Name()}
 		}
 	}
@@ -182,7 +185,7 @@ func (l *layoutDir) claim() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(l.path("index.json"), mark)
+	return whole.Write(l.path("index.json"), mark)
 }
 
 // fill adds what is missing and switches index.json over.
@@ -210,7 +213,7 @@ func (l *layoutDir) fill(ctx context.Context, x Index, blobs []ocispec.Descripto
 		{l.path("oci-layout"), []byte(layoutVersion)},
 		{l.path("index.json"), index},
 	} {
-		if err := replaceFile(file.path, file.body); err != nil {
+		if err := whole.Write(file.path, file.body); err != nil {
 			return err
 		}
 	}
@@ -241,7 +244,7 @@ func (l *layoutDir) addBlob(s Store, b ocispec.Descriptor) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
-	return atomicFile(to, func(w io.Writer) error { return s.copy(w, b) })
+	return whole.Stream(to, func(w io.Writer) error { return s.copy(w, b) })
 }
 
 // undo removes what fill added.

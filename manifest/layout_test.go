@@ -19,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/internal/ocistore"
+	"github.com/archbuild/archbuild/internal/whole"
 	"github.com/archbuild/archbuild/manifest"
 )
 
@@ -112,7 +113,7 @@ func TestALayoutIsReplaced(t *testing.T) {
 		t.Errorf("a layout written over another differs from a fresh one: %s", diff)
 	}
 	for name := range tree(t, dir) {
-		if strings.Contains(name, ".tmp") {
+		if whole.IsTemporary(filepath.Base(name)) {
 			t.Errorf("%s was left behind", name)
 		}
 	}

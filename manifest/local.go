@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/archbuild/archbuild/internal/whole"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,6 +59,7 @@ func (t tree) writeLocal(ctx context.Context, dir string) ([]string, error) {
 		return nil, err
 	}
 	defer root.Close()
+	whole.Sweep(root, ".")
 	out := localDir{root: root, uid: os.Getuid(), gid: os.Getgid(), buffer: make([]byte, copyBuffer)}
 	err = errors.Join(out.write(ctx, t), out.parent.close())
 	return out.skipped, err
@@ -148,6 +150,7 @@ func (d *localDir) write(ctx context.Context, t tree) error {
 
 func (d *localDir) makeDir(name string) error {
 	if fi, err := d.root.Lstat(name); err == nil && fi.IsDir() {
+		whole.Sweep(d.root, name)
 		return d.root.Chmod(name, fi.Mode()|0o700)
 	}
 	if err := d.root.RemoveAll(name); err != nil {
@@ -157,44 +160,57 @@ func (d *localDir) makeDir(name string) error {
 }
 
 func (d *localDir) regular(f file, content io.Reader) error {
-	in, base, err := d.open(f.name)
-	if err != nil {
-		return err
-	}
-	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	w, err := in.root.OpenFile(base, flags, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		if err := in.root.RemoveAll(base); err != nil {
+	err := d.place(f, func(in parent, beside string) error {
+		w, err := in.root.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
 			return err
 		}
-		w, err = in.root.OpenFile(base, flags, 0o600)
-	}
+		_, err = io.CopyBuffer(struct{ io.Writer }{w}, content, d.buffer)
+		d.attributes(w, f)
+		return errors.Join(err, w.Chmod(d.mode(f)), w.Close())
+	})
 	if err != nil {
-		return err
-	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{w}, content, d.buffer)
-	d.attributes(w, f)
-	if err := errors.Join(err, w.Chmod(d.mode(f)), w.Close()); err != nil {
 		return err
 	}
 	return d.touch(f)
 }
 
+// place makes a path under a name beside it and then renames it, so that what
+// was there is there until the new one is whole.
+func (d *localDir) place(f file, make func(in parent, beside string) error) error {
+	in, base, err := d.open(f.name)
+	if err != nil {
+		return err
+	}
+	beside := whole.Beside()
+	if err = make(in, beside); err == nil {
+		err = in.root.Rename(beside, base)
+	}
+	if errors.Is(err, unix.EISDIR) {
+		if err = in.root.RemoveAll(base); err == nil {
+			err = in.root.Rename(beside, base)
+		}
+	}
+	if err != nil {
+		_ = in.root.Remove(beside) // It may not be there.
+	}
+	return err
+}
+
 // other makes a path that has no content of its own: a hard link of a path made
 // before, a symbolic link, a pipe or a device.
 func (d *localDir) other(f file, first map[*inode]string) error {
-	if err := d.root.RemoveAll(f.name); err != nil {
-		return err
-	}
 	if name, ok := first[f.inode]; ok {
-		return d.root.Link(name, f.name)
+		return d.place(f, func(_ parent, beside string) error {
+			return d.root.Link(name, path.Join(path.Dir(f.name), beside))
+		})
 	}
-	var err error
-	if f.header.Typeflag == tar.TypeSymlink {
-		err = d.root.Symlink(f.header.Linkname, f.name)
-	} else {
-		err = d.special(f)
-	}
+	err := d.place(f, func(in parent, beside string) error {
+		if f.header.Typeflag == tar.TypeSymlink {
+			return in.root.Symlink(f.header.Linkname, beside)
+		}
+		return d.special(f, in, beside)
+	})
 	if errors.Is(err, unix.EPERM) && f.header.Typeflag != tar.TypeSymlink {
 		d.skipped = append(d.skipped, f.name)
 		return nil
@@ -207,17 +223,13 @@ func (d *localDir) other(f file, first map[*inode]string) error {
 }
 
 // special makes a pipe or, if the kernel lets this user, a device node.
-func (d *localDir) special(f file) error {
+func (d *localDir) special(f file, in parent, name string) error {
 	kind := map[byte]uint32{tar.TypeFifo: unix.S_IFIFO, tar.TypeChar: unix.S_IFCHR, tar.TypeBlock: unix.S_IFBLK}[f.header.Typeflag]
 	device := unix.Mkdev(uint32(f.header.Devmajor), uint32(f.header.Devminor))
-	in, base, err := d.open(f.name)
-	if err != nil {
-		return err
-	}
-	if err := mknodAt(int(in.dir.Fd()), base, kind|0o600, int(device)); err != nil {
+	if err := mknodAt(int(in.dir.Fd()), name, kind|0o600, int(device)); err != nil {
 		return &fs.PathError{Op: "mknod", Path: f.name, Err: err}
 	}
-	return unix.Fchmodat(int(in.dir.Fd()), base, uint32(d.mode(f).Perm()), 0)
+	return unix.Fchmodat(int(in.dir.Fd()), name, uint32(d.mode(f).Perm()), 0)
 }
 
 // touch sets the time of a path, of a symbolic link too.

@@ -63,10 +63,19 @@ func (s shipment) push(ctx context.Context, reg *registry.Client, names []string
 	return done[0], err
 }
 
-// Delivery is an assembly and the names that it gets.
+// Delivery is an assembly, or an index of results, and the names that it gets.
 type Delivery struct {
 	*Assembly
+	// Index takes the place of the assembly.
+	Index *Index
 	Names []string
+}
+
+func (d Delivery) shipped() shipment {
+	if d.Index != nil {
+		return d.Index.shipment
+	}
+	return d.shipment
 }
 
 // PushAll pushes several indexes as one: no tag of any moves before everything of
@@ -75,7 +84,7 @@ type Delivery struct {
 func PushAll(ctx context.Context, reg *registry.Client, list []Delivery, opts PushOptions) ([]Pushed, error) {
 	var parcels []*parcel
 	for _, d := range list {
-		parcels = append(parcels, &parcel{shipment: d.shipment, names: d.Names})
+		parcels = append(parcels, &parcel{shipment: d.shipped(), names: d.Names})
 	}
 	return pushAll(ctx, reg, parcels, opts)
 }
@@ -213,8 +222,12 @@ type pusher struct {
 // before are the repositories that hold it already.
 func (p *pusher) repository(ctx context.Context, repo string, before []string) error {
 	missing, err := p.missing(ctx, repo)
-	if err != nil || len(missing) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(missing) == 0 {
+		p.journal.done(repo)
+		return nil
 	}
 	d := delivery{pusher: p, repo: repo, before: before, page: p.journal.page(repo)}
 	err = d.deliver(ctx, missing)

@@ -90,6 +90,9 @@ func (r Result) describe(s Store, doc imagetree.Document) (Result, error) {
 	if err := json.Unmarshal(body, &config); err != nil {
 		return Result{}, fmt.Errorf("reading the image config for %s: %w", r.Platform, err)
 	}
+	if err := r.complete(s, doc, body); err != nil {
+		return Result{}, fmt.Errorf("reading the result for %s: %w", r.Platform, err)
+	}
 	r.Config, r.Layers = doc.Config.Digest, len(doc.Layers)
 	r.Size = r.Descriptor.Size + doc.Config.Size
 	for _, layer := range doc.Layers {

@@ -194,7 +194,7 @@ func each(moves []*move, do func(*move) error) error {
 // look asks what a tag names.
 func (t tagger) look(ctx context.Context, m *move) error {
 	m.state, m.before = "", ocispec.Descriptor{}
-	now, err := t.head(ctx, m.name)
+	now, _, err := t.names(ctx, m)
 	switch {
 	case notFound(err):
 		now = ocispec.Descriptor{}
@@ -303,11 +303,31 @@ func (t tagger) head(ctx context.Context, name string) (now ocispec.Descriptor, 
 	return now, err
 }
 
+// names tells what a tag names. The answer to a HEAD is a word; where it is not the word that is wanted, the manifest itself has
+// to prove it. What cannot be read is not proven.
+func (t tagger) names(ctx context.Context, m *move) (now ocispec.Descriptor, proven bool, err error) {
+	now, err = t.head(ctx, m.name)
+	if err != nil || now.Digest == m.item.Digest {
+		return now, true, err
+	}
+	err = settle(ctx, func() error {
+		read, _, err := t.registry.Fetch(ctx, m.name)
+		if err == nil {
+			now, proven = read, true
+		}
+		return err
+	}, passes)
+	if notFound(err) {
+		return now, true, err
+	}
+	return now, proven, nil
+}
+
 func (t tagger) readBack(ctx context.Context, m *move) error {
 	if m.state == TagUnchanged {
 		return nil
 	}
-	now, err := t.head(ctx, m.name)
+	now, _, err := t.names(ctx, m)
 	if err != nil {
 		m.state = TagFailed
 		return fmt.Errorf("reading tag %s back: %w", m.name, err)
@@ -326,9 +346,9 @@ func (t tagger) undo(ctx context.Context, m *move) error {
 		return nil
 	}
 	failed := m.state
-	now, err := t.head(ctx, m.name)
+	now, proven, err := t.names(ctx, m)
 	switch {
-	case notFound(err) && m.before.Digest == "", err == nil && now.Digest != m.item.Digest:
+	case notFound(err) && m.before.Digest == "", err == nil && proven && now.Digest != m.item.Digest:
 		// It was never written, or somebody else has moved it.
 		if failed == TagMoved {
 			m.state = TagKept
@@ -336,7 +356,7 @@ func (t tagger) undo(ctx context.Context, m *move) error {
 		return nil
 	case err != nil:
 		m.state = TagLost
-		return fmt.Errorf("moving tag %s back: %w", m.name, err)
+		return &LostError{m.name, err}
 	}
 	if err := t.restore(ctx, m); err != nil {
 		m.state = TagLost

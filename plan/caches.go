@@ -16,8 +16,8 @@ import (
 // (https://github.com/moby/buildkit/issues/2598). A frontend's namespace comes
 // before all ids of a job, those that the author wrote included, and it is a part of
 // the cache key of a RUN whose mount has neither an id nor sharing=. So what runs
-// on the build platform has none: its steps stay those of any other tool, and the
-// same ones for every platform.
+// on the build platform has none here: its steps stay the same ones for every platform.
+// The builder puts the project's name before all of them, the same for every job.
 
 // Caches says how the cache mounts of a stage are kept.
 type Caches string
@@ -86,7 +86,7 @@ func (req Request) caching(job *Job, mounts []template.CacheMount, uses []templa
 				c.mounts = append(c.mounts, j)
 			}
 		}
-		for _, instruction := range answers[question(from)].Onbuild {
+		for _, instruction := range req.triggers(from, answers) {
 			text := strings.ToLower(instruction)
 			c.brought = c.brought || strings.HasPrefix(text, "run") && strings.Contains(text, "type=cache")
 		}

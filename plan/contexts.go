@@ -141,3 +141,25 @@ func (req Request) replaceStages(target Target, also []int, uses []template.Use)
 	}
 	return replaced
 }
+
+// standsOn follows the FROM chain as final does, down to a named context.
+func (req Request) standsOn(target Target, uses []template.Use) string {
+	index := req.finalStage(target)
+	for {
+		stage := req.Template.Stages[index]
+		if req.replaced(target, index, uses) {
+			on, _ := req.stagePlatform(target, index, uses)
+			key, _ := ContextOn(req.Contexts, stageContext(stage), on)
+			return key
+		}
+		use := &uses[stage.Base]
+		if use.Kind != template.StageKind {
+			key, found := ContextOn(req.Contexts, use.Image, use.Platform)
+			if !found || use.Written != "" || use.Kind != template.External {
+				return ""
+			}
+			return key
+		}
+		index = use.Target
+	}
+}

@@ -99,10 +99,10 @@ func (req Request) stageImage(target Target, index int, uses []template.Use) []o
 func (req Request) brought(target Target, uses []template.Use, answers Answers) (images []other, stages []int) {
 	for i := range uses {
 		use := &uses[i]
-		if !use.Needed || !req.isFrom(use) || !req.asks(use) {
+		if !use.Needed || !req.isFrom(use) {
 			continue
 		}
-		triggers := answers[question(use)].Onbuild
+		triggers := req.triggers(use, answers)
 		if len(triggers) == 0 {
 			continue
 		}
@@ -117,6 +117,18 @@ func (req Request) brought(target Target, uses []template.Use, answers Answers) 
 		}
 	}
 	return images, stages
+}
+
+// triggers are the ONBUILD instructions of the image that a stage starts from.
+func (req Request) triggers(use *template.Use, answers Answers) []string {
+	if req.asks(use) {
+		return answers[question(use)].Onbuild
+	}
+	if len(req.ContextOnbuild) == 0 || use.Kind != template.External {
+		return nil
+	}
+	key, _ := ContextOn(req.Contexts, use.Image, use.Platform)
+	return req.ContextOnbuild[key]
 }
 
 // trigger is what one ONBUILD instruction asks for, if it does.
@@ -147,8 +159,8 @@ func (req Request) besides(job *Job, seen look, answers Answers) map[int]*Base {
 		}
 		base := Base{
 			Reference: -1, Line: o.Line, Where: o.Where, Platform: o.Platform, From: o.Written,
-			To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, Rule: answer.Rule,
-			BroughtBy: o.Base, Context: o.context,
+			To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, DiffIDs: answer.DiffIDs, Rule: answer.Rule,
+			BroughtBy: o.Base, Context: o.context, Moved: moveBy(answer),
 		}
 		if o.Rule != "" {
 			base.Rule = o.Rule

@@ -164,6 +164,9 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 		if !use.Needed || !req.isFrom(use) {
 			continue
 		}
+		if !req.asks(use) {
+			job.Triggers = append(job.Triggers, req.triggers(use, answers)...)
+		}
 		stage, err := req.stage(use, job.base(use), req.run(use, seen.uses, answers))
 		failed = append(failed, err)
 		stage.crossed(job.Crossed, req.Build)
@@ -174,6 +177,7 @@ func (req Request) job(target Target, seen look, answers Answers) (Job, error) {
 	}
 	stages := req.besides(&job, seen, answers)
 	job.Final = req.final(target, seen.uses, job, stages)
+	job.StandsOn = req.standsOn(target, seen.uses)
 	return job, joinOnce(failed)
 }
 
@@ -199,7 +203,7 @@ func (req Request) base(target Target, use *template.Use, answers Answers) (Base
 	ref := &req.Template.References[use.Reference]
 	base := Base{
 		Reference: use.Reference, Line: ref.Line, Where: ref.Where, Platform: use.Platform, From: cmp.Or(use.Written, use.Image),
-		To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, Triggers: answer.Onbuild, Rule: answer.Rule,
+		To: answer.Use, Digest: answer.Digest, Index: answer.Index, Layers: answer.Layers, DiffIDs: answer.DiffIDs, Triggers: answer.Onbuild, Rule: answer.Rule,
 	}
 	if use.Rule != "" {
 		base.Rule = use.Rule
@@ -207,6 +211,7 @@ func (req Request) base(target Target, use *template.Use, answers Answers) (Base
 			base.Rule += ", then " + answer.Rule
 		}
 	}
+	base.Moved = MoveOf(req.Template, *use, answer)
 	return base, nil
 }
 
@@ -224,7 +229,7 @@ func (req Request) run(use *template.Use, uses []template.Use, answers Answers) 
 	if line > 0 {
 		return line
 	}
-	for _, instruction := range answers[question(use)].Onbuild {
+	for _, instruction := range req.triggers(use, answers) {
 		if word, _, _ := strings.Cut(strings.TrimSpace(instruction), " "); strings.EqualFold(word, "RUN") {
 			return req.Template.Stages[index].Line
 		}

@@ -7,6 +7,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/plan/cross"
@@ -62,6 +63,9 @@ type Request struct {
 	// ContextImages says of those among Contexts that are images (docker-image://)
 	// which: they are resolved as any image. What the others are is no registry's business.
 	ContextImages map[string]string
+	// ContextOnbuild are the ONBUILD instructions of the images that Contexts stand for, by
+	// their keys, where they are known beforehand: those of an image that the same run builds.
+	ContextOnbuild map[string][]string
 	// AllowForeign are the stages, by name or number, whose programs may be of
 	// another platform than the image: --allow-foreign-stage.
 	AllowForeign []string
@@ -120,6 +124,17 @@ func (c Context) String() string {
 	return c.From + " at " + c.Pin
 }
 
+// Stand is an image that another service of the same run makes, and so no registry is asked for.
+type Stand struct {
+	// Name as the Dockerfile has it, Platform of the image, and the Service that makes it.
+	Name     string            `json:"name"`
+	Platform platform.Platform `json:"platform"`
+	Service  string            `json:"service"`
+	// Where it is asked for: "FROM", "COPY --from" …; Line is 0 where that is not in the Dockerfile.
+	Where string `json:"where"`
+	Line  int    `json:"line,omitempty"`
+}
+
 // Job is one platform of a plan.
 type Job struct {
 	Platform platform.Platform `json:"platform"`
@@ -128,9 +143,13 @@ type Job struct {
 	BuildPlatform platform.Platform `json:"buildPlatform"`
 	// Choice is why that node; nil where there is one alone. The facade fills it in.
 	Choice *Choice `json:"choice,omitempty"`
+	// Witness is another node that builds it as well, where one is to. The facade fills it in.
+	Witness string `json:"witness,omitempty"`
 	// Dockerfile is the name of the rewritten file: Dockerfile.arm64.
 	Dockerfile string `json:"dockerfile"`
-	Target     string `json:"target,omitempty"`
+	// Stands are the images of other services that it is built on. The facade fills them in.
+	Stands []Stand `json:"stands,omitempty"`
+	Target string  `json:"target,omitempty"`
 	// Frontend is the image that a foreign # syntax= names; empty is the frontend inside BuildKit.
 	Frontend string `json:"frontend,omitempty"`
 	// ArgNames are the build arguments by name; values are never shown.
@@ -142,12 +161,17 @@ type Job struct {
 	// in no Dockerfile, so their Reference is -1, and the node is told by a source
 	// policy what to take in their place.
 	Onbuild []Base `json:"onbuild,omitempty"`
+	// Triggers are the ONBUILD instructions of the images in Request.ContextOnbuild that a
+	// stage starts from. Those of others stand with their bases.
+	Triggers []string `json:"-"`
 	// Contexts are the images that named contexts stand for. The Dockerfile keeps
 	// the name, and the node is told which image it is. Reference is -1 where the
 	// context stands for a whole stage, or where an ONBUILD names it.
 	Contexts []Base `json:"contexts,omitempty"`
 	// Final is the base of the image itself, or nil when that is scratch or a context that is no image.
 	Final *Base `json:"final,omitempty"`
+	// StandsOn is the key of the named context that is the base of the image itself; empty where that is none.
+	StandsOn string `json:"-"`
 	// CacheNamespace comes before the ids of all cache mounts; empty is BuildKit's way.
 	CacheNamespace string `json:"cacheNamespace,omitempty"`
 	// CacheIDs are written into the file, where a namespace would be for too many.
@@ -199,8 +223,10 @@ type Base struct {
 	To     string `json:"to"`
 	Digest string `json:"digest,omitempty"`
 	// Index is the digest of the index that holds it, where that leaves no choice.
-	Index  string   `json:"-"`
-	Layers []string `json:"-"`
+	Index string `json:"-"`
+	// Layers of the image, lowest first, and DiffIDs of what they unpack to.
+	Layers  []string `json:"-"`
+	DiffIDs []string `json:"-"`
 	// Triggers are the ONBUILD instructions of its config.
 	Triggers []string `json:"-"`
 	Rule     string   `json:"rule"`
@@ -208,10 +234,18 @@ type Base struct {
 	BroughtBy string `json:"broughtBy,omitempty"`
 	// Context is the named context that stands for the image.
 	Context string `json:"context,omitempty"`
+	// Moved tells of a rule that comes with the source and takes the image from another
+	// registry than the one that is written; else it is nil.
+	Moved *Move `json:"moved,omitempty"`
 }
 
 // Mapped says whether another image takes the place of the one written.
 func (b Base) Mapped() bool { return b.From != b.To }
+
+// HasTriggers says whether an image that a stage starts from has ONBUILD instructions.
+func (j Job) HasTriggers() bool {
+	return len(j.Triggers) > 0 || slices.ContainsFunc(j.Bases, func(b Base) bool { return len(b.Triggers) > 0 })
+}
 
 // Fires says whether an ONBUILD instruction of the file names the base. Such a
 // text becomes part of an image's config, so it is not pinned there.

@@ -191,6 +191,29 @@ func TestABaseBringsReferencesAlong(t *testing.T) {
 	}
 }
 
+func TestAnImageOfTheSameRunBringsReferencesAlong(t *testing.T) {
+	r := request(t, "FROM golang AS tools\nFROM docker.io/shop/base:1\n", plan.Target{Platform: arm64})
+	r.Contexts, r.AllowForeign = []string{"shop/base:1::linux/arm64"}, []string{"1"}
+	r.ContextOnbuild = map[string][]string{"shop/base:1::linux/arm64": {"COPY --from=nginx:1 a b", "RUN --mount=from=tools,target=/t x"}}
+	answers, list := asked(t, r, nil)
+	want := []string{"golang linux/arm64 Dockerfile:1", "nginx:1 linux/arm64 Dockerfile:2: the base docker.io/shop/base:1 brings ONBUILD COPY --from=nginx:1"}
+	if diff := cmp.Diff(want, list); diff != "" {
+		t.Error(diff)
+	}
+	p, err := plan.Make(r, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := p.Jobs[0]
+	if len(job.Stages) != 2 || job.Stages[1].How == plan.None || len(job.Onbuild) != 1 || job.Onbuild[0].From != "nginx:1" || !job.HasTriggers() {
+		t.Errorf("%+v", job)
+	}
+	r.ContextOnbuild = nil
+	if p, err := plan.Make(r, answers); err != nil || len(p.Jobs[0].Stages) != 1 || p.Jobs[0].HasTriggers() {
+		t.Errorf("where nothing is known of it: %+v, %v", p, err)
+	}
+}
+
 func TestAContextThatIsAnImageIsAskedFor(t *testing.T) {
 	for _, row := range []struct {
 		name, dockerfile string

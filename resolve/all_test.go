@@ -109,15 +109,18 @@ func TestWhichImageServesABase(t *testing.T) {
 			}
 			got := answers[q]
 			want := resolve.Answer{Question: q, Use: c.want, Rule: c.rule, Onbuild: []string{"COPY --from=debian:12 /etc/os-release /"}}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(resolve.Answer{}, "Digest", "Index", "Layers", "Trail")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(resolve.Answer{}, "Digest", "Index", "Layers", "DiffIDs", "Trail", "By")); diff != "" {
 				t.Error(diff)
+			}
+			if ruled := c.rule == "--base"; ruled != (got.By.Source == c.rule) || ruled != (got.By != resolve.Rule{}) {
+				t.Errorf("it is by the rule %+v", got.By)
 			}
 			config, err := s.Client().Config(t.Context(), got.Use, got.Digest)
 			if err != nil || !config.NoVariant && !config.Platform.Serves(q.Platform) {
 				t.Errorf("the answer's digest is for %v: %v", config.Platform, err)
 			}
-			if len(got.Layers) != 1 {
-				t.Errorf("layers %v", got.Layers)
+			if len(got.Layers) != 1 || len(got.DiffIDs) != 1 {
+				t.Errorf("layers %v, unpacked %v", got.Layers, got.DiffIDs)
 			}
 		})
 	}
@@ -322,7 +325,7 @@ func TestFiftyReferencesOnFivePlatformsTakeHalfASecond(t *testing.T) {
 		t.Fatal(len(answers), err)
 	}
 	t.Logf("250 questions, %d requests of 50 ms each, in %v", len(s.Requests()), took)
-	if took > 2*time.Second { // Half a second on a quiet machine; this one may be shared.
+	if took > 6*time.Second { // Half a second on a quiet machine; this one may be shared. One after the other they take longer than this.
 		t.Errorf("took %v", took)
 	}
 }

@@ -29,6 +29,7 @@ func ask(ctx context.Context, reg Registry, rules table, q Question) (r result) 
 	case chosen.rule != nil:
 		a.because = fmt.Sprintf("rule %s (%s)", chosen.rule.Rule, chosen.rule.Source)
 		r.answer, r.err = a.trust(ctx, chosen.use, chosen.rule.Source)
+		r.answer.By = chosen.rule.Rule
 	case rules.mode == Keep || rules.mode == Prefix && q.Chosen:
 		r.answer, r.err = a.trust(ctx, q.Image, "kept")
 	case rules.mode == Prefix && q.Platform != rules.home:
@@ -210,7 +211,7 @@ func (a *asker) prove(ctx context.Context, use, rule string) (Answer, error) {
 	}
 	return Answer{
 		Question: a.question, Use: use, Digest: best.Digest, Index: onlyChoice(image, best), Rule: rule,
-		Onbuild: config.Onbuild, Env: config.Env, Layers: config.Layers, Locked: image.Locked,
+		Onbuild: config.Onbuild, Env: config.Env, Layers: config.Layers, DiffIDs: config.DiffIDs, Locked: image.Locked,
 	}, nil
 }
 

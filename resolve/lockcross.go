@@ -47,25 +47,48 @@ func (l Lock) formatCrossed(b *bytes.Buffer) {
 	if len(l.Crossed) == 0 {
 		return
 	}
-	b.WriteString("# What failed on the build platform, so that it stays emulated while the Dockerfile is what it was.\ncross:\n")
-	encoder := json.NewEncoder(b)
-	encoder.SetEscapeHTML(false)
+	b.WriteString(crossComment + "\ncross:\n")
 	for _, f := range slices.SortedFunc(slices.Values(l.Crossed), compareCrossed) {
-		b.WriteString("  - ")
-		_ = encoder.Encode(f) // texts can always be written
+		b.WriteString("  - " + f.summed() + "\n")
 	}
+}
+
+// summed is the line of a failure: with the sum of the same line without it.
+func (f CrossFailure) summed() string {
+	type summed struct {
+		CrossFailure
+		Sum string `json:"sum,omitempty"`
+	}
+	return encoded(summed{f, lockSum(encoded(summed{f, ""}))})
+}
+
+// encoded is JSON on one line.
+func encoded(value any) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value) // texts can always be written
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // crossed reads one line of the list.
 func (p *lockParser) crossed(body string) error {
 	text, ok := strings.CutPrefix(body, "- ")
-	var f CrossFailure
+	var read struct {
+		CrossFailure
+		Sum *string `json:"sum"`
+	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&f); !ok || err != nil || decoder.More() {
+	if err := decoder.Decode(&read); !ok || err != nil || decoder.More() {
 		return p.fail("cannot read %.60q", body)
 	}
+	f := read.CrossFailure
 	switch {
+	case p.summed && text != f.summed():
+		return p.fail("the failure of stage %.60q is not as it was written: it has another sum", f.Stage)
+	case !p.summed && read.Sum != nil:
+		return p.fail("a sum in a file without sums")
 	case !lockDigest.MatchString(f.Digest):
 		return p.fail("%.80q is no sha256 digest", f.Digest)
 	case f.Dockerfile == "" || f.Stage == "" || f.Platform == platform.Platform{}:

@@ -2,6 +2,8 @@ package resolve
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -19,11 +21,18 @@ const (
 	maxLockOffers = 1_000
 )
 
-// lockHead is how the file begins. A later shape has another number.
-const lockHead = `# Written by archbuild lock. What each image was when it was locked.
-version: 1
+// lockHead is how the file begins. A later shape has another number. Version 1 had no
+// sums; it is read still, and becomes version 2 when the file is written the next time.
+const lockHead = lockComment + `
+version: 2
 images:
 `
+
+// The comments of the file: in version 2 there are no others.
+const (
+	lockComment  = "# Written by archbuild lock. What each image was when it was locked."
+	crossComment = "# What failed on the build platform, so that it stays emulated while the Dockerfile is what it was."
+)
 
 // Format writes the lock as a YAML file of which each line is one fact, sorted:
 // what changes in it is what a diff shows.
@@ -32,6 +41,7 @@ images:
 //	  index: sha256:…          # "image:" for what is no index
 //	  linux/amd64: sha256:…
 //	  linux/amd64 onbuild: ["COPY . /app"]
+//	  sum: 1f0c…               # of the lines above; see lockSum
 //
 // The stages that failed on the build platform follow, if there are some.
 func (l Lock) Format() []byte {
@@ -42,16 +52,26 @@ func (l Lock) Format() []byte {
 		if image.Index {
 			what = "index"
 		}
-		fmt.Fprintf(&b, "  %s:\n    %s: %s\n", image.Ref, what, image.Digest)
+		lines := []string{"  " + image.Ref + ":", "    " + what + ": " + image.Digest}
 		for _, offer := range image.Offers {
-			fmt.Fprintf(&b, "    %s: %s\n", lockPlatform(offer.Platform), offer.Digest)
+			lines = append(lines, "    "+lockPlatform(offer.Platform)+": "+offer.Digest)
 			if onbuild := image.Onbuild[offer.Digest]; len(onbuild) > 0 {
-				fmt.Fprintf(&b, "    %s onbuild: %s\n", lockPlatform(offer.Platform), quoted(onbuild))
+				lines = append(lines, "    "+lockPlatform(offer.Platform)+" onbuild: "+string(quoted(onbuild)))
 			}
+		}
+		for _, line := range append(lines, "    sum: "+lockSum(lines...)) {
+			b.WriteString(line + "\n")
 		}
 	}
 	l.formatCrossed(&b)
 	return b.Bytes()
+}
+
+// lockSum is what an entry has as its sum: sixteen digits of the sha256 of its lines. It finds what a slip of the
+// hand, a bad disk or a merge has done; each entry has its own, so that a merge that is right needs no new one.
+func lockSum(lines ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:8])
 }
 
 // quoted writes texts as JSON, which YAML holds too.
@@ -91,11 +111,11 @@ func (e *LockError) At() (file string, line int) { return e.File, e.Line }
 
 // Hint is the one thing to do.
 func (e *LockError) Hint() string {
-	return "the file is not written by hand: take the last good one, or write it anew: archbuild lock PATH --update"
+	return "the file is not changed by hand: take the last good one, or write it anew: archbuild lock PATH --update"
 }
 
 // ParseLock reads what Format writes; name is what errors, each a *LockError,
-// call the file. Comments, blank lines, CRLF and any order of the images are read too.
+// call the file. Blank lines, CRLF and any order of the images are read too; in version 1 comments as well.
 func ParseLock(name string, data []byte) (Lock, error) {
 	p := &lockParser{file: name, seen: map[string]int{}}
 	if len(data) > maxLockBytes {
@@ -106,17 +126,14 @@ func ParseLock(name string, data []byte) (Lock, error) {
 	}
 	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
 		p.line++
-		line = strings.TrimRight(line, " \r\n")
-		if trimmed := strings.TrimLeft(line, " "); trimmed == "" || trimmed[0] == '#' {
-			continue
-		}
-		if err := p.read(line); err != nil {
+		line = strings.TrimRight(line, "\r\n")
+		if err := p.readLine(line); err != nil {
 			return Lock{}, err
 		}
 	}
 	p.line = 0
 	if p.state < inImages {
-		return Lock{}, p.fail(`"version: 1" and "images:" are missing`)
+		return Lock{}, p.fail(`"version: 2" and "images:" are missing`)
 	}
 	if err := p.complete(); err != nil {
 		return Lock{}, err
@@ -143,21 +160,38 @@ type lockParser struct {
 	state lockState
 	lock  Lock
 	seen  map[string]int // line of each reference
+	// summed: every entry has its sum. lines are those of the image that is being read, without it.
+	summed, closed bool
+	lines          []string
+	comments       []string
 }
 
 func (p *lockParser) fail(format string, args ...any) error {
 	return &LockError{File: p.file, Line: p.line, Text: fmt.Sprintf(format, args...)}
 }
 
+// readLine looks at comments and spaces; the rest is for read.
+func (p *lockParser) readLine(line string) error {
+	bare := strings.Trim(line, " ")
+	switch {
+	case bare == "":
+		return nil
+	case bare[0] == '#' && p.state >= inVersion && p.summed && line != crossComment:
+		return p.fail("a comment that archbuild does not write: %.60q", line)
+	case bare[0] == '#':
+		p.comments = append(p.comments, line)
+		return nil
+	case p.summed && line[len(line)-1] == ' ':
+		return p.fail("a space at the end of %.60q", line)
+	}
+	return p.read(strings.TrimRight(line, " "))
+}
+
 func (p *lockParser) read(line string) error {
 	body := strings.TrimLeft(line, " ")
 	switch indent := len(line) - len(body); {
 	case p.state == atStart && strings.HasPrefix(line, "version:"):
-		if version := strings.TrimSpace(strings.TrimPrefix(line, "version:")); version != "1" {
-			return p.fail("version %.20q is not read by this archbuild", version)
-		}
-		p.state = inVersion
-		return nil
+		return p.version(line)
 	case p.state == inVersion && (line == "images:" || line == "images: {}"):
 		p.state = inImages
 		return nil
@@ -174,11 +208,24 @@ func (p *lockParser) read(line string) error {
 	return p.fail("cannot read %.60q", line)
 }
 
+func (p *lockParser) version(line string) error {
+	version := strings.TrimSpace(strings.TrimPrefix(line, "version:"))
+	switch p.summed = line == "version: 2"; {
+	case !p.summed && version != "1":
+		return p.fail("version %.20q is not read by this archbuild", version)
+	case p.summed && (len(p.comments) != 1 || p.comments[0] != lockComment):
+		return p.fail("the one comment before it is not archbuild's")
+	}
+	p.state = inVersion
+	return nil
+}
+
 // image reads the line that begins an image.
 func (p *lockParser) image(body string) error {
 	if err := p.complete(); err != nil {
 		return err
 	}
+	p.lines, p.closed = []string{"  " + body}, false
 	ref, ok := strings.CutSuffix(body, ":")
 	if key, err := lockKey(ref); !ok || err != nil || key != ref {
 		return p.fail("%.300q is no image reference with a tag or digest", ref)
@@ -201,9 +248,13 @@ var lockDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func (p *lockParser) fact(body string) error {
 	image := &p.lock.Images[len(p.lock.Images)-1]
 	key, value, ok := strings.Cut(body, ": ")
-	if !ok {
+	if p.closed || !ok {
 		return p.fail("cannot read %.60q", body)
 	}
+	if p.summed && key == "sum" {
+		return p.sum(image.Ref, value)
+	}
+	p.lines = append(p.lines, "    "+body)
 	if on, ok := strings.CutSuffix(key, " onbuild"); ok {
 		return p.onbuild(image, on, value)
 	}
@@ -234,6 +285,15 @@ func (p *lockParser) fact(body string) error {
 	return nil
 }
 
+// sum holds the lines of an image against what they were when it was locked.
+func (p *lockParser) sum(ref, value string) error {
+	if p.closed || value != lockSum(p.lines...) {
+		return p.fail("the lines of %s are not those that were written: it has another sum", ref)
+	}
+	p.closed = true
+	return nil
+}
+
 // onbuild reads the instructions of the platform on the line before.
 func (p *lockParser) onbuild(image *LockedImage, key, value string) error {
 	last := len(image.Offers) - 1
@@ -260,6 +320,8 @@ func (p *lockParser) complete() error {
 	image := &p.lock.Images[len(p.lock.Images)-1]
 	n, err := parseName(image.Ref)
 	switch {
+	case p.summed && !p.closed:
+		return p.fail("%s has no sum", image.Ref)
 	case image.Digest == "":
 		return p.fail("%s has no digest", image.Ref)
 	case err == nil && n.pinned() && n.digest != image.Digest:

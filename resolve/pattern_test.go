@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,6 +170,16 @@ func TestRulesThatFitNothingAreTold(t *testing.T) {
 	}
 }
 
+// processor is the time that this process has spent on processors, which is the same however busy the machine is.
+func processor(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 func TestManyRulesTakeNoTime(t *testing.T) {
 	var list []resolve.Rule
 	for i := range 5000 {
@@ -190,11 +201,11 @@ func TestManyRulesTakeNoTime(t *testing.T) {
 		{list, questions[:100], false},
 		{list[:5000], questions, false},
 	} {
-		start := time.Now()
+		start := processor(t)
 		_, _, err := resolve.All(t.Context(), nil, resolve.Rules{Offline: true, List: c.rules}, c.questions)
-		took := time.Since(start)
+		took := processor(t) - start
 		t.Logf("%d references and %d rules in %v", len(c.questions), len(c.rules), took)
-		if refused := errors.As(err, new(*resolve.RuleError)); refused != c.refused || took > 5*time.Second {
+		if refused := errors.As(err, new(*resolve.RuleError)); refused != c.refused || took > 10*time.Second {
 			t.Errorf("%v, %v", took, err)
 		}
 	}

@@ -31,6 +31,8 @@ type Answer struct {
 	// Rule says in few words what decided: "index holds it", "official prefix arm64v8/",
 	// "amd64 in the name becomes arm64", "archbuild.yaml:7", "--base".
 	Rule string
+	// By is the rule that decided, if it was one of Rules.List; else it is zero.
+	By Rule
 	// Undecided tells that the reference was kept because offline nothing says what serves it.
 	Undecided bool
 	// Kept tells that mode Prefix left the reference as it is, without proof: no
@@ -42,8 +44,9 @@ type Answer struct {
 	Onbuild []string
 	// Env are the variables that its config sets, NAME=VALUE.
 	Env []string
-	// Layers are the digests of the image's layers, lowest first.
-	Layers []string
+	// Layers are the digests of the image's layers, lowest first, and DiffIDs those of what
+	// they unpack to.
+	Layers, DiffIDs []string
 	// Trail lists what was tried, in order; the last that serves is Use.
 	Trail []Step
 }
@@ -82,6 +85,7 @@ type Config struct {
 	Onbuild   []string
 	// Env are the variables that the image sets, NAME=VALUE.
 	Env []string
-	// Layers are the digests of the layers in the manifest, lowest first.
-	Layers []string
+	// Layers are the digests of the layers in the manifest, lowest first, and DiffIDs those
+	// of what they unpack to, as the config has them.
+	Layers, DiffIDs []string
 }

@@ -31,7 +31,7 @@ const MaxBytes = 4 << 20
 
 const (
 	defaultInstructions = 10_000
-	defaultLines        = 500_000
+	defaultLines        = 100_000
 )
 
 // state is what evaluation and rewriting need besides the exported fields.
@@ -191,11 +191,14 @@ func (t *Template) syntaxError(err error, known int) error {
 			out.Line = at.Locations[0][0].Start.Line
 		}
 	}
-	if known > 0 {
+	switch {
+	case known > 0:
 		out.Line = known
+	case len(t.instructions) == 0:
+		out.Line = 0 // comments at most: no line of them is wrong
 	}
 	out.Text = t.LineText(out.Line)
-	out.early = t.early(out.Line)
+	out.early = !strings.HasPrefix(strings.TrimSpace(out.Text), "#") && t.early(out.Line)
 	return out
 }
 

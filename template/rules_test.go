@@ -219,6 +219,18 @@ func TestAPlaceholderInAnArgument(t *testing.T) {
 	}
 }
 
+func TestTheTriggersThatAStageLeavesBehind(t *testing.T) {
+	parsed := mustParse(t, "FROM a AS first\nONBUILD COPY --from=x:1 a b\nFROM first\nRUN true\nonbuild   RUN --mount=from=y:1,target=/t \\\n  /t/x\nONBUILD ENV A=1\n")
+	for stage, want := range [][]string{{"COPY --from=x:1 a b"}, {"RUN --mount=from=y:1,target=/t   /t/x", "ENV A=1"}} {
+		if diff := cmp.Diff(want, parsed.Onbuild(stage)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if got := parsed.Triggers(parsed.Onbuild(1)); len(got) != 1 || got[0].Text != "y:1" {
+		t.Errorf("read as %v", got)
+	}
+}
+
 func TestTriggersOfABaseImage(t *testing.T) {
 	parsed := mustParse(t, "FROM a AS Tools\nFROM node:onbuild\n")
 	var got []string

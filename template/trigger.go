@@ -1,6 +1,9 @@
 package template
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Trigger is an image or stage that an ONBUILD instruction of a base image
 // names. It stands in the base's config, so no Dockerfile can change it.
@@ -39,3 +42,22 @@ func (t *Template) Triggers(instructions []string) []Trigger {
 	}
 	return list
 }
+
+// Onbuild are the ONBUILD instructions of a stage as the config of its image holds them, which
+// Triggers reads: they fire in builds that start from that image. Those that a stage before it
+// has have fired in it already.
+func (t *Template) Onbuild(stage int) []string {
+	var list []string
+	at := -1
+	for i, node := range t.nodes {
+		if at+1 < len(t.from) && t.from[at+1] == i {
+			at++
+		}
+		if at == stage && strings.EqualFold(node.Value, "onbuild") {
+			list = append(list, onbuildWord.ReplaceAllString(node.Original, ""))
+		}
+	}
+	return list
+}
+
+var onbuildWord = regexp.MustCompile(`(?i)^\s*onbuild\s*`)

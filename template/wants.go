@@ -12,6 +12,8 @@ type Wants struct {
 	Secrets, SSH []string
 	// Git tells that an ADD or an image's context fetches a repository over ssh.
 	Git bool
+	// Fetches tells that an ADD names an address, or a variable that may be one.
+	Fetches bool
 	// Unsure tells that a variable decides about an id or a mount's kind: then any may be asked for.
 	Unsure bool
 }
@@ -31,6 +33,7 @@ func (t *Template) Wants() Wants {
 				w.mount(f.word(text, t.escape).text)
 			}
 		case "add":
+			w.Fetches = w.Fetches || strings.Contains(text, "://") || strings.Contains(text, "git@") || strings.Contains(text, "$")
 			w.Git = w.Git || strings.Contains(text, "git@") || strings.Contains(text, "ssh://")
 		}
 	}

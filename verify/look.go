@@ -37,10 +37,12 @@ func look(ctx context.Context, img v1.Image, o Options) (Report, error) {
 	}
 	open, foreign := s.readable()
 	s.general = append(s.label(), foreign...)
-	layers, err := s.scanner.layers(ctx, open)
+	scans, err := s.scanner.layers(ctx, open)
 	if err != nil {
 		return Report{}, err
 	}
+	s.general = append(s.general, s.unpacked(scans)...)
+	layers := entriesOf(scans)
 	where := newPlaces(s.config.Config, s.want)
 	report, err := s.judge(nil, layers, where)
 	if err != nil || s.base == 0 || (!where.open && !hasWarning(report)) {
@@ -197,7 +199,7 @@ func (s *subject) baseEntries(ctx context.Context) ([]entry, error) {
 	if list, ok := recall[[]entry](s.memory, key); ok {
 		return list, nil
 	}
-	layers, err := s.scanner.layers(ctx, s.layers[:s.base])
+	scans, err := s.scanner.layers(ctx, s.layers[:s.base])
 	var missing *ocistore.MissingError
 	if errors.As(err, &missing) {
 		return nil, nil
@@ -206,7 +208,7 @@ func (s *subject) baseEntries(ctx context.Context) ([]entry, error) {
 		return nil, fmt.Errorf("reading the base: %w", err)
 	}
 	root := newTree(s.scanner.windows)
-	for _, layer := range layers {
+	for _, layer := range entriesOf(scans) {
 		if err := root.apply(layer, false); err != nil {
 			return nil, err
 		}

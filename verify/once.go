@@ -58,26 +58,26 @@ const keptEntries = 200_000
 // sharedLayers reads a layer once that several images stand on. A nil one reads
 // each time.
 type sharedLayers struct {
-	layers once[[]entry]
+	layers once[scan]
 	mu     sync.Mutex
 	kept   int
 }
 
-func (l *sharedLayers) get(ctx context.Context, s *scanner, layer v1.Layer) ([]entry, error) {
+func (l *sharedLayers) get(ctx context.Context, s *scanner, layer v1.Layer) (scan, error) {
 	if l == nil {
 		return s.layer(ctx, layer)
 	}
 	digest, err := layer.Digest()
 	if err != nil {
-		return nil, err
+		return scan{}, err
 	}
 	// What is read of a file depends on these two.
 	key := fmt.Sprint(digest, s.wantARM, s.windows)
 	mine := false
-	list, err := l.layers.do(ctx, key, func() ([]entry, error) {
+	list, err := l.layers.do(ctx, key, func() (scan, error) {
 		mine = true
 		list, err := s.layer(ctx, layer)
-		if err != nil || !l.keep(len(list)) {
+		if err != nil || !l.keep(len(list.entries)) {
 			l.layers.forget(key)
 		}
 		return list, err

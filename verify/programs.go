@@ -51,12 +51,12 @@ func programs(ctx context.Context, img v1.Image, o Options) ([]Program, error) {
 		return nil, err
 	}
 	open, _ := s.readable()
-	layers, err := s.scanner.layers(ctx, open)
+	scans, err := s.scanner.layers(ctx, open)
 	if err != nil {
 		return nil, err
 	}
 	root := newTree(s.scanner.windows)
-	for _, layer := range layers {
+	for _, layer := range entriesOf(scans) {
 		err = errors.Join(err, root.apply(layer, true))
 	}
 	if err != nil {

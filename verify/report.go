@@ -102,7 +102,7 @@ func (r *Report) finish(allow []glob, origin func(string) (string, bool)) {
 
 // explain writes the sentence.
 func (f *Finding) explain(origin func(string) (string, bool)) {
-	subject := f.Path
+	subject := printable(f.Path) // a line feed in it would begin a line of its own
 	if subject == "" {
 		subject = "the image"
 	}
@@ -130,6 +130,8 @@ func (f *Finding) todo() string {
 	switch {
 	case f.Path != "":
 		return "build it in a stage for $TARGETPLATFORM, or allow it with --verify-allow " + quoted(printable(f.Path))
+	case f.Kind == KindInvalid:
+		return "build that image again: its manifest and its config do not belong together"
 	case f.Kind == KindForeign:
 		return "push the image with that layer in it, from where it can be had"
 	case f.Severity == SeverityWarning:

@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +54,20 @@ const (
 	kindOpaque   entryKind = 'q' // removes what lower layers have below Path
 )
 
+// scan is what a layer holds, and the digest of what it unpacks to.
+type scan struct {
+	entries  []entry
+	unpacked v1.Hash
+}
+
+func entriesOf(scans []scan) [][]entry {
+	list := make([][]entry, len(scans))
+	for i, s := range scans {
+		list[i] = s.entries
+	}
+	return list
+}
+
 // scanner reads layers and counts what they cost together.
 type scanner struct {
 	wantARM  bool
@@ -73,45 +89,47 @@ func (e *LimitError) Hint() string {
 }
 
 // layers reads layers at the same time; the results keep their order.
-func (s *scanner) layers(ctx context.Context, list []v1.Layer) ([][]entry, error) {
-	results := make([][]entry, len(list))
+func (s *scanner) layers(ctx context.Context, list []v1.Layer) ([]scan, error) {
+	results := make([]scan, len(list))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, l := range list {
 		group.Go(func() error {
-			entries, err := s.shared.get(ctx, s, l)
+			result, err := s.shared.get(ctx, s, l)
 			if err != nil {
 				digest, _ := l.Digest()
 				return fmt.Errorf("reading layer %s: %w", digest, err)
 			}
-			results[i] = entries
+			results[i] = result
 			return nil
 		})
 	}
 	return results, group.Wait()
 }
 
-func (s *scanner) layer(ctx context.Context, l v1.Layer) (list []entry, err error) {
+func (s *scanner) layer(ctx context.Context, l v1.Layer) (scan, error) {
 	compressed, err := l.Compressed()
 	if err != nil {
-		return nil, err
+		return scan{}, err
 	}
 	defer compressed.Close()
 	buffered := bufio.NewReaderSize(&interruptible{ctx, compressed}, 64<<10)
 	plain, done, err := decompress(buffered)
 	if err != nil {
-		return nil, err
+		return scan{}, err
 	}
 	defer done()
-	bounded := &counted{plain, s}
-	if list, err = s.tar(bounded); err != nil {
-		return nil, err
+	sum := sha256.New()
+	bounded := &counted{io.TeeReader(plain, sum), s}
+	list, err := s.tar(bounded)
+	if err != nil {
+		return scan{}, err
 	}
 	// To the very end: only there a reader can tell that the digest is right.
 	if _, err = io.Copy(io.Discard, bounded); err == nil {
 		_, err = io.Copy(io.Discard, buffered)
 	}
-	return list, err
+	return scan{list, v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))}}, err
 }
 
 // decompress tells the compression by the first bytes, as runtimes do: media
@@ -171,6 +189,9 @@ func (s *scanner) count(header *tar.Header) error {
 	}
 	if s.entries.Add(1) > maxEntries {
 		return &LimitError{fmt.Sprintf("%d files", maxEntries)}
+	}
+	if header.Typeflag == tar.TypeReg && header.Size > s.maxBytes-s.bytes.Load() { // known before it is unpacked
+		return &LimitError{fmt.Sprintf("%d bytes unpacked", s.maxBytes)}
 	}
 	if s.pathBytes.Add(int64(len(header.Name)+len(header.Linkname))) > maxPathBytes {
 		return &LimitError{fmt.Sprintf("%d bytes of paths", maxPathBytes)}

@@ -41,7 +41,7 @@ import (
 
 // rules is part of every remembered verdict's key: raise it when a change here
 // can change a verdict.
-const rules = "2"
+const rules = "3"
 
 // Options says what an image is to be verified against.
 type Options struct {

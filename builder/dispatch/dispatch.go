@@ -26,8 +26,13 @@ type Job struct {
 	// Others finds more of them when all of Options are lost. It is called once at
 	// most; nil finds none.
 	Others func(context.Context) ([]schedule.Option, error)
-	// Optional is a job whose failure does not stop others.
+	// Needs are jobs of the same call, by their places before this one, that have to end well
+	// before it begins. Where one does not, this one ends with a *NotBuiltError.
+	Needs []int
+	// Optional is a job whose failure does not stop others, but for those that need it.
 	Optional bool
+	// Set tells apart the jobs that a failure stops: without Policy, those of the same set.
+	Set int
 	// Do does the job. What it found out becomes valid by keep, which is not called for
 	// an attempt that was given up: that one may still be on its way when another
 	// attempt runs elsewhere, so Do itself changes nothing that both share.
@@ -40,7 +45,7 @@ type Outcome struct {
 	Node int
 	// Tries is how many nodes, or how often one, began it.
 	Tries int
-	// Err is why it was not done: what Do said, ErrNotStarted, a *NoNodeError.
+	// Err is why it was not done: what Do said, ErrNotStarted, a *NoNodeError, a *NotBuiltError.
 	Err error
 }
 
@@ -78,9 +83,9 @@ func (e *NoNodeError) Hint() string {
 }
 
 // Policy is what happens to other jobs of the same call when one fails. The zero
-// value starts no more of them and lets end what runs.
+// value starts no more of the same Set and lets end what runs.
 type Policy struct {
-	// FailFast ends what runs as well; KeepGoing does all the rest.
+	// FailFast ends all, what runs as well; KeepGoing does all the rest.
 	FailFast, KeepGoing bool
 }
 
@@ -148,16 +153,21 @@ type group struct {
 	policy Policy
 	open   sync.WaitGroup
 	tasks  []*task
-	failed bool
+	// failed are the sets of which a job has failed.
+	failed map[int]bool
 }
 
 // task is a job on its way.
 type task struct {
 	Job
 	*group
+	// index is the task's place in the call.
+	index   int
 	id      int
 	outcome Outcome
 	ended   bool
+	// placed says that the scheduler has it, asking that it waits for what Others finds.
+	placed, asking bool
 	// asked says that Others has been called.
 	asked bool
 	// last is why the last node gave it back.
@@ -176,12 +186,12 @@ type attempt struct {
 // Run does jobs and returns when each of them has an outcome, in their order. When ctx
 // ends, what runs is told so, and what has not begun ends with the cause.
 func (d *Dispatcher) Run(ctx context.Context, jobs []Job, policy Policy) []Outcome {
-	g := &group{policy: policy}
+	g := &group{policy: policy, failed: map[int]bool{}}
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	defer g.cancel(nil)
 	d.mu.Lock()
-	for _, job := range jobs {
-		t := &task{Job: job, group: g, outcome: Outcome{Node: -1}}
+	for i, job := range jobs {
+		t := &task{Job: job, group: g, index: i, outcome: Outcome{Node: -1}}
 		g.tasks = append(g.tasks, t)
 		g.open.Add(1)
 		d.add(t, job.Options)
@@ -191,7 +201,7 @@ func (d *Dispatcher) Run(ctx context.Context, jobs []Job, policy Policy) []Outco
 	stop := context.AfterFunc(ctx, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.withdraw(g, context.Cause(ctx))
+		d.withdraw(g, context.Cause(ctx), func(*task) bool { return true })
 	})
 	g.open.Wait()
 	stop()
@@ -206,18 +216,14 @@ func (d *Dispatcher) Run(ctx context.Context, jobs []Job, policy Policy) []Outco
 
 // add hands a task to the scheduler. The lock is held, here and below.
 func (d *Dispatcher) add(t *task, options []schedule.Option) {
-	t.id = d.sched.Add(schedule.Job{Name: t.Name, Options: options})
+	t.id = d.sched.Add(schedule.Job{Name: t.Name, Options: options, Needs: t.needed()})
+	t.placed = true
 	d.tasks[t.id] = t
 }
 
 // next starts what can be started, and finds what no node can do.
 func (d *Dispatcher) next() {
-	for _, id := range d.sched.Stranded() {
-		if t := d.tasks[id]; t != nil {
-			delete(d.tasks, id)
-			d.strand(t)
-		}
-	}
+	d.strandAll()
 	for _, start := range d.sched.Next() {
 		d.begin(d.tasks[start.Job], start.Node)
 	}
@@ -331,8 +337,10 @@ func (d *Dispatcher) again(t *task, keep func()) {
 	}
 }
 
-// stops says whether nothing of the group is to begin any more.
-func (g *group) stops() bool { return g.failed && !g.policy.KeepGoing }
+// stops says whether the task is not to begin any more.
+func (t *task) stops() bool {
+	return !t.policy.KeepGoing && (t.failed[t.Set] || t.policy.FailFast && len(t.failed) > 0)
+}
 
 // end is the outcome of a task.
 func (d *Dispatcher) end(t *task, err error) {
@@ -343,10 +351,14 @@ func (d *Dispatcher) end(t *task, err error) {
 	delete(d.tasks, t.id)
 	d.sched.Withdraw(t.id) // where it still waits
 	defer t.open.Done()
-	if err == nil || t.Optional || t.failed {
+	if err == nil {
 		return
 	}
-	t.failed = true
+	d.endUsers(t)
+	if t.Optional || t.failed[t.Set] {
+		return
+	}
+	t.failed[t.Set] = true
 	if t.policy.KeepGoing {
 		return
 	}
@@ -354,16 +366,16 @@ func (d *Dispatcher) end(t *task, err error) {
 	if t.ctx.Err() != nil { // It failed because all is to end, and so do they.
 		why = context.Cause(t.ctx)
 	}
-	d.withdraw(t.group, why)
+	d.withdraw(t.group, why, func(other *task) bool { return t.policy.FailFast || other.Set == t.Set })
 	if t.policy.FailFast {
 		t.cancel(ErrStopped)
 	}
 }
 
-// withdraw ends what of a group waits.
-func (d *Dispatcher) withdraw(g *group, why error) {
+// withdraw ends those of a group that wait.
+func (d *Dispatcher) withdraw(g *group, why error, these func(*task) bool) {
 	for _, t := range g.tasks {
-		if t.ended || d.runs(t) {
+		if t.ended || d.runs(t) || !these(t) {
 			continue
 		}
 		if t.last != nil {

@@ -243,6 +243,8 @@ func states(list []dispatch.Outcome) string {
 		switch {
 		case o.Err == nil:
 			words = append(words, "built")
+		case errors.As(o.Err, new(*dispatch.NotBuiltError)):
+			words = append(words, "not-built")
 		case errors.Is(o.Err, dispatch.ErrNotStarted):
 			words = append(words, "not-started")
 		case errors.Is(o.Err, dispatch.ErrStopped):

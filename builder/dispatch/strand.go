@@ -7,9 +7,26 @@ import (
 	"github.com/archbuild/archbuild/builder/schedule"
 )
 
-// strand is for a task that no node of its options can do: there may be others.
+// strandAll looks after the tasks that the scheduler has given up, those before that others
+// need: where such a one finds another node, so do those.
+func (d *Dispatcher) strandAll() {
+	var list []*task
+	for _, id := range d.sched.Stranded() {
+		if t := d.tasks[id]; t != nil {
+			delete(d.tasks, id)
+			t.placed = false
+			list = append(list, t)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *task) int { return a.index - b.index })
+	for _, t := range list {
+		d.strand(t)
+	}
+}
+
+// strand is for a task that no node of its options can do, or that needs such a one: there may be others.
 func (d *Dispatcher) strand(t *task) {
-	if t.ended {
+	if t.ended || t.placed || t.asking || t.waits() {
 		return
 	}
 	if left := d.left(t); len(left) > 0 {
@@ -20,11 +37,12 @@ func (d *Dispatcher) strand(t *task) {
 		d.end(t, d.noNode(t, t.last))
 		return
 	}
-	t.asked = true
+	t.asked, t.asking = true, true
 	go func() {
 		options, err := t.Others(t.ctx)
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		t.asking = false
 		if t.ended {
 			return
 		}
@@ -38,6 +56,9 @@ func (d *Dispatcher) strand(t *task) {
 		}
 		t.Options = options
 		d.add(t, options)
+		for _, other := range t.tasks[t.index+1:] { // those that need it
+			d.strand(other)
+		}
 		d.next()
 	}()
 }

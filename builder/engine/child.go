@@ -159,10 +159,8 @@ func parseChild(args []string) (childOptions, error) {
 // confine takes from the process what it inherited from the run that started it
 // and a server has no use for.
 func (c childOptions) confine() error {
-	// Whatever this process reads into memory (registry tokens, secrets of
-	// builds) is not for a debugger of the same user, nor for a core file.
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("making the engine undumpable: %w", err)
+	if err := undumpable(); err != nil {
+		return err
 	}
 	last := readyFD
 	if c.kept {
@@ -174,6 +172,17 @@ func (c childOptions) confine() error {
 	// BuildKit makes files with the modes it means.
 	syscall.Umask(0)
 	fscopy.UmaskIsZero = true
+	return nil
+}
+
+// undumpable keeps what this process reads into memory (registry tokens, secrets
+// of builds) and its environment from debuggers, /proc and core files. Who has the
+// rights of root over its user namespace can look all the same: root, and the owner
+// of a rootless engine.
+func undumpable() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("making the engine undumpable: %w", err)
+	}
 	return nil
 }
 

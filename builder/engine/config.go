@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,10 +12,15 @@ import (
 	"github.com/moby/buildkit/cmd/buildkitd/config"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sirupsen/logrus"
+
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // Config is what a buildkitd.toml says, in BuildKit's own words.
 type Config = config.Config
+
+// maxConfig bounds a buildkitd.toml, in bytes: its reader takes fifty times that of memory.
+const maxConfig = 256 << 10
 
 // LoadConfig reads a buildkitd.toml. An empty path is an empty configuration; a
 // file that is not there is an error. The error is a *ConfigError.
@@ -37,7 +41,7 @@ func readConfig(path string) (Config, []byte, error) {
 	if path == "" {
 		return Config{}, nil, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := plainfile.Read(path, maxConfig)
 	if err != nil {
 		return Config{}, nil, &ConfigError{File: path, Err: err}
 	}
@@ -89,14 +93,14 @@ func logLevel(cfg Config) (logrus.Level, error) {
 }
 
 // configHash identifies everything that is fixed when an engine starts: the
-// bytes of its configuration and the proxies and certificates of its
-// environment.
+// bytes of its configuration and the proxies, certificates and bounds of output
+// of its environment.
 func configHash(data []byte, environ []string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d\n", len(data))
 	h.Write(data)
 	for _, kv := range scrub(environ) {
-		if name, _, _ := strings.Cut(kv, "="); isNetwork(name) {
+		if name, _, _ := strings.Cut(kv, "="); isSetting(name) {
 			fmt.Fprintf(h, "%s\n", kv)
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/pelletier/go-toml/v2"
 )
 
@@ -18,7 +18,7 @@ import (
 // them, so that a policy with a slip of the pen is none. A file that cannot be
 // read has no warnings: [LoadConfig] says what is wrong.
 func ConfigWarnings(path string) []string {
-	data, err := os.ReadFile(path)
+	data, err := plainfile.Read(path, maxConfig)
 	if path == "" || err != nil {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 // conns counts the open connections of a listener.
@@ -24,14 +26,30 @@ func newConns(l net.Listener) *conns {
 	return &conns{Listener: l, quiet: time.Now()}
 }
 
-// Accept waits for a connection and counts it until it is closed.
+// Accept waits for a connection of this user and counts it until it is closed.
+// Those of others are closed before they are heard.
 func (c *conns) Accept() (net.Conn, error) {
-	conn, err := c.Listener.Accept()
+	conn, err := c.acceptOwn()
 	if err != nil {
 		return nil, err
 	}
 	c.add(1)
 	return &counted{Conn: conn, gone: sync.OnceFunc(func() { c.add(-1) })}, nil
+}
+
+func (c *conns) acceptOwn() (net.Conn, error) {
+	for {
+		conn, err := c.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		refused := checkPeer(conn, c.Addr().String())
+		if refused == nil {
+			return conn, nil
+		}
+		logrus.Warnf("engine: refused a connection: %v", refused)
+		conn.Close()
+	}
 }
 
 func (c *conns) add(n int) {

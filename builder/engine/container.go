@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,10 @@ const killTimeout = 10 * time.Second
 type container struct {
 	id     string
 	bundle string
+	// records is where runc keeps its records, if not where root's does.
+	records string
+	// group is its control group, as BuildKit names it; empty is what the bundle says.
+	group string
 }
 
 // kill ends the container and removes its control groups and runc's record of
@@ -50,7 +55,7 @@ func (c container) kill() error {
 		}
 	}
 	if c.isOurs() {
-		return os.RemoveAll(filepath.Join(runcState, c.id))
+		return os.RemoveAll(c.recordFolder())
 	}
 	return nil
 }
@@ -86,12 +91,14 @@ type runcRecord struct {
 
 func (c container) record() (runcRecord, error) {
 	var r runcRecord
-	data, err := os.ReadFile(filepath.Join(runcState, c.id, "state.json"))
+	data, err := os.ReadFile(filepath.Join(c.recordFolder(), "state.json"))
 	if err != nil {
 		return r, err
 	}
 	return r, json.Unmarshal(data, &r)
 }
+
+func (c container) recordFolder() string { return filepath.Join(cmp.Or(c.records, runcState), c.id) }
 
 // init is the container's first process as runc has recorded it.
 func (c container) init() (pid int, start uint64) {
@@ -116,17 +123,7 @@ func (c container) isOurs() bool {
 // path is the one that BuildKit has written into the bundle; it ends with the
 // container's random id, so nothing else can be in there.
 func (c container) cgroups() ([]string, error) {
-	var spec struct {
-		Linux struct {
-			CgroupsPath string `json:"cgroupsPath"`
-		} `json:"linux"`
-	}
-	data, err := os.ReadFile(filepath.Join(c.bundle, "config.json"))
-	if err != nil || json.Unmarshal(data, &spec) != nil {
-		// Killed while writing it: then runc was not started yet.
-		return nil, nil
-	}
-	path := filepath.Clean("/" + spec.Linux.CgroupsPath)
+	path := filepath.Clean("/" + cmp.Or(c.group, c.groupInBundle()))
 	if filepath.Base(path) != c.id {
 		return nil, nil
 	}
@@ -145,6 +142,20 @@ func (c container) cgroups() ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+func (c container) groupInBundle() string {
+	var spec struct {
+		Linux struct {
+			CgroupsPath string `json:"cgroupsPath"`
+		} `json:"linux"`
+	}
+	data, err := os.ReadFile(filepath.Join(c.bundle, "config.json"))
+	if err != nil || json.Unmarshal(data, &spec) != nil {
+		// Killed while writing it: then runc was not started yet.
+		return ""
+	}
+	return spec.Linux.CgroupsPath
 }
 
 // members lists the processes in a control group and those below it.

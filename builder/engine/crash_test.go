@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -140,4 +141,59 @@ func TestHalfMadeSnapshotsAreNotInTheWay(t *testing.T) {
 	if out, err := buildBox(t.Context(), h.Client, dir, sleeper(time.Millisecond, "second")); err != nil {
 		t.Errorf("the next build: %v\n%s", err, out)
 	}
+}
+
+// A runc that was killed takes its container with it, though the engine lives on.
+func TestAContainerEndsWithItsRunc(t *testing.T) {
+	o := options(t)
+	requireRunc(t, o.Runc)
+	token := fmt.Sprintf("t%d", time.Now().UnixNano())
+	h := ensure(t, o)
+	defer h.Close()
+	dir := boxContext(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := buildBox(context.Background(), h.Client, dir, sleeper(time.Minute, token))
+		done <- err
+	}()
+	waitFor(t, "the container", func() bool { return len(commands(token)) > 0 })
+	ids := map[string]bool{}
+	noteContainers(o.State, ids)
+	for pid, line := range commands(o.State + "/buildkit-") {
+		if strings.HasPrefix(line, o.Runc+" ") {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("the build has passed")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the build does not notice that runc is dead")
+	}
+	waitFor(t, "the container to end", func() bool { return len(commands(token)) == 0 })
+	for id := range ids {
+		if _, err := os.Stat("/run/runc/" + id); !os.IsNotExist(err) {
+			t.Errorf("runc's record of %s is left: %v", id, err)
+		}
+	}
+	if s := status(t, o); s.PID != h.State.PID {
+		t.Errorf("another engine: %+v", s)
+	}
+}
+
+// commands are the processes whose command lines hold a word.
+func commands(word string) map[int]string {
+	found := map[int]string{}
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		data, _ := os.ReadFile(file)
+		line := strings.ReplaceAll(string(data), "\x00", " ")
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if strings.Contains(line, word) && pid != os.Getpid() {
+			found[pid] = line
+		}
+	}
+	return found
 }

@@ -20,8 +20,7 @@ var errNotRunning = errors.New("no engine is running")
 // connection over: gRPC would wait a second after a refused one, and there would
 // be no telling "refused" from "slow".
 func dial(ctx context.Context, socket string) (*client.Client, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", socket)
+	conn, err := dialOwn(ctx, socket)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, errNotRunning
 	}
@@ -35,7 +34,7 @@ func dial(ctx context.Context, socket string) (*client.Client, error) {
 			if first := dialed.Swap(nil); first != nil {
 				return *first, nil
 			}
-			return d.DialContext(ctx, "unix", socket)
+			return dialOwn(ctx, socket)
 		}),
 		// The open connection is what keeps the engine from ending.
 		client.WithGRPCDialOption(grpc.WithIdleTimeout(0)))
@@ -44,4 +43,18 @@ func dial(ctx context.Context, socket string) (*client.Client, error) {
 		return nil, fmt.Errorf("connecting to the engine: %w", err)
 	}
 	return c, nil
+}
+
+// dialOwn connects to a socket that this user listens on, and to no other.
+func dialOwn(ctx context.Context, socket string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPeer(conn, socket); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }

@@ -163,7 +163,7 @@ func (o Options) sayMemory(s State) {
 func (l layout) attempt(ctx context.Context, wait *waiting, wanted State) (*Handle, error) {
 	gate, err := wait.gate(ctx, l)
 	if err != nil {
-		return nil, err
+		return nil, l.unusable(err)
 	}
 	defer gate.Close()
 	if err := l.stopped(); err != nil {

@@ -21,6 +21,7 @@ import (
 // itself as an engine. With the name of a client it is a run of that program.
 func TestMain(m *testing.M) {
 	if engine.IsChild(os.Args) {
+		go tellDumpable()
 		os.Exit(engine.Main(os.Args))
 	}
 	if len(os.Args) > 2 && clients[os.Args[1]] != nil {
@@ -40,6 +41,8 @@ func TestMain(m *testing.M) {
 var clients = map[string]func(args []string) error{
 	"client": clientMain,
 	"build":  buildMain,
+	"knock":  knockMain,
+	"listen": listenMain,
 	"stop": func(args []string) error {
 		return engine.Stop(context.Background(), engine.Options{State: args[0], Environ: os.Environ()})
 	},

@@ -129,6 +129,10 @@ func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint says what to do.
 func (e *StateError) Hint() string {
+	var open *OpenDirError
+	if errors.As(e.Err, &open) {
+		return open.Hint()
+	}
 	if errors.Is(e.Err, fs.ErrPermission) {
 		return "run archbuild as the user whose folder it is, or give another --state folder"
 	}

@@ -50,7 +50,7 @@ func (c childOptions) settle(cfg Config) (notes []string, err error) {
 		return nil, &ConfigError{File: c.config, Err: err}
 	}
 	// Where runc keeps its records: /run is root's.
-	runtimeDir := filepath.Join(c.tmp, "runtime")
+	runtimeDir := c.runtimeDir()
 	if err := os.Mkdir(runtimeDir, 0o700); err != nil {
 		return nil, fmt.Errorf("making runc's folder: %w", err)
 	}

@@ -46,6 +46,9 @@ func (c childOptions) keep(args []string, say *os.File) (int, error) {
 	if n, err := os.NewFile(goFD, "go").Read(make([]byte, 1)); n != 1 {
 		return 1, fmt.Errorf("waiting for the users of the namespace: %w", err)
 	}
+	if err := undumpable(); err != nil {
+		return 1, err
+	}
 	// A session that ends tells all of its processes; the engine decides.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

@@ -200,7 +200,7 @@ func TestTheEngineInheritsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(fd)
-	o.Environ = append(slices.Clone(o.Environ), "SECRET_TOKEN=hunter2", "NO_PROXY=localhost")
+	o.Environ = append(slices.Clone(o.Environ), "SECRET_TOKEN=hunter2", "NO_PROXY=localhost", "BUILDKIT_STEP_LOG_MAX_SPEED=-1")
 	h := ensure(t, o)
 	proc := "/proc/" + strconv.Itoa(h.State.PID)
 	fds, _ := filepath.Glob(proc + "/fd/*")
@@ -213,7 +213,7 @@ func TestTheEngineInheritsNothing(t *testing.T) {
 		}
 	}
 	env, err := os.ReadFile(proc + "/environ")
-	if err != nil || strings.Contains(string(env), "hunter2") || !strings.Contains(string(env), "NO_PROXY=localhost") {
+	if err != nil || strings.Contains(string(env), "hunter2") || !strings.Contains(string(env), "NO_PROXY=localhost") || !strings.Contains(string(env), "BUILDKIT_STEP_LOG_MAX_SPEED=-1") {
 		t.Errorf("environment %q, %v", env, err)
 	}
 	if sid, err := unix.Getsid(h.State.PID); err != nil || sid != h.State.PID {

@@ -15,7 +15,7 @@ var errLocked = errors.New("locked by another process")
 
 // openLock opens the file of a lock without taking it.
 func openLock(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
 // takeLock takes the lock of an open file or returns errLocked. The lock goes

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -67,7 +68,7 @@ type tail struct {
 }
 
 func (t *tail) open() error {
-	file, err := os.Open(t.path)
+	file, err := os.OpenFile(t.path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return fmt.Errorf("opening the engine's log: %w", err)
 	}

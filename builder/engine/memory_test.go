@@ -111,11 +111,11 @@ func TestALimitIsLoweredOnlyWhenNobodyElseBuilds(t *testing.T) {
 	}
 	h.Close()
 	second.Close()
-	if third := ensure(t, less); third.State.PID != h.State.PID || third.State.Memory != 512<<20 {
-		t.Errorf("alone: %+v", third.State)
-	} else {
+	waitFor(t, "the engine to notice that both have gone, and to lower its limit", func() bool {
+		third := ensure(t, less)
 		third.Close()
-	}
+		return third.State.PID == h.State.PID && third.State.Memory == 512<<20
+	})
 	// Who has no wish changes nothing.
 	less.Memory = 0
 	if fourth := ensure(t, less); fourth.State.Memory != 512<<20 {

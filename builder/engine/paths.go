@@ -152,6 +152,9 @@ func (l layout) make() error {
 	if err := os.MkdirAll(l.state, 0o700); err != nil {
 		return &StateError{Dir: l.state, Err: err}
 	}
+	if err := checkOwner(l.state); err != nil {
+		return &StateError{Dir: l.state, Err: err}
+	}
 	if err := l.checkOwn(); err != nil {
 		return &StateError{Dir: l.state, Err: err}
 	}
@@ -172,9 +175,9 @@ func (l layout) make() error {
 }
 
 // unusable says of a file that cannot be opened that it is for the state folder: that
-// is another user's, or no folder.
+// is another user's, or no folder, or the file is a link.
 func (l layout) unusable(err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 		return &StateError{Dir: l.state, Err: err}
 	}
 	return err
@@ -193,8 +196,9 @@ func (l layout) checkOwn() error {
 	}
 	for _, entry := range entries {
 		name := entry.Name()
-		own := slices.Contains([]string{"run", "store", "registry", "verdicts", "journal", "files", "results", "times", "nodes.json", "nodes.json.new", "tmp", "lost+found"}, name)
-		if !own && !strings.HasPrefix(name, "buildkit-") {
+		own := slices.Contains([]string{"run", "store", "registry", "verdicts", "journal", "files", "results", "times", "nodes.json", "nodes.json.new", "moves.json", "tmp", "untrusted", "lost+found"}, name)
+		onItsWay := strings.HasPrefix(name, ".archbuild-") // of a run that was killed while it wrote
+		if !own && !onItsWay && !strings.HasPrefix(name, "buildkit-") {
 			return fmt.Errorf("it is no state folder of archbuild, and holds %s", strconv.Quote(name))
 		}
 	}
@@ -203,10 +207,10 @@ func (l layout) checkOwn() error {
 
 // makeRoot creates BuildKit's own folders.
 func (l layout) makeRoot() error {
-	if err := os.MkdirAll(l.root, 0o700); err != nil {
+	if err := privateDir(l.root); err != nil {
 		return fmt.Errorf("making BuildKit's folder: %w", err)
 	}
-	if err := os.MkdirAll(l.tmp, 0o700); err != nil {
+	if err := privateDir(l.tmp); err != nil {
 		return fmt.Errorf("making BuildKit's temporary folder: %w", err)
 	}
 	return nil
@@ -239,6 +243,7 @@ func privateDir(dir string) error {
 func (l layout) hide() {
 	os.Remove(l.socket)
 	os.Remove(l.record)
+	os.Remove(l.newRecord())
 	if dir := filepath.Dir(l.socket); dir != l.run {
 		os.Remove(dir)
 	}

@@ -50,9 +50,9 @@ func (l layout) spawn(ctx context.Context, o Options, wanted State) error {
 // and waits until it is ready. The process is a session of its own, so a ^C in
 // the terminal is not for it.
 func (l layout) start(ctx context.Context, o Options, facts detect.RootlessFacts, args []string) ([]string, error) {
-	logFile, err := os.OpenFile(l.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	logFile, err := os.OpenFile(l.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the engine's log: %w", err)
+		return nil, l.unusable(fmt.Errorf("opening the engine's log: %w", err))
 	}
 	defer logFile.Close()
 	r, w, err := os.Pipe()

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,6 +58,20 @@ type record struct {
 	// Keeper is the pid of a rootless engine's keeper, which lives a little longer.
 	Keeper      int    `json:"keeper,omitempty"`
 	KeeperStart uint64 `json:"keeperStart,omitempty"`
+	// Sum is the sha256 of the file without it.
+	Sum string `json:"sum,omitempty"`
+}
+
+// sealed is the record as the file has it.
+func (r record) sealed() ([]byte, error) {
+	r.Sum = ""
+	bare, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the engine's record: %w", err)
+	}
+	r.Sum = fmt.Sprintf("%x", sha256.Sum256(append(bare, '\n')))
+	whole, err := json.MarshalIndent(r, "", "  ")
+	return append(whole, '\n'), err
 }
 
 // readRecord reads engine.json; without one the record is empty.
@@ -73,23 +89,43 @@ func (l layout) readRecord() (record, error) {
 	if json.Unmarshal(data, &r) != nil {
 		return record{}, nil
 	}
+	// An engine of an older archbuild has written no sum.
+	if whole, err := r.sealed(); r.Sum != "" && (err != nil || !bytes.Equal(data, whole)) {
+		return record{}, nil
+	}
 	return r, nil
 }
 
+// newRecord is engine.json on its way.
+func (l layout) newRecord() string { return l.record + ".new" }
+
 // writeRecord replaces engine.json in one step.
 func (l layout) writeRecord(r record) error {
-	data, err := json.MarshalIndent(r, "", "  ")
+	data, err := r.sealed()
 	if err != nil {
-		return fmt.Errorf("writing the engine's record: %w", err)
+		return err
 	}
-	tmp := l.record + ".new"
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the engine's record: %w", err)
+	tmp := l.newRecord()
+	os.Remove(tmp) // what a killed engine has left, whatever it is
+	err = writeNew(tmp, data)
+	if err == nil {
+		err = os.Rename(tmp, l.record)
 	}
-	if err := os.Rename(tmp, l.record); err != nil {
+	if err != nil {
+		_ = os.Remove(tmp)
 		return fmt.Errorf("writing the engine's record: %w", err)
 	}
 	return nil
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 // liveSocket is where a running engine listens: what it has recorded, since

@@ -60,6 +60,10 @@ func Stop(ctx context.Context, o Options) error {
 	if _, err := os.Stat(l.run); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	// Who owns the folder says which process is to be ended, and what removed.
+	if err := checkOwner(l.state); err != nil {
+		return &StateError{Dir: l.state, Err: err}
+	}
 	gate, err := l.gateForStop(ctx)
 	if err != nil {
 		return l.unusable(err)

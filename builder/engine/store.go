@@ -39,6 +39,8 @@ type store struct {
 	db        *bbolt.DB
 	meta      *ctdmetadata.DB
 	records   *metadata.Store
+	// killed says that the engine which had it open before did not close it.
+	killed bool
 }
 
 // openStore opens the store of the named snapshotter below root, which has a
@@ -53,6 +55,9 @@ func openStore(root, name string) (*store, error) {
 	}
 	s := &store{snapshotter: name, noOverlay: noOverlay, root: filepath.Join(root, "runc-"+name)}
 	if err := os.MkdirAll(s.root, 0o700); err != nil {
+		return nil, err
+	}
+	if err := s.mark(); err != nil {
 		return nil, err
 	}
 	layers, err := openSnapshotter(name, filepath.Join(s.root, "snapshots"))
@@ -140,5 +145,10 @@ func (s *store) notes() []string {
 	return []string{fmt.Sprintf("layers are copied, which takes time and room, for overlayfs does not work here: %v", s.noOverlay)}
 }
 
-// close closes what the worker does not close by itself.
-func (s *store) close() error { return s.db.Close() }
+// close closes what the worker, which is closed, does not close by itself.
+func (s *store) close() error {
+	if err := s.db.Close(); err != nil {
+		return err
+	}
+	return s.unmark()
+}

@@ -32,9 +32,10 @@ func (l layout) sweep() error {
 		return errors.Join(append(errs, err)...)
 	}
 	for _, box := range boxes {
-		errs = append(errs, os.RemoveAll(box.bundle))
+		errs = append(errs, removeBelow(l.root, box.bundle))
 	}
-	return errors.Join(append(errs, os.RemoveAll(l.tmp))...)
+	errs = append(errs, l.sweepHalfMade())
+	return errors.Join(append(errs, removeBelow(l.run, l.tmp))...)
 }
 
 // killMarked ends the processes that a dead engine has started and that have
@@ -77,8 +78,10 @@ func (l layout) containers() []container {
 	entries, _ := filepath.Glob(filepath.Join(globQuote(l.root), "*", "executor", "*"))
 	var out []container
 	for _, path := range entries {
-		// The files there (hosts, resolv.conf) belong to no single container.
-		if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		// The files there (hosts, resolv.conf) belong to no single container, and what a
+		// link leads to is not the engine's.
+		real, err := filepath.EvalSymlinks(path)
+		if info, statErr := os.Lstat(path); err == nil && real == path && statErr == nil && info.IsDir() {
 			out = append(out, container{id: filepath.Base(path), bundle: path})
 		}
 	}
@@ -115,7 +118,7 @@ func globQuote(path string) string {
 }
 
 // unmountBelow detaches every mount below root, innermost first, by the
-// kernel's list: no path is followed that somebody may have bent.
+// kernel's list: what links point to is not in it.
 func unmountBelow(root string) error {
 	// Mounts stacked on one point show one by one.
 	for range 20 {
@@ -127,7 +130,7 @@ func unmountBelow(root string) error {
 			return nil
 		}
 		for _, point := range slices.Backward(points) {
-			if err := unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && !errors.Is(err, unix.EINVAL) {
+			if err := unmountIn(root, point); err != nil && !errors.Is(err, unix.EINVAL) {
 				return fmt.Errorf("unmounting %s: %w", point, err)
 			}
 		}

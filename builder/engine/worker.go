@@ -61,7 +61,7 @@ func newWorker(c childOptions, cfg Config, mem *memory, st *store, hosts docker.
 		return nil, err
 	}
 	containers, err := runcexecutor.New(runcexecutor.Opt{
-		Root:                filepath.Join(st.root, "executor"),
+		Root:                filepath.Join(st.root, bundlesName),
 		CommandCandidates:   []string{binary},
 		Rootless:            c.kept,
 		ProcessMode:         c.processMode(),
@@ -76,11 +76,18 @@ func newWorker(c childOptions, cfg Config, mem *memory, st *store, hosts docker.
 	if err != nil {
 		return nil, err
 	}
-	opt.Executor = bounded{containers, mem}
+	opt.Executor = bounded{c.ending(containers, st.root, cmp.Or(w.DefaultCgroupParent, c.cgroup())), mem}
 	if err := st.fill(&opt); err != nil {
 		return nil, err
 	}
-	return base.NewWorker(context.Background(), opt)
+	if err := st.dropUnfinished(); err != nil {
+		return nil, err
+	}
+	made, err := base.NewWorker(context.Background(), opt)
+	if err != nil {
+		return nil, err
+	}
+	return made, st.dropLost(context.Background(), opt.LeaseManager)
 }
 
 // processMode says whether the processes of a RUN are among themselves. They are

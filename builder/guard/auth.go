@@ -20,13 +20,10 @@ type Access struct {
 	Pull, Push []string
 	// Any tells that all repositories may be read: a mirror names them its own way.
 	Any bool
-	// Password tells that the node may have the user and password themselves, and not
-	// only tokens for what is named above.
-	Password bool
 }
 
-// Realm asks a registry who makes its tokens: the realm of its WWW-Authenticate. Empty is nobody.
-type Realm func(ctx context.Context, host string) (string, error)
+// Realm asks a registry who makes its tokens for a repository: the realm of its WWW-Authenticate. Empty is nobody.
+type Realm func(ctx context.Context, host, repository string) (string, error)
 
 // Auth guards the credentials of registries.
 type Auth struct {
@@ -37,9 +34,11 @@ type Auth struct {
 	Registries map[string]Access
 	// Realm is asked before a password is sent to one; nil believes the node.
 	Realm Realm
-	// Remote tells that the node is another machine: it gets no password where a token will do.
-	Remote bool
-	Book   *Book
+	// Remote tells that the node is another machine: it gets tokens for what is named above, and no
+	// password, but for the registries in Passwords: host[:port] as references name them.
+	Remote    bool
+	Passwords []string
+	Book      *Book
 }
 
 // Register is asked by the session.
@@ -48,12 +47,29 @@ func (a *Auth) Register(server *grpc.Server) { auth.RegisterAuthServer(server, a
 // Credentials gives user and password. What is refused looks to the node as if there were
 // none: public images are fetched without.
 func (a *Auth) Credentials(ctx context.Context, req *auth.CredentialsRequest) (*auth.CredentialsResponse, error) {
-	access, ok := a.Registries[req.Host]
-	if !ok || !access.Password || a.Remote && a.tokens(ctx, req.Host) {
-		a.Book.note(Credentials, "password of "+req.Host)
+	registry := Registry(req.Host)
+	if _, planned := a.Registries[req.Host]; !planned {
+		a.Book.note(Credentials, PasswordOf(registry))
 		return &auth.CredentialsResponse{}, nil
 	}
-	return a.From.Credentials(ctx, req)
+	found, err := a.From.Credentials(ctx, req)
+	if err == nil && found.Secret != "" && a.Remote && !slices.Contains(a.Passwords, registry) {
+		a.Book.note(Credentials, PasswordOf(registry))
+		a.Book.keep(registry)
+		return &auth.CredentialsResponse{}, nil
+	}
+	return found, err
+}
+
+// PasswordOf is how a Book calls the user and password of a registry.
+func PasswordOf(registry string) string { return "password of " + registry }
+
+// Registry is how references call a registry that BuildKit calls host.
+func Registry(host string) string {
+	if host == "registry-1.docker.io" {
+		return "docker.io"
+	}
+	return host
 }
 
 // FetchToken has a token made for those of the scopes that the plan names.
@@ -75,7 +91,7 @@ func (a *Auth) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*au
 	if len(scopes) == 0 {
 		return nil, status.Error(codes.PermissionDenied, "archbuild: the plan names nothing of these scopes")
 	}
-	if err := a.checkRealm(ctx, req); err != nil {
+	if err := a.checkRealm(ctx, req, repositoryOf(scopes[0])); err != nil {
 		return nil, err
 	}
 	limited := req.CloneVT()
@@ -83,30 +99,15 @@ func (a *Auth) FetchToken(ctx context.Context, req *auth.FetchTokenRequest) (*au
 	return a.From.FetchToken(ctx, limited)
 }
 
-// tokens tells whether the registry makes tokens, also where it does not answer.
-func (a *Auth) tokens(ctx context.Context, host string) bool {
-	if a.Realm == nil {
-		return false
-	}
-	realm, err := a.Realm(ctx, host)
-	return err != nil || realm != ""
-}
-
-// checkRealm compares the realm that the node names with the registry's own word.
-func (a *Auth) checkRealm(ctx context.Context, req *auth.FetchTokenRequest) error {
+// checkRealm compares the realm that the node names with the registry's own word about the repository. One that
+// lets anybody in has none, and gets no password.
+func (a *Auth) checkRealm(ctx context.Context, req *auth.FetchTokenRequest, repository string) error {
 	if a.Realm == nil || !a.Remote { // what this machine's own engine says of a registry is the registry's word
 		return nil
 	}
-	own, err := a.Realm(ctx, req.Host)
+	own, err := a.Realm(ctx, req.Host, repository)
 	if err != nil {
 		return status.Errorf(codes.Unavailable, "archbuild: asking %s who makes its tokens: %v", req.Host, err)
-	}
-	if own == "" { // it greets anybody, and asks for a token where something is fetched
-		own = "https://" + req.Host
-		req = req.CloneVT()
-		if u, err := url.Parse(req.Realm); err == nil && u.Scheme == "https" {
-			req.Realm = u.Scheme + "://" + u.Host
-		}
 	}
 	if !sameRealm(own, req.Realm) {
 		return a.Book.Refuse(Credentials, fmt.Sprintf("token of %s from %s", req.Host, req.Realm))
@@ -141,6 +142,12 @@ func (a *Auth) VerifyTokenAuthority(ctx context.Context, req *auth.VerifyTokenAu
 // repositoryPattern is the grammar of names in the distribution project's "reference". A blank in one would
 // be the end of a scope to a server that makes tokens.
 var repositoryPattern = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
+
+// repositoryOf is the name in a scope that limit has let through.
+func repositoryOf(scope string) string {
+	_, rest, _ := strings.Cut(scope, ":")
+	return rest[:strings.LastIndexByte(rest, ':')]
+}
 
 // limit is a scope as far as it is allowed: repository:NAME:pull,push. Its grammar is that
 // of the distribution project's "Token Scope Documentation".

@@ -51,6 +51,8 @@ type Book struct {
 	mu    sync.Mutex
 	times map[Refusal]int
 	total int
+	// passwords are registries of the plan whose password was asked for in vain.
+	passwords []string
 }
 
 // Different refusals beyond so many are counted and not kept, and longer texts are cut:
@@ -80,6 +82,23 @@ func (b *Book) Refusals() []Refusal {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.What, y.What))
 	})
 	return list
+}
+
+// Passwords are the registries of the plan whose password was asked for and not given to a node of another machine: a
+// build that failed may have failed for that.
+func (b *Book) Passwords() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.passwords)
+}
+
+func (b *Book) keep(registry string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.passwords, registry) {
+		b.passwords = append(b.passwords, registry)
+		slices.Sort(b.passwords)
+	}
 }
 
 // Refuse writes it down and gives the error for the node.

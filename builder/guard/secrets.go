@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/sshforward"
@@ -17,18 +18,32 @@ type Secrets struct {
 	secrets.UnimplementedSecretsServer
 	From secrets.SecretsServer
 	// IDs that the Dockerfile asks for.
-	IDs  []string
-	Book *Book
+	IDs []string
+	// Fetches says that the build fetches something from Git or an address, so that BuildKit asks for logins by itself.
+	Fetches bool
+	Book    *Book
 }
 
 // Register is asked by the session.
 func (s *Secrets) Register(server *grpc.Server) { secrets.RegisterSecretsServer(server, s) }
 
+// implicit are ids, and beginnings of ids, that BuildKit asks for by itself whenever it fetches something from Git or
+// an address.
+var implicit = []string{"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER", "HTTP_AUTH_"}
+
+// Implicit says whether BuildKit asks for the secret by itself when it fetches something. One that the user gave is
+// among IDs then, so that such a question without an answer is no sign of anything.
+func Implicit(id string) bool {
+	return slices.ContainsFunc(implicit, func(start string) bool { return strings.HasPrefix(id, start) })
+}
+
 // GetSecret gives the one of an id. One that is not there may be optional, so
 // what is refused is not there either.
 func (s *Secrets) GetSecret(ctx context.Context, req *secrets.GetSecretRequest) (*secrets.GetSecretResponse, error) {
 	if !slices.Contains(s.IDs, req.ID) {
-		s.Book.note(Secret, req.ID)
+		if !s.Fetches || !Implicit(req.ID) {
+			s.Book.note(Secret, req.ID)
+		}
 		return nil, status.Errorf(codes.NotFound, "secret %s: not found", req.ID)
 	}
 	return s.From.GetSecret(ctx, req)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -150,12 +150,7 @@ func (b Buildx) instance(from, name string) (instance, error) {
 
 // readBounded reads a file of which a few megabytes are enough.
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 8<<20))
+	return plainfile.Read(path, 8<<20)
 }
 
 // refuse says of some drivers why they cannot serve.

@@ -33,6 +33,7 @@
 //	weight=2                            twice as much work as a node of weight 1; 1 unless said
 //	name=arm                            how messages call it
 //	jobs=4                              platforms that are built there at once
+//	passwords=registry.example          user and password of this registry may be given to the node; else it gets tokens alone
 //	cacert=FILE cert=FILE key=FILE      TLS: who vouches for the server; this side's certificate and key
 //	servername=NAME                     the name in the server's certificate, if it is not the host's
 //	tlsdir=FOLDER                       ca.pem, cert.pem, key.pem (or ca.crt, tls.crt, tls.key) in one folder

@@ -60,7 +60,7 @@ func Open(ctx context.Context, s Spec) (*builder.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	node.Name = s.Name
+	node.Name, node.Passwords = s.Name, s.Passwords
 	return node, nil
 }
 

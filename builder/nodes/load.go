@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/archbuild/archbuild/internal/config"
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // maxFile bounds the user's file; what is longer is refused by its reader.
@@ -78,7 +78,7 @@ func Load(path string) ([]Spec, error) {
 
 // read gives the bytes of a file; nil if there is none.
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

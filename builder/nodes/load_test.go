@@ -39,6 +39,7 @@ nodes:
     jobs: 4
     tlsdir: tls
     servername: far.example
+    passwords: [registry.example, "other.example:5000"]
   - {address: "tcp://10.0.0.8:1234", cacert: tls/ca.pem}
   - engine
 `)
@@ -49,9 +50,10 @@ nodes:
 		{
 			Name: "far", Address: "tcp://10.0.0.7:1234", Platforms: []platform.Platform{arm64, armv7}, Weight: 0.5, Jobs: 4,
 			TLS: builder.TLS{ServerName: "far.example", CA: in("ca.pem"), Certificate: in("cert.pem"), Key: in("key.pem")}, From: path + ":4",
+			Passwords: []string{"registry.example", "other.example:5000"},
 		},
-		{Name: "10.0.0.8", Address: "tcp://10.0.0.8:1234", Weight: 1, TLS: builder.TLS{CA: in("ca.pem")}, From: path + ":11"},
-		{Name: "engine", Address: "engine", Weight: 1, From: path + ":12"},
+		{Name: "10.0.0.8", Address: "tcp://10.0.0.8:1234", Weight: 1, TLS: builder.TLS{CA: in("ca.pem")}, From: path + ":12"},
+		{Name: "engine", Address: "engine", Weight: 1, From: path + ":13"},
 	}
 	got, err := nodes.Load(path)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -70,7 +72,7 @@ func TestAFileThatSaysNothingNamesNoNode(t *testing.T) {
 func TestErrorsInTheUsersFileSayWhere(t *testing.T) {
 	for _, row := range []struct{ problem, text, want, hint string }{
 		{"a misspelt key", "node: []", `:1:1: unknown key "node"`, "did you mean nodes?"},
-		{"a key of archbuild.yaml", "platforms: [arm64]", `:1:1: unknown key "platforms"`, "known keys: nodes"},
+		{"a key of archbuild.yaml", "platforms: [arm64]", ":1:1: what is built is not said in this file", "archbuild.yaml beside the Dockerfile"},
 		{"one node in place of a list", "nodes: tcp://a:1", ":1:8: expected a list", "begin each node with a hyphen"},
 		{"a mapping in place of a list", "nodes: {address: engine}", ": expected a list", "begin each node with a hyphen"},
 		{"a misspelt key of a node", "nodes:\n- wieght: 2", `:2:3: unknown key "wieght"`, "did you mean weight?"},

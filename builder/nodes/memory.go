@@ -173,10 +173,14 @@ func lock(dir string) (unlock func(), err error) {
 // replace writes a file so that readers see the old one or the new one. One process
 // at a time does.
 func replace(path string, data []byte) error {
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return err
+	err := os.WriteFile(path+".new", data, 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
 	}
-	return os.Rename(path+".new", path)
+	if err != nil {
+		_ = os.Remove(path + ".new")
+	}
+	return err
 }
 
 // Learn tells what a build has to know of a connected node. What was seen within

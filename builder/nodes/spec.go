@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,6 +31,9 @@ type Spec struct {
 	// number of cores.
 	Jobs int
 	TLS  builder.TLS
+	// Passwords are the registries, host[:port], whose user and password the node may have
+	// themselves. Nodes of other machines get tokens else, which not every registry makes.
+	Passwords []string
 	// From is where the node was named, as messages say it: "--node",
 	// "BUILDKIT_HOST", "/home/me/.config/archbuild/config.yaml:3", "--builder farm".
 	From string
@@ -39,7 +43,7 @@ type Spec struct {
 }
 
 // keys of a node, in the order in which String writes them.
-var keys = []string{"platform", "weight", "name", "jobs", "cacert", "cert", "key", "servername", "tlsdir"}
+var keys = []string{"platform", "weight", "name", "jobs", "passwords", "cacert", "cert", "key", "servername", "tlsdir"}
 
 // The alphabets of values.
 var (
@@ -105,7 +109,7 @@ func ParseAddress(address string) (Spec, error) {
 
 // set puts the values of keys in, and checks them; relative paths start at folder. fail makes the error.
 func (s *Spec) set(given map[string]string, folder string, fail failure) error {
-	for _, set := range []func(map[string]string, failure) error{s.setPlatforms, s.setNumbers, s.setName} {
+	for _, set := range []func(map[string]string, failure) error{s.setPlatforms, s.setNumbers, s.setName, s.setPasswords} {
 		if err := set(given, fail); err != nil {
 			return err
 		}
@@ -161,6 +165,35 @@ func (s *Spec) setName(given map[string]string, fail failure) error {
 	return nil
 }
 
+func (s *Spec) setPasswords(given map[string]string, fail failure) error {
+	text, ok := given["passwords"]
+	switch {
+	case !ok:
+		return nil
+	case s.Address == EngineAddress:
+		return fail("passwords", "archbuild's own engine is no other machine", "leave passwords out: it has them where it needs them")
+	}
+	for _, registry := range strings.Split(text, "+") {
+		if !isRegistry(registry) {
+			return fail("passwords", quoted(registry)+" is no registry", "name registries as images do, joined with a +: passwords=registry.example+other.example:5000")
+		}
+		if slices.Contains(s.Passwords, registry) {
+			return fail("passwords", "registry "+registry+" is given twice", "keep one of them")
+		}
+		s.Passwords = append(s.Passwords, registry)
+	}
+	return nil
+}
+
+// isRegistry tells whether a word is host[:port].
+func isRegistry(word string) bool {
+	host, port, err := net.SplitHostPort(word)
+	if err != nil {
+		return isHost(strings.Trim(word, "[]")) && strings.ContainsAny(word, ".:") || word == "localhost"
+	}
+	return isHost(host) && isPort(port)
+}
+
 // String is what Parse reads as the same Spec. The files of tlsdir are written
 // one by one.
 func (s Spec) String() string {
@@ -184,6 +217,7 @@ func (s Spec) String() string {
 	if s.Jobs > 0 {
 		add("jobs", strconv.Itoa(s.Jobs))
 	}
+	add("passwords", strings.Join(s.Passwords, "+"))
 	add("cacert", s.TLS.CA)
 	add("cert", s.TLS.Certificate)
 	add("key", s.TLS.Key)

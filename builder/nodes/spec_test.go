@@ -55,6 +55,9 @@ func TestNodesAreRead(t *testing.T) {
 		{"tcp://a:1,tlsdir=" + crt, nodes.Spec{Name: "a", Address: "tcp://a:1", Weight: 1, TLS: builder.TLS{
 			CA: filepath.Join(crt, "ca.crt"), Certificate: filepath.Join(crt, "tls.crt"), Key: filepath.Join(crt, "tls.key"),
 		}}},
+		{"ssh://arm,passwords=registry.example+other.example:5000+localhost", nodes.Spec{
+			Name: "arm", Address: "ssh://arm", Weight: 1, Passwords: []string{"registry.example", "other.example:5000", "localhost"},
+		}},
 		{"ssh://arm", nodes.Spec{Name: "arm", Address: "ssh://arm", Weight: 1}},
 		{"ssh://me@arm.example:2222/run/user/1000/buildkit/buildkitd.sock", nodes.Spec{Name: "arm.example", Address: "ssh://me@arm.example:2222/run/user/1000/buildkit/buildkitd.sock", Weight: 1}},
 		{"docker-container://buildkitd?context=desktop-linux", nodes.Spec{Name: "buildkitd", Address: "docker-container://buildkitd?context=desktop-linux", Weight: 1}},
@@ -147,6 +150,12 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"a context like an option", "docker-container://a?context=-b", "-b cannot be the name of a context", "hyphen"},
 		{"a pod like an option", "kube-pod://-a", "cannot be a name", "no hyphen first"},
 		{"a pod in capitals", "kube-pod://A", "cannot be a name", "no hyphen first"},
+		{"passwords for the engine", "engine,passwords=registry.example", "no other machine", "leave passwords out"},
+		{"passwords of an image's name", "ssh://arm,passwords=registry.example/app", "registry.example/app is no registry", "passwords=registry.example+other.example:5000"},
+		{"passwords of an address", "ssh://arm,passwords=https://registry.example", "is no registry", "as images do"},
+		{"passwords of all", "ssh://arm,passwords=*", "is no registry", "as images do"},
+		{"passwords of a short name", "ssh://arm,passwords=debian", "debian is no registry", "as images do"},
+		{"passwords twice", "ssh://arm,passwords=a.example+a.example", "given twice", "keep one"},
 		{"TLS over ssh", "ssh://a," + ca, "certificates are for tcp:// alone", "leave cacert out"},
 		{"a file that is not there", "tcp://a:1,cacert=/no/such.pem", "cacert /no/such.pem: no such file", "openssl"},
 		{"a folder in place of a file", "tcp://a:1,cacert=" + dir, "it is no file", "openssl"},

@@ -7,18 +7,18 @@ import (
 	"slices"
 	"time"
 
-	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/archbuild/archbuild"
 )
 
 func newBuild(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
-	var quiet, asJSON bool
-	var timeout time.Duration
+	var said buildWords
 	c := &cobra.Command{
-		Use:   "build PATH...",
-		Short: "Build, verify and assemble a multi-platform image",
+		Use:   "build PATH... | build FILE [SERVICE...]",
+		Short: "Build, verify and assemble a multi-platform image, or those of a project",
 		Long: `Build the Dockerfile in each PATH for every platform asked for, verify what came
 out, and put it together as one index.
 
@@ -26,37 +26,46 @@ PATH is a folder, a tar archive, - for a tar archive or a Dockerfile on standard
 input, or the address of a Git repository (https://HOST/REPO.git#REF:SUBFOLDER) or
 of an archive.
 
+A compose or bake file lists several images. Those named after it are built, with what they
+stand on, else all; a folder, repository or archive that has such a file and no Dockerfile
+stands for it. Which image is built before which is found in the Dockerfiles: bases come first.
+
 Without -o, --push and --load the result is an OCI layout in ./archbuild-out/NAME.
 Attestations are off unless --provenance, --sbom or --attest asks for them.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 		Example: `  archbuild ./service
   archbuild ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --push
+  archbuild compose.yaml --platform linux/amd64,linux/arm64
+  archbuild -f docker-bake.hcl app --push
   archbuild https://git.example/app.git#v1.2:service --platform linux/arm64`,
 		Args: cobra.ArbitraryArgs,
-		RunE: timed(&timeout, func(ctx context.Context, c *cobra.Command, args []string) error {
+		RunE: timed(&said.timeout, func(ctx context.Context, c *cobra.Command, args []string) error {
 			opts.Paths = args
 			if len(args) == 0 && c.Flags().NFlag() == 0 && c.Parent() == nil {
 				return c.Help()
 			}
 			switch {
-			case quiet && !slices.Contains([]string{"auto", "quiet", "none"}, opts.Progress):
+			case said.quiet && !slices.Contains([]string{"auto", "quiet", "none"}, opts.Progress):
 				return usageError{fmt.Errorf("--progress %s and --quiet exclude each other", opts.Progress), c.CommandPath()}
-			case quiet:
+			case said.quiet:
 				opts.Progress, opts.StdoutUse = "quiet", "--quiet"
 			}
-			if asJSON && !quiet {
+			if said.json && !said.quiet {
 				opts.StdoutUse = "--json"
+			}
+			if said.print {
+				return archbuild.PrintProject(ctx, opts)
 			}
 			if opts.IsCall() {
 				return archbuild.Call(ctx, opts)
 			}
 			outcome, err := archbuild.Build(ctx, opts)
-			err = errors.Join(err, system.WriteGitHub(outcome, err))
-			if opts.RawProgress() && !asJSON && !opts.DryRun {
+			err = errors.Join(err, archbuild.WriteGitHub(system, outcome, err))
+			if opts.RawProgress() && !said.json && !opts.DryRun {
 				return err // standard error is JSON alone
 			}
-			if printed := printOutcome(system, outcome, err, quiet, asJSON); printed != nil && err == nil {
+			if printed := printOutcome(system, outcome, err, said.quiet, said.json); printed != nil && err == nil {
 				err = printed
 			}
 			return err
@@ -64,38 +73,53 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 verification failed.`,
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	templateFlags(f, &opts)
-	resolveFlags(f, &opts)
+	buildFlags(f, &opts, &said)
+	return c
+}
+
+// buildWords are flags that are the command's own, and no option of a build.
+type buildWords struct {
+	quiet, json, print bool
+	timeout            time.Duration
+}
+
+// buildFlags are all that archbuild build has.
+func buildFlags(f *pflag.FlagSet, opts *archbuild.Options, said *buildWords) {
+	templateFlags(f, opts)
+	projectFlags(f, opts)
+	f.BoolVar(&said.print, "print", false, "print the targets of a bake file as JSON, everything filled in, and do nothing")
+	resolveFlags(f, opts)
 	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable)")
-	outputFlags(f, &opts)
+	outputFlags(f, opts)
 	releaseFlags(f, &opts.Release)
+	f.BoolVar(&opts.PerService, "per-service", false, "move the tags of each service as soon as it is verified (default: those of all together, when all are)")
 	legFlags(f, &opts.Leg)
-	credentialFlags(f, &opts)
-	labelFlags(f, &opts)
+	credentialFlags(f, opts)
+	labelFlags(f, opts)
 	f.BoolVar(&opts.NoCache, "no-cache", false, "run every step, whatever the cache holds")
-	resumeFlags(f, &opts)
+	resumeFlags(f, opts)
 	f.BoolVar(&opts.Pull, "pull", false, "ask registries again for every base")
-	attestFlags(f, &opts)
+	attestFlags(f, opts)
+	f.BoolVar(&opts.Untrusted, "untrusted", false, "build a Dockerfile that nobody vouches for: rootless, in a state folder of its own, without network, privileges and ssh; a known way out of the build is an error")
 	runFlags(f, &opts.BuildFlags)
 	cacheFlags(f, &opts.BuildFlags)
 	callFlags(f, &opts.BuildFlags)
-	resultFlags(f, &opts)
-	depsFlag(f, &opts, "write rules for make to `FILE`: what --iidfile and --metadata-file write depends on all that is read")
+	resultFlags(f, opts)
+	depsFlag(f, opts, "write rules for make to `FILE`: what --iidfile and --metadata-file write depends on all that is read")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
-	f.BoolVarP(&quiet, "quiet", "q", false, "print the digest and nothing else")
-	verifyFlags(f, &opts)
-	failureFlags(f, &opts)
+	f.BoolVarP(&said.quiet, "quiet", "q", false, "print the digest and nothing else")
+	verifyFlags(f, opts)
+	failureFlags(f, opts)
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")
-	f.BoolVar(&asJSON, "json", false, "print one JSON document")
-	timeoutFlag(f, &timeout)
-	engineFlags(f, &opts)
+	f.BoolVar(&said.json, "json", false, "print one JSON document")
+	timeoutFlag(f, &said.timeout)
+	engineFlags(f, opts)
 	registryFlags(f, &opts.Registries)
-	return c
 }
 
 // templateFlags are those that decide how a Dockerfile is read and rewritten.
 func templateFlags(f *pflag.FlagSet, opts *archbuild.Options) {
-	f.StringVarP(&opts.File, "file", "f", "", "the Dockerfile, a `FILE`, or - for standard input (default PATH/Dockerfile)")
+	f.VarP(fileFlag{opts}, "file", "f", "the Dockerfile, a `FILE`, or - for standard input (default PATH/Dockerfile); or a compose or bake file, whose services stand after it")
 	f.StringArrayVar(&opts.Platforms, "platform", nil, "`PLATFORMS` to build for (default archbuild.yaml's, DOCKER_DEFAULT_PLATFORM, this machine's)")
 	f.StringVar(&opts.Target, "target", "", "the `STAGE` to build")
 	f.StringArrayVar(&opts.BuildArgs, "build-arg", nil, "build argument `KEY=VALUE`, or PLATFORM:KEY=VALUE for one platform")
@@ -113,8 +137,14 @@ func resolveFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules and archbuild.lock decide")
 	f.StringArrayVar(&opts.AllowSyntax, "allow-syntax", nil, "let this `FRONTEND` read a file whose # syntax= names it; Docker's own needs no leave (repeatable)")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
+	moveFlag(f, opts)
 	foreignFlag(f, opts)
 	crossFlag(f, opts, "archbuild.yaml's, then auto")
+}
+
+// moveFlag gives leave to rules that come with the source.
+func moveFlag(f *pflag.FlagSet, opts *archbuild.Options) {
+	f.StringArrayVar(&opts.AllowMove, "allow-move", nil, "let archbuild.yaml and comments of the Dockerfile take images of one registry from another, `FROM=TO`: docker.io=registry.example (repeatable)")
 }
 
 // crossFlag has a word, or none for auto.

@@ -9,7 +9,7 @@ import (
 
 // runFlags are those of docker buildx build about RUN instructions.
 func runFlags(f *pflag.FlagSet, opts *archbuild.BuildFlags) {
-	f.StringVar(&opts.Network, "network", "default", "network of RUN, a `MODE`: default, host, none")
+	f.StringVar(&opts.Network, "network", "", "network of RUN, a `MODE`: default, host, none (default default; none with --untrusted)")
 	f.StringSliceVar(&opts.AddHosts, "add-host", nil, "an entry in /etc/hosts of RUN, `HOST:IP` (repeatable)")
 	f.StringVar(&opts.ShmSize, "shm-size", "", "size of /dev/shm of RUN, `BYTES` or 64m, 1g")
 	f.StringArrayVar(&opts.Ulimits, "ulimit", nil, "limit of RUN, `NAME=SOFT[:HARD]` (repeatable)")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 // newCI is the parent of the verbs for a matrix of jobs.
@@ -42,9 +43,12 @@ func newCIPlan(system archbuild.System) *cobra.Command {
 	opts := archbuild.CIPlanOptions{Options: archbuild.Options{System: system}}
 	var format string
 	c := &cobra.Command{
-		Use:   "plan PATH...",
+		Use:   "plan PATH... | plan FILE [SERVICE...]",
 		Short: "Print the jobs that build an image, one for each platform",
 		Long: `Print the jobs that build the images of each PATH, one for each platform. Nothing is built.
+
+Of a compose or bake file, or with --all, there is a job for each service and platform. One
+whose image stands on another of the project builds that as well, and pushes its own alone.
 
 github is the value of strategy.matrix, on one line, with platform, runner, args and name of
 each job; gitlab is a child pipeline; make is a file of rules; json is all of it, and what
@@ -55,14 +59,12 @@ With --changed a platform is left out if neither the source, nor what is asked f
 bases differ from its last record: in a folder, in files, or in the registry, beside
 what a -t names now.`,
 		Example: `  archbuild ci plan ./service --platform linux/amd64,linux/arm64 -t registry.example/app:1.2 --format github
+  archbuild ci plan compose.yaml --platform linux/amd64,linux/arm64 --format gitlab
   archbuild ci plan ./service -t registry.example/app:1.2 --changed registry --format github --plan-file archbuild-out/plan.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(ci.Formats(), format) {
 				return usageError{fmt.Errorf("--format %s: no such format; use one of %s", format, strings.Join(ci.Formats(), ", ")), c.CommandPath()}
-			}
-			if len(opts.Tags) == 0 && (format == "gitlab" || format == "make") {
-				return usageError{fmt.Errorf("--format %s needs a tag: its jobs push", format), c.CommandPath()}
 			}
 			if len(opts.Changed) > 0 && opts.File == "" && (format == "gitlab" || format == "make") {
 				return usageError{fmt.Errorf("--format %s with --changed needs --plan-file: assembling goes by it", format), c.CommandPath()}
@@ -73,9 +75,19 @@ what a -t names now.`,
 			if err != nil {
 				return err
 			}
+			if format == "gitlab" || format == "make" {
+				for _, s := range planned.Services {
+					if len(s.Tags) == 0 {
+						return usageError{fmt.Errorf("--format %s needs a tag for %s: its jobs push", format, s.Name), c.CommandPath()}
+					}
+				}
+			}
 			body, err := planned.Write(format)
 			if err == nil {
-				_, err = system.Stdout.Write(body)
+				if format == "json" || format == "github" {
+					body = ui.SafeJSON(body)
+				}
+				err = ui.WriteExact(system.Stdout, body)
 			}
 			return err
 		},
@@ -98,6 +110,7 @@ what a -t names now.`,
 // handFlags are the flags of build that decide what is built: they are handed on.
 func handFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	templateFlags(f, opts)
+	projectFlags(f, opts)
 	resolveFlags(f, opts)
 	credentialFlags(f, opts)
 	labelFlags(f, opts)
@@ -142,6 +155,9 @@ are one whole set: every platform of --require or --plan (else, for records in f
 archbuild.yaml) once, all of one commit with the same inputs. Every image is verified again
 where it lies, all tags move last, and all or none. Staging tags are removed. Doing it again changes nothing.
 
+Of a plan with several services all are assembled, and their tags move together; with -t the one
+that has these tags.
+
 The summary is printed, added to --summary and to the file that GITHUB_STEP_SUMMARY names.
 
 Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`,
@@ -150,16 +166,17 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 		Args: cobra.ArbitraryArgs,
 		RunE: timed(&timeout, func(ctx context.Context, _ *cobra.Command, args []string) error {
 			opts.Records = args
-			made, err := archbuild.CIAssemble(ctx, opts)
+			made, err := archbuild.CIAssembleAll(ctx, opts)
 			return out.collected(system, opts.DryRun, made, err)
 		}),
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable; default the plan's)")
+	f.StringArrayVarP(&opts.Tags, "tag", "t", nil, "name and tag of the image, `NAME:TAG` (repeatable; default the plan's, of all its services)")
 	f.StringArrayVar(&opts.Require, "require", nil, "the `PLATFORMS` that make the set whole, in the order of the index")
 	f.StringVar(&opts.Plan, "plan", "", "`FILE` that archbuild ci plan wrote as JSON: platforms, inputs, tags, and what was left out")
-	f.StringVar(&opts.Run, "run", "", "`ID` that all jobs of the run share (default what the CI says, then the commit)")
+	f.BoolVar(&opts.PerService, "per-service", false, "move the tags of each service of the plan by itself (default: those of all together, when all are whole)")
+	f.StringVar(&opts.Run, "run", "", "`ID` that all jobs of the run share (default what the plan or the CI says, then the commit)")
 	releaseFlags(f, &opts.Release)
 	match := f.Lookup("if-match")
 	match.NoOptDefVal = archbuild.MatchPlan
@@ -179,19 +196,25 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 }
 
 // collected prints what was made of records.
-func (p printing) collected(system archbuild.System, dry bool, made archbuild.CIAssembled, failed error) error {
+func (p printing) collected(system archbuild.System, dry bool, made archbuild.CIAssembly, failed error) error {
 	var err error
 	switch {
-	case made.Digest == "":
+	case made.Empty():
 	case p.json:
-		err = printJSON(system.Stdout, made)
-	case p.quiet && failed == nil:
-		_, err = fmt.Fprintln(system.Stdout, made.Digest)
-	case !p.quiet:
+		err = ui.WriteJSON(system.Stdout, made.Document())
+	case p.quiet:
+		for _, one := range made.Services {
+			if failed == nil && one.Digest != "" {
+				_, wrong := fmt.Fprintln(system.Stdout, one.Digest)
+				err = errors.Join(err, wrong)
+			}
+		}
+	default:
 		err = made.WriteText(system.Stderr)
-		if dry {
-			_, printed := fmt.Fprintf(system.Stdout, "%s\n", made.Bytes)
-			err = errors.Join(err, printed)
+		for _, one := range made.Services {
+			if dry && one.Digest != "" {
+				err = errors.Join(err, ui.WriteExact(system.Stdout, append(one.Bytes, '\n')))
+			}
 		}
 	}
 	if failed != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -34,7 +35,7 @@ Exit status 3: there is a difference.`,
 			case len(list) == 0:
 				return err
 			case asJSON:
-				return errors.Join(printJSON(system.Stdout, list), err)
+				return errors.Join(ui.WriteJSON(system.Stdout, list), err)
 			}
 			return errors.Join(archbuild.WriteCompared(system.Stdout, list), err)
 		},

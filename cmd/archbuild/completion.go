@@ -9,6 +9,7 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -33,7 +34,7 @@ no engine is started and no registry asked.`,
   source <(archbuild completion bash)`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch out := c.OutOrStdout(); args[0] {
+			switch out := ui.Exact(c.OutOrStdout()); args[0] {
 			case "bash":
 				return root.GenBashCompletionV2(out, true)
 			case "zsh":
@@ -62,7 +63,7 @@ func completeAll(c *cobra.Command) {
 	}
 }
 
-// completeArgs goes by the word in the verb's first line: PATH is a folder.
+// completeArgs goes by the word in the verb's first line: PATH is a folder. What is built may be a file as well, that of a project.
 func completeArgs(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	_, wants, _ := strings.Cut(c.Use, " ")
 	switch {
@@ -72,6 +73,8 @@ func completeArgs(c *cobra.Command, args []string, typed string) ([]cobra.Comple
 		return completeVerb(c.Root(), args, typed), cobra.ShellCompDirectiveNoFileComp
 	case c.Parent() == nil && len(args) == 0 && slices.ContainsFunc(c.Commands(), func(v *cobra.Command) bool { return strings.HasPrefix(v.Name(), typed) }):
 		return nil, cobra.ShellCompDirectiveNoFileComp // verbs, which cobra itself adds
+	case c.Parent() == nil:
+		return nil, cobra.ShellCompDirectiveDefault
 	case strings.HasSuffix(wants, "PATH..."), wants == "PATH" && len(args) == 0:
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	case wants == "" || !strings.HasSuffix(wants, "...") && len(args) >= len(strings.Fields(wants)):

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -15,7 +16,7 @@ func newDocs(root *cobra.Command) *cobra.Command {
 	docs := &cobra.Command{
 		Use: "docs", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return writeReference(c.OutOrStdout(), root)
+			return writeReference(ui.Exact(c.OutOrStdout()), root)
 		},
 	}
 	docs.AddCommand(newMan(root), newDocsMake())

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 func newDoctor(system archbuild.System) *cobra.Command {
@@ -35,7 +36,7 @@ without that anything (what is degraded does no harm to that), 1 not so, 2 wrong
 			switch {
 			case len(report.Checks) == 0:
 			case asJSON:
-				err = errors.Join(printJSON(system.Stdout, report), err)
+				err = errors.Join(ui.WriteJSON(system.Stdout, report), err)
 			default:
 				err = errors.Join(report.WriteText(system.Stdout, verbose), err)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -29,7 +30,7 @@ func newEngineStatus(system archbuild.System) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(system.Stdout, state)
+				return ui.WriteJSON(system.Stdout, state)
 			}
 			return archbuild.WriteEngine(system.Stdout, state)
 		},
@@ -86,7 +87,7 @@ func newEngineUsage(system archbuild.System) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(system.Stdout, disk)
+				return ui.WriteJSON(system.Stdout, disk)
 			}
 			return disk.WriteText(system.Stdout, verbose)
 		},
@@ -121,7 +122,7 @@ cache and for each of archbuild's own folders; --filter is for the engine's cach
 				return err
 			}
 			if asJSON {
-				return printJSON(system.Stdout, pruned)
+				return ui.WriteJSON(system.Stdout, pruned)
 			}
 			return pruned.WriteText(system.Stdout)
 		},

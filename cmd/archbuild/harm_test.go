@@ -43,18 +43,14 @@ import (
 //	    prints PATTERN         the image, when started, prints a match
 //	    fails PATTERN          there is no image, and the log has a match
 //
-// What needs other images than Debian and Go is in testdata/languages/harm.
+// A compiler that is emulated takes its time: lines with [whole] before them are run by make harm alone. They show, of a
+// stage whose harm was shown, that it is well where it stays.
+//
+// What needs other images than Debian and Go is in testdata/languages, and so are examples that do, which are moved without harm.
 func TestHarm(t *testing.T) {
 	requireMachine(t)
 	requireAMD64(t)
-	runScripts(t, "testdata/harm", fixtures.ForTest(t))
-}
-
-// TestHarmOfLanguages is TestHarm for what takes other images.
-func TestHarmOfLanguages(t *testing.T) {
-	requireMachine(t)
-	requireAMD64(t)
-	runScripts(t, "testdata/languages/harm", fixtures.LanguagesForTest(t))
+	runScripts(t, fixtures.LanguagesForTest(t), "testdata/harm/*.txtar", "testdata/languages/*.txtar", "testdata/languages/harm/*.txtar")
 }
 
 // harmless are the kinds without a script, and why.
@@ -125,6 +121,9 @@ COPY --from=warm /warm /
 const raceCache = `RUN --mount=type=cache,id=go-build,target=/root/.cache/go-build CGO_ENABLED=1 GOARCH=arm64 go build -race syscall
 `
 
+// sharedCaches has all folders share their cache mounts: what go-cache compiles is for other projects.
+const sharedCaches = "--build-arg=BUILDKIT_CACHE_MOUNT_NS=harm"
+
 // goCache is the command go-cache. BuildKit takes the same step once, however many scripts ask for it.
 func goCache(ts *testscript.TestScript, args []string) error {
 	race := ""
@@ -141,7 +140,7 @@ func goCache(ts *testscript.TestScript, args []string) error {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), fmt.Appendf(nil, goCacheDockerfile, race), 0o644); err != nil {
 		return err
 	}
-	return ts.Exec("archbuild", dir, "--platform", harmBuild.String(), "--progress=quiet", "--output=type=cacheonly")
+	return ts.Exec("archbuild", dir, "--platform", harmBuild.String(), "--progress=quiet", "--output=type=cacheonly", sharedCaches)
 }
 
 // forced is the variable that names the stages of moved/ that were moved.
@@ -293,7 +292,7 @@ func built(ts *testscript.TestScript, build string) (log string, err error) {
 	if _, err := os.Stat(ts.MkAbs("archbuild-out/" + build)); err == nil {
 		return "", nil
 	}
-	args := []string{build, "--platform", harmTarget.String(), "--cross=off", "--verify=off", "--progress=plain"}
+	args := []string{build, "--platform", harmTarget.String(), "--cross=off", "--verify=off", "--progress=plain", sharedCaches}
 	if build == "moved" {
 		for _, stage := range strings.Fields(ts.Getenv(forced)) {
 			args = append(args, "--allow-foreign-stage="+stage)

@@ -125,13 +125,13 @@ func writeLinted(system archbuild.System, linted archbuild.Linted, format string
 	var err error
 	switch format {
 	case "json":
-		err = printJSON(system.Stdout, linted.Findings)
+		err = ui.WriteJSON(system.Stdout, linted.Findings)
 	case "sarif":
 		err = linted.WriteSARIF(system.Stdout, versionString())
 	case "github":
 		err = linted.WriteGitHub(system.Stdout)
 	default:
-		system.AnnotateFindings(linted)
+		archbuild.AnnotateFindings(system, linted)
 		err = linted.WriteText(system.Stdout)
 	}
 	for _, note := range linted.Notes {

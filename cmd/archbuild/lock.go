@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -33,7 +34,7 @@ the references named after it.`,
 			opts.Paths = folders
 			locked, err := archbuild.Lock(c.Context(), opts, refs)
 			if asJSON {
-				if e := printJSON(system.Stdout, locked); err == nil {
+				if e := ui.WriteJSON(system.Stdout, locked); err == nil {
 					err = e
 				}
 				return err
@@ -47,6 +48,7 @@ the references named after it.`,
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
+	projectFlags(f, &opts)
 	f.BoolVar(&update, "update", false, "ask anew for the references named, or for all")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(f, &opts.Engine)
@@ -56,7 +58,7 @@ the references named after it.`,
 // splitFolders tells folders from references among the arguments.
 func splitFolders(args []string) (folders, refs []string) {
 	for _, arg := range args {
-		if info, err := os.Stat(arg); err == nil && info.IsDir() {
+		if info, err := os.Stat(arg); err == nil && (info.IsDir() || archbuild.IsProjectFile(arg)) {
 			folders = append(folders, arg)
 		} else {
 			refs = append(refs, arg)

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -13,7 +14,7 @@ func newDocsMake() *cobra.Command {
 	return &cobra.Command{
 		Use: "make", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := io.WriteString(c.OutOrStdout(), archbuild.MakeInclude())
+			_, err := io.WriteString(ui.Exact(c.OutOrStdout()), archbuild.MakeInclude())
 			return err
 		},
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/archbuild/archbuild/internal/whole"
 )
 
 // newMan is the hidden verb that writes the manual pages, one for each verb:
@@ -29,7 +31,7 @@ func writeMan(dir string, c *cobra.Command) error {
 		return nil
 	}
 	name := filepath.Join(dir, manName(c)+".1")
-	if err := os.WriteFile(name, []byte(manPage(c)), 0o644); err != nil {
+	if err := whole.Write(name, []byte(manPage(c))); err != nil {
 		return fmt.Errorf("writing the manual: %w", err)
 	}
 	for _, verb := range c.Commands() {

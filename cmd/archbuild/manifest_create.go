@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -87,14 +88,13 @@ func (p printing) assembled(system archbuild.System, dry bool, failed error, lis
 		var err error
 		switch {
 		case p.json:
-			err = printJSON(system.Stdout, made)
+			err = ui.WriteJSON(system.Stdout, made)
 		case p.quiet && failed == nil:
 			_, err = fmt.Fprintln(system.Stdout, made.Digest)
 		case !p.quiet:
 			err = made.WriteText(system.Stderr)
 			if dry {
-				_, printed := fmt.Fprintf(system.Stdout, "%s\n", made.Bytes)
-				err = errors.Join(err, printed)
+				err = errors.Join(err, ui.WriteExact(system.Stdout, append(made.Bytes, '\n')))
 			}
 		}
 		if failed == nil {

@@ -6,10 +6,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/inspecting"
 )
 
 func newManifestInspect(system archbuild.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	opts := inspecting.Options{World: outside.World{System: system}}
 	var asJSON, raw bool
 	c := &cobra.Command{
 		Use:   "inspect REF|LAYOUT|ARCHIVE",
@@ -23,20 +26,20 @@ func newManifestInspect(system archbuild.System) *cobra.Command {
 				if asJSON {
 					return usageError{errors.New("--raw and --json exclude each other"), c.CommandPath()}
 				}
-				body, err := archbuild.InspectRaw(c.Context(), opts)
+				body, err := inspecting.Raw(c.Context(), opts)
 				if err == nil {
-					_, err = system.Stdout.Write(body)
+					err = ui.WriteExact(system.Stdout, body)
 				}
 				return err
 			}
-			document, err := archbuild.Inspect(c.Context(), opts)
+			document, err := inspecting.Document(c.Context(), opts)
 			switch {
 			case document.Digest == "":
 				return err
 			case asJSON:
-				return errors.Join(err, printJSON(system.Stdout, document))
+				return errors.Join(err, ui.WriteJSON(system.Stdout, document))
 			}
-			return errors.Join(err, archbuild.WriteInspected(system.Stdout, document))
+			return errors.Join(err, inspecting.WriteText(system.Stdout, document))
 		},
 	}
 	f := c.Flags()

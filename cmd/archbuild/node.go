@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 )
 
@@ -43,7 +44,7 @@ Exit status: 0 all of them answer, 1 one or more do not, 2 wrong usage.`,
 			switch {
 			case facts == nil:
 			case asJSON:
-				err = errors.Join(printJSON(system.Stdout, facts), err)
+				err = errors.Join(ui.WriteJSON(system.Stdout, facts), err)
 			default:
 				err = errors.Join(archbuild.WriteNodes(system.Stdout, facts), err)
 			}

@@ -23,6 +23,7 @@ func failureFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 	f.BoolVar(&opts.FailFast, "fail-fast", false, "the first failing platform ends those that run, too")
 	f.BoolVar(&opts.KeepGoing, "keep-going", false, "build all other platforms when one fails (default: let end what runs)")
 	f.StringArrayVar(&opts.Optional, "optional", nil, "`PLATFORMS` that may fail: the image is then made without them")
+	f.BoolVar(&opts.Witness, "witness", false, "have another node build each platform as well, with no cache; exit status 3 unless both built the same")
 	f.Var((*retries)(&opts.Retries), "retries", "`NUMBER` of times that a platform is begun again when its node was lost, or its emulator crashed (default 2)")
 	f.DurationVar(&opts.NodeTimeout, "node-timeout", 0, "a node that builds and does not answer for this long is lost (default 1m)")
 }

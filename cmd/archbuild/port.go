@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 func newPort(system archbuild.System) *cobra.Command {
@@ -62,7 +63,7 @@ Exit status 3: with --compare, the image is not what it was.`,
 // error. failed is a difference that --compare found.
 func writePorted(system archbuild.System, done archbuild.Ported, write, asJSON bool, failed error) error {
 	if asJSON {
-		return errors.Join(printJSON(system.Stdout, done), failed, done.Fail())
+		return errors.Join(ui.WriteJSON(system.Stdout, done), failed, done.Fail())
 	}
 	if !write {
 		failed = errors.Join(done.WriteDiff(system.Stdout), failed)

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 // printOutcome prints the result: the digest with --quiet, one document with
@@ -16,8 +15,14 @@ func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed err
 		if failed != nil && len(outcome.Images) == 0 {
 			return nil
 		}
-		return printJSON(system.Stdout, outcome)
+		return ui.WriteJSON(system.Stdout, outcome)
 	case len(outcome.Plans) > 0 && failed == nil:
+		if outcome.Graph != nil {
+			if err := archbuild.WriteGraph(system.Stdout, *outcome.Graph); err != nil {
+				return err
+			}
+			fmt.Fprintln(system.Stdout)
+		}
 		return archbuild.WritePlans(system.Stdout, outcome.Plans)
 	case quiet:
 		for _, image := range outcome.Images {
@@ -34,13 +39,4 @@ func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed err
 
 func printPlans(system archbuild.System, outcome archbuild.Outcome, asJSON bool) error {
 	return printOutcome(system, outcome, nil, false, asJSON)
-}
-
-// printJSON prints one document, indented, with the characters of URLs and
-// references left as they are.
-func printJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
 }

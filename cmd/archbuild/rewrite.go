@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 
-	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 func newRewrite(system archbuild.System) *cobra.Command {
@@ -44,6 +46,7 @@ A file that says the same already is not touched, any other is written over.`,
 	f.BoolVar(&opts.Offline, "offline", false, "ask no registry: rules count without proof")
 	f.BoolVar(&opts.ForceRewrite, "force-rewrite", false, "rewrite the file also if its # syntax= names a frontend that is not Docker's")
 	f.BoolVar(&opts.Locked, "locked", false, "take bases from archbuild.lock alone; one that is not in it is an error")
+	moveFlag(f, &opts.Options)
 	foreignFlag(f, &opts.Options)
 	crossFlag(f, &opts.Options, "off")
 	credentialFlags(f, &opts.Options)
@@ -61,7 +64,7 @@ A file that says the same already is not touched, any other is written over.`,
 // printRewriting prints what was done and, if it went well, the document or the
 // diffs that were asked for.
 func printRewriting(system archbuild.System, opts archbuild.RewriteOptions, result archbuild.Rewriting, well bool) error {
-	system.AnnotateWarnings(result)
+	archbuild.AnnotateWarnings(system, result)
 	if err := errors.Join(result.WriteWarnings(system.Stderr), result.WriteFiles(system.Stderr)); err != nil {
 		return err
 	}
@@ -69,7 +72,7 @@ func printRewriting(system archbuild.System, opts archbuild.RewriteOptions, resu
 	case well && opts.Diff:
 		return result.WriteDiffs(system.Stdout)
 	case well && opts.JSON:
-		return printJSON(system.Stdout, result.Platforms)
+		return ui.WriteJSON(system.Stdout, result.Platforms)
 	}
 	return nil
 }

@@ -8,10 +8,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/archbuild/archbuild"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // Exit statuses, the same for every verb.
@@ -26,11 +27,12 @@ const (
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	system := archbuild.System{
 		Environ: os.Environ(), Stdin: interruptible{ctx, stdin}, Stdout: stdout, Stderr: stderr, Version: versionString(),
-		OnNodes: memoryForNodes,
+		Terminal: outside.IsTerminal(stdin) && outside.IsTerminal(stderr),
+		OnNodes:  memoryForNodes,
 	}
-	system, flush := system.OnGitHub()
+	system, flush := system.Guarded()
 	defer flush()
-	stderr = system.Stderr
+	stdout, stderr = system.Stdout, system.Stderr // There is no other way out.
 	root := newRoot(system)
 	root.SetArgs(explainWithout(args))
 	root.SetIn(stdin)
@@ -45,7 +47,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	for _, e := range leaves(err) {
-		system.AnnotateError(e)
+		archbuild.AnnotateError(system, e)
 	}
 	return report(stderr, err)
 }
@@ -79,10 +81,10 @@ func (r interruptible) Read(p []byte) (int, error) {
 func report(stderr io.Writer, err error) int {
 	code := exitFailed
 	for _, e := range leaves(err) {
-		fmt.Fprintf(stderr, "archbuild: error: %s\n", ui.Clean(e.Error()))
+		fmt.Fprintf(stderr, "archbuild: error: %s\n", said(e.Error()))
 		var hinted interface{ Hint() string }
 		if errors.As(e, &hinted) && hinted.Hint() != "" {
-			fmt.Fprintf(stderr, "archbuild: hint: %s\n", ui.Clean(hinted.Hint()))
+			fmt.Fprintf(stderr, "archbuild: hint: %s\n", said(hinted.Hint()))
 		}
 		var status interface{ ExitStatus() int }
 		if errors.As(e, &status) {
@@ -91,6 +93,10 @@ func report(stderr io.Writer, err error) int {
 	}
 	return code
 }
+
+// said is a text of several lines of which no other than the first looks like one of archbuild's own:
+// a registry's answer and the output of a step may be in it.
+func said(text string) string { return strings.ReplaceAll(text, "\narchbuild: ", "\n archbuild: ") }
 
 // leaves are the independent errors in a joined one, however deep it was joined.
 func leaves(err error) []error {
@@ -123,7 +129,7 @@ func newRoot(system archbuild.System) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newBuild(system), newRewrite(system), newPlan(system), newDoctor(system), newDetect(system),
-		newVerify(system), newCompare(system), newLint(system), newPort(system), newManifest(system), newCI(system), newLock(system), newNode(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
+		newVerify(system), newCompare(system), newLint(system), newPort(system), newPlace(system), newManifest(system), newCI(system), newLock(system), newNode(system), newEngine(system), newCompletion(root), newVersion(system), newDocs(root))
 	root.SetHelpCommand(newHelp(root))
 	root.Version = fmt.Sprintf("%s (BuildKit %s)", versionString(), buildkitVersion())
 	root.SetVersionTemplate("archbuild {{.Version}}\n")

@@ -32,7 +32,7 @@ type command func(ts *testscript.TestScript, args []string) error
 //	image-run LAYOUT PLATFORM            prints what the image prints when it is started
 //	machine FILE MACHINE                 so is a program on disk
 //	await ARG…                           waits until a process with exactly these arguments runs
-//	gone ARG…                            no such process runs, or it ends within a second
+//	gone ARG…                            no such process runs, or it ends within ten seconds
 //	stopwatch start|TIME                 fails when more than TIME has passed since start
 //	tmpfs FOLDER SIZE                    mounts a small disk for the rest of the script
 //	empty FOLDER                         there is nothing in the folder, or it does not exist
@@ -188,7 +188,7 @@ func await(_ *testscript.TestScript, args []string) error {
 }
 
 func gone(_ *testscript.TestScript, args []string) error {
-	for began := time.Now(); time.Since(began) < time.Second; time.Sleep(20 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
 		if !running(args) {
 			return nil
 		}
@@ -229,7 +229,7 @@ func tmpfs(ts *testscript.TestScript, args []string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := fixtures.Mount("tmpfs", folder, "tmpfs", "size="+args[1]); err != nil {
+	if err := fixtures.Mount("tmpfs", folder, "tmpfs", "mode=0755,size="+args[1]); err != nil {
 		return err
 	}
 	ts.Defer(func() { ts.Check(syscall.Unmount(folder, 0)) })
@@ -256,12 +256,12 @@ func noEmulator(ts *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
-	for platform, qemu := range map[string]string{
-		"linux/s390x": "s390x", "linux/riscv64": "riscv64", "linux/ppc64le": "ppc64le", "linux/loong64": "loongarch64", "linux/mips64le": "mips64el",
+	for _, try := range []struct{ platform, qemu string }{
+		{"linux/s390x", "s390x"}, {"linux/riscv64", "riscv64"}, {"linux/ppc64le", "ppc64le"}, {"linux/loong64", "loongarch64"}, {"linux/mips64le", "mips64el"},
 	} {
-		registered, _ := filepath.Glob("/proc/sys/fs/binfmt_misc/*-" + qemu)
+		registered, _ := filepath.Glob("/proc/sys/fs/binfmt_misc/*-" + try.qemu)
 		if len(registered) == 0 {
-			ts.Setenv(args[0], platform)
+			ts.Setenv(args[0], try.platform)
 			return nil
 		}
 	}

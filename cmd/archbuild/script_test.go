@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -51,17 +52,20 @@ func TestMain(m *testing.M) {
 // and, beside testscript's own commands, those of script_cmds_test.go.
 func TestScript(t *testing.T) {
 	requireMachine(t)
-	runScripts(t, "testdata/script", fixtures.ForTest(t))
+	runScripts(t, fixtures.ForTest(t), "testdata/script/*.txtar")
 }
 
-// TestLanguages is like TestScript, for scripts that need base images of other languages than Go.
-func TestLanguages(t *testing.T) {
-	requireMachine(t)
-	runScripts(t, "testdata/languages", fixtures.LanguagesForTest(t))
-}
-
-func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
+// runScripts runs the scripts whose files match one of the patterns, beside each other and by one engine.
+func runScripts(t *testing.T, hub *fixtures.Hub, patterns ...string) {
 	t.Helper()
+	var files []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d scripts, %v", pattern, len(found), err)
+		}
+		files = append(files, found...)
+	}
 	root := t.TempDir()
 	seen := watch(t, root)
 	shared := filepath.Join(root, "shared")
@@ -72,7 +76,8 @@ func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
 	}
 	foreign := map[bool]string{true: "linux/amd64", false: "linux/arm64"}[runtime.GOARCH == "arm64"]
 	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
+		Files:               files,
+		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),
@@ -90,6 +95,14 @@ func runScripts(t *testing.T, dir string, hub *fixtures.Hub) {
 			return nil
 		},
 	})
+}
+
+// condition knows [whole]: lines that take minutes, and that make harm runs.
+func condition(name string) (bool, error) {
+	if name != "whole" {
+		return false, fmt.Errorf("there is no condition %q", name)
+	}
+	return os.Getenv("ARCHBUILD_HARM") == "all", nil
 }
 
 // requireMachine says what this machine lacks. Under CI that is a failure.

@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/detecting"
 )
 
 func newPlan(system archbuild.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
-	var explain string
+	var explain, graph string
 	c := &cobra.Command{
-		Use:   "plan PATH...",
+		Use:   "plan PATH... | plan FILE [SERVICE...]",
 		Short: "Show what a build would do, and why",
 		Example: `  archbuild plan ./service --platform linux/amd64,linux/arm64
   archbuild plan ./service --platform linux/arm64 --explain debian:12`,
@@ -29,15 +33,24 @@ func newPlan(system archbuild.System) *cobra.Command {
 				switch {
 				case len(list) == 0:
 				case asJSON:
-					err = errors.Join(printJSON(system.Stdout, list), err)
+					err = errors.Join(ui.WriteJSON(system.Stdout, list), err)
 				default:
 					err = errors.Join(archbuild.WriteExplanations(system.Stdout, list), err)
 				}
 				return err
 			}
+			if c.Flags().Changed("graph") {
+				if err := archbuild.CheckGraphFormat(graph); err != nil {
+					return err
+				}
+				opts.GraphOnly = true
+			}
 			outcome, err := archbuild.Build(c.Context(), opts)
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case graph != "":
+				return archbuild.WriteGraphAs(system.Stdout, *outcome.Graph, graph)
 			}
 			return printPlans(system, outcome, asJSON)
 		},
@@ -45,16 +58,18 @@ func newPlan(system archbuild.System) *cobra.Command {
 	f := c.Flags()
 	f.SortFlags = false
 	templateFlags(f, &opts)
+	projectFlags(f, &opts)
 	resolveFlags(f, &opts)
 	credentialFlags(f, &opts)
 	f.StringVar(&explain, "explain", "", "tell why the image `REF` became what it became; without one, why each platform goes to its node")
+	f.StringVar(&graph, "graph", "", "print how the services stand on each other, and nothing else; `FORMAT` is dot (Graphviz) or mermaid (Markdown)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	engineFlags(f, &opts)
 	return c
 }
 
 func newDetect(system archbuild.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	world := outside.World{System: system}
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "detect",
@@ -62,19 +77,19 @@ func newDetect(system archbuild.System) *cobra.Command {
 		Example: `  archbuild detect --json`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			facts, err := archbuild.Detect(c.Context(), opts)
+			facts, err := detecting.Machine(c.Context(), world)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(system.Stdout, facts)
+				return ui.WriteJSON(system.Stdout, facts)
 			}
 			return facts.WriteText(system.Stdout)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	stateFlags(c.Flags(), &opts.Engine)
-	c.Flags().StringVar(&opts.Runc, "runc", "", "the runc to look at, a `FILE`")
+	stateFlags(c.Flags(), &world.Engine)
+	c.Flags().StringVar(&world.Runc, "runc", "", "the runc to look at, a `FILE`")
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 func newVerify(system archbuild.System) *cobra.Command {
@@ -30,7 +31,7 @@ a list of names on standard input, one a line. Findings of severity error end wi
 			case len(verified.Images) == 0:
 				return err
 			case asJSON:
-				if e := printJSON(system.Stdout, verified); e != nil {
+				if e := ui.WriteJSON(system.Stdout, verified); e != nil {
 					return e
 				}
 			default:

@@ -117,7 +117,7 @@ func TestCompletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
-	const noFiles, folders, noSpace = ":4", ":16", ":6"
+	const noFiles, files, folders, noSpace = ":4", ":0", ":16", ":6"
 	for name, tt := range map[string]struct {
 		line      []string
 		has       []string
@@ -128,9 +128,10 @@ func TestCompletion(t *testing.T) {
 		"every verb":                     {[]string{""}, []string{"build", "engine", "completion", "verify"}, []string{"docs"}, noFiles},
 		"a verb of a verb":               {[]string{"engine", ""}, []string{"logs", "prune", "df", "status", "stop"}, []string{"build"}, noFiles},
 		"a verb to be helped with":       {[]string{"help", "engine", "p"}, []string{"prune"}, []string{"stop"}, noFiles},
-		"a folder":                       {[]string{"build", ""}, nil, []string{"app"}, folders},
-		"a folder without a verb":        {[]string{"./a"}, nil, nil, folders},
-		"one more folder":                {[]string{"app", ""}, nil, []string{"build"}, folders},
+		"a folder or a project's file":   {[]string{"build", ""}, nil, []string{"app"}, files},
+		"one without a verb":             {[]string{"./a"}, nil, nil, files},
+		"one more":                       {[]string{"app", ""}, nil, []string{"build"}, files},
+		"a folder":                       {[]string{"rewrite", ""}, nil, []string{"app"}, folders},
 		"a flag":                         {[]string{"app", "--pl"}, []string{"--platform"}, nil, noFiles},
 		"a flag of a verb":               {[]string{"engine", "prune", "--max"}, []string{"--max-used-space"}, nil, noFiles},
 		"a hidden flag":                  {[]string{"engine", "prune", "--keep"}, []string{"--keep-duration"}, []string{"--keep-storage"}, noFiles},
@@ -144,7 +145,7 @@ func TestCompletion(t *testing.T) {
 		"a stage of nothing":             {[]string{"nowhere", "--target", ""}, nil, nil, noFiles},
 		"a stage of a pipe":              {[]string{"app", "-f", "app/pipe", "--target", ""}, nil, nil, noFiles},
 		"a way to show progress":         {[]string{"app", "--progress", "p"}, []string{"plain"}, []string{"auto"}, noFiles},
-		"a way to cross":                 {[]string{"app", "--cross=", ""}, nil, nil, folders},
+		"a way to cross":                 {[]string{"app", "--cross=", ""}, nil, nil, files},
 		"a way to cross after =":         {[]string{"app", "--cross="}, []string{"auto", "off", "require"}, nil, noFiles},
 		"a way of provenance":            {[]string{"app", "--provenance", "mode="}, []string{"mode=min", "mode=max"}, []string{"true"}, noFiles},
 		"a type of output":               {[]string{"app", "-o", "type="}, []string{"type=oci", "type=local"}, nil, ":2"},

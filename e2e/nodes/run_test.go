@@ -57,6 +57,11 @@ type built struct {
 	Seconds                                   float64
 	Log                                       []string
 	Tries                                     int
+
+	Witness struct {
+		Node, Digest string
+		Same         bool
+	}
 }
 
 // of is what came of a platform, of the first image.

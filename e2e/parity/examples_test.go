@@ -27,7 +27,7 @@ func deliberate() map[string]string {
 }
 
 // sampleOf is the part of the examples that is built unless ARCHBUILD_PARITY is "all": one of so many.
-const sampleOf = 8
+const sampleOf = 16
 
 // minExamples is less than there are in the BuildKit that go.mod names.
 const minExamples = 200

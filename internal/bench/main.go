@@ -5,7 +5,8 @@
 // The BuildKit is archbuild's own engine: the peers connect to its socket.
 //
 // With the word cross it measures what building stages on the build platform gains: see crossBench. With the word nodes it
-// measures builds on two servers: see nodesBench. With the word lint it measures archbuild lint: see lintMain.
+// measures builds on two servers: see nodesBench. With the word services it measures a project of many images: see
+// servicesBench. With the word lint it measures archbuild lint: see lintMain.
 //
 // What registries are asked for is measured by the benchmarks of this package:
 // putting an index together, against buildx and crane, and copying 10 GB.
@@ -36,6 +37,8 @@ func main() {
 		err = crossMain(ctx, flag.Args()[1:])
 	case "nodes":
 		err = nodesMain(ctx, flag.Args()[1:])
+	case "services":
+		err = servicesMain(ctx, flag.Args()[1:])
 	case "lint":
 		err = lintMain(ctx, flag.Args()[1:])
 	default:

@@ -20,6 +20,7 @@ type command struct {
 	name  string
 	args  []string
 	env   []string
+	dir   string // where it runs; empty is here
 	walls []time.Duration
 	// work is the processor time of all counted runs together, without that of servers.
 	work time.Duration
@@ -54,7 +55,7 @@ func interleave(ctx context.Context, n int, commands []*command) error {
 
 func (c *command) run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Env = c.env
+	cmd.Env, cmd.Dir = c.env, c.dir
 	var said strings.Builder
 	cmd.Stderr = &said
 	began := time.Now()

@@ -29,7 +29,7 @@ func (f File) Runners() map[platform.Platform]string {
 // ci reads what is said of CI systems: runners, for all platforms or for each.
 func (r *reader) ci(node ast.Node) []Runner {
 	var runners []Runner
-	for _, e := range r.mapping(node, []string{"runners"}) {
+	for _, e := range r.mapping(node, within(Source, "ci")) {
 		for _, value := range r.perPlatform(e.value) {
 			if strings.ContainsFunc(value.text.text, func(c rune) bool { return c < ' ' || c == 0x7f }) || value.text.text == "" {
 				r.fail(value.text, fmt.Sprintf("%q is no label of a runner", value.text.text), "write the label on one line: ubuntu-24.04-arm")

@@ -15,15 +15,15 @@
 //	dockerfiles: {linux/riscv64: Dockerfile.riscv64}
 //	cross: {default: auto, build: require, docs: off}   # stages on the build platform
 //	ci: {runners: {linux/arm64: arm-machines}}          # which machines a CI takes
+//	services: {shop/cart: ./cart}                       # where images of a compose file come from
 //
 // The file comes with the source, so it is read with suspicion: it is bounded in
 // size and depth, every key must be known, and it can name no node, no command
-// and no file outside its folder. Every value keeps its line, so that a decision
+// and no file outside its folder; contexts are those a compose file could name, too. Every value keeps its line, so that a decision
 // can be traced back to it.
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -48,6 +48,7 @@ type File struct {
 	Dockerfiles   []Dockerfile
 	Cross         []Cross
 	CIRunners     []Runner
+	Services      []Service
 }
 
 // Base maps a reference (or repository) to another reference.
@@ -105,14 +106,14 @@ type Cross struct {
 // Load reads the bytes of a file; name is what messages call it, a path. All errors
 // found are returned, joined, each an *Error.
 func Load(name string, data []byte) (File, error) {
-	r := &reader{file: name, elsewhere: map[string]advice{"nodes": noNodes}}
+	r := &reader{file: name, elsewhere: misplaced(Source)}
 	root, err := r.document(data)
 	if err != nil {
 		return File{}, err
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	f := File{Name: name}
-	for _, e := range r.mapping(root, []string{"default", "platforms", "bases", "args", "target", "verify", "dockerfiles", "cross", "ci"}) {
+	for _, e := range r.mapping(root, within(Source, "")) {
 		switch e.key.text {
 		case "default":
 			f.Default, _ = r.platform(r.scalar(e.value))
@@ -132,12 +133,14 @@ func Load(name string, data []byte) (File, error) {
 			f.Cross = r.cross(e.value)
 		case "ci":
 			f.CIRunners = r.ci(e.value)
+		case "services":
+			f.Services = r.services(e.value)
 		}
 	}
 	if len(r.errs) == 0 {
 		r.fights(f)
 	}
-	if err := errors.Join(r.errs...); err != nil {
+	if err := r.mistakes(); err != nil {
 		return File{}, err
 	}
 	return f, nil

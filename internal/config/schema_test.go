@@ -31,6 +31,7 @@ type schema struct {
 	Additional  json.RawMessage    `json:"additionalProperties"`
 	Items       *schema            `json:"items"`
 	Unique      bool               `json:"uniqueItems"`
+	Required    []string           `json:"required"`
 	Enum        []any              `json:"enum"`
 	Pattern     string             `json:"pattern"`
 	MinLength   int                `json:"minLength"`
@@ -139,6 +140,11 @@ func (c checker) list(s *schema, list []any) error {
 
 func (c checker) object(s *schema, object map[string]any) error {
 	var errs []error
+	for _, key := range s.Required {
+		if _, given := object[key]; !given {
+			errs = append(errs, fmt.Errorf("no %s", key))
+		}
+	}
 	for key, value := range object {
 		if s.Names != nil {
 			errs = append(errs, c.check(s.Names, key))
@@ -186,6 +192,7 @@ func TestTheSchemaAndTheReaderKnowTheSameKeys(t *testing.T) {
 	}{
 		{"nothing_like_it: 1", root.Properties},
 		{"verify: {nothing_like_it: 1}", root.Properties["verify"].Properties},
+		{"services: {shop/cart: {nothing_like_it: 1}}", root.Definitions["service"].Properties},
 	} {
 		if diff := cmp.Diff(keysOf(t, c.source), slices.Sorted(maps.Keys(c.properties))); diff != "" {
 			t.Errorf("the reader has -, the schema +: %s", diff)
@@ -268,7 +275,7 @@ func TestWhatTheSchemaRefusesTheReaderRefuses(t *testing.T) {
 		"default: [amd64]", "default: linux/", "platforms: linux/arm64", "platforms: [linux/arm64, linux/arm64]", "platforms: [[a]]",
 		"bases: [a]", "bases: {a: [b]}", "bases: {a: {linux/arm64: [b]}}", "bases: {a: {linux/: b}}", `bases: {a: ""}`, "bases: {a: {default: {a: b}}}",
 		"args: [a]", "args: {A-B: c}", "args: {A: [b]}", "args: {linux/arm64: {A: [b]}}", "args: {linux/arm64: {A-B: c}}",
-		"target: [a]", "target: {linux/arm64: [a]}", "cross: on", "cross: [off]", "cross: {build: yes}", "cross: {build: [off]}", "dockerfiles: [a]", "dockerfiles: {arm64: /etc/passwd}", "dockerfiles: {arm64: [a]}", "hello",
+		"target: [a]", "target: {linux/arm64: [a]}", "cross: on", "cross: [off]", "cross: {build: yes}", "cross: {build: [off]}", "dockerfiles: [a]", "services: [a]", "services: {shop/cart: [a]}", "services: {shop/cart: {}}", "services: {shop/cart: {contexts: a}}", `services: {shop/cart: ""}`, "services: {shop/cart: {context: a, args: [b]}}", `services: {"": a}`, "services: {shop/cart: {context: a, args: {linux/arm64: {A: b}}}}", "dockerfiles: {arm64: /etc/passwd}", "dockerfiles: {arm64: [a]}", "hello",
 	} {
 		if _, err := config.Load("a.yaml", []byte(source)); err == nil {
 			t.Errorf("the reader takes %s", source)

@@ -76,8 +76,11 @@ func (r *reader) args(node ast.Node) []Arg {
 			continue
 		}
 		on, ok := r.platform(e.key, true)
+		if !ok {
+			continue
+		}
 		for _, inner := range r.mapping(e.value, nil) {
-			if value, good := r.scalar(inner.value); ok && good {
+			if value, good := r.scalar(inner.value); good {
 				add(inner.key, value, on)
 			}
 		}
@@ -95,7 +98,7 @@ func (r *reader) targets(node ast.Node) []Target {
 
 func (r *reader) verify(node ast.Node) Verify {
 	var v Verify
-	for _, e := range r.mapping(node, []string{"mode", "allow"}) {
+	for _, e := range r.mapping(node, within(Source, "verify")) {
 		if e.key.text == "allow" {
 			v.Allow = r.globs(e.value)
 			continue

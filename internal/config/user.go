@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/archbuild/archbuild/platform"
 	"github.com/goccy/go-yaml/ast"
@@ -23,30 +24,21 @@ type Node struct {
 	Keys map[string]Value
 }
 
-// nodeKeys are those of a node's mapping.
-var nodeKeys = []string{"name", "address", "platforms", "weight", "jobs", "cacert", "cert", "key", "servername", "tlsdir"}
-
-// noNodes is said of nodes in an archbuild.yaml.
-var noNodes = advice{
-	"nodes are not taken from a file that comes with the source: they get credentials and secrets",
-	"list them in a file of your own, $XDG_CONFIG_HOME/archbuild/config.yaml (else ~/.config/archbuild/config.yaml), or give --node",
-}
-
 // LoadUser reads the bytes of config.yaml, the user's own file: its nodes, each a
 // word as --node takes it, or a mapping. What their values mean is for others to
 // say. Name is what messages call the file; all errors found are returned, joined,
 // each an *Error.
 func LoadUser(name string, data []byte) ([]Node, error) {
-	r := &reader{file: name}
+	r := &reader{file: name, elsewhere: misplaced(User)}
 	root, err := r.document(data)
 	if err != nil {
 		return nil, err
 	}
 	var nodes []Node
-	for _, e := range r.mapping(root, []string{"nodes"}) {
+	for _, e := range r.mapping(root, within(User, "")) {
 		nodes = r.nodes(e.value)
 	}
-	if err := errors.Join(r.errs...); err != nil {
+	if err := r.mistakes(); err != nil {
 		return nil, err
 	}
 	return nodes, nil
@@ -82,9 +74,13 @@ func (r *reader) node(node ast.Node) (n Node, ok bool) {
 		at = place(pair.Key)
 	}
 	n = Node{Value: at.value(), Keys: map[string]Value{}}
-	for _, e := range r.mapping(whole, nodeKeys) {
+	for _, e := range r.mapping(whole, within(User, "nodes")) {
 		if e.key.text == "platforms" {
 			n.Platforms, _ = r.platforms(e.value)
+			continue
+		}
+		if list, several := r.follow(e.value).(*ast.SequenceNode); several && e.key.text == "passwords" {
+			n.Keys[e.key.text] = joined(e.key, r.sequence(list))
 			continue
 		}
 		if word, ok := r.scalar(e.value); ok {
@@ -92,6 +88,16 @@ func (r *reader) node(node ast.Node) (n Node, ok bool) {
 		}
 	}
 	return n, len(r.errs) == before
+}
+
+// joined writes a list as --node takes it.
+func joined(at text, list []text) Value {
+	words := make([]string, len(list))
+	for i, word := range list {
+		words[i] = word.text
+	}
+	at.text = strings.Join(words, "+")
+	return at.value()
 }
 
 func (t text) value() Value { return Value{t.text, t.line, t.column} }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,32 +22,10 @@ const (
 	maxTokens  = 20_000
 	maxDepth   = 32
 	maxAliases = 1_000
+	maxLine    = 64 << 10
+	// maxMistakes is how many are told of one file.
+	maxMistakes = 20
 )
-
-// Error is what is wrong with a file, and where.
-type Error struct {
-	File         string
-	Line, Column int
-	Text         string
-	hint         string
-	err          error
-}
-
-func (e *Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Text)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
-}
-
-// At is the place, for those who show errors beside the code.
-func (e *Error) At() (file string, line int) { return e.File, e.Line }
-
-// Hint is the one thing to do; it may be empty.
-func (e *Error) Hint() string { return e.hint }
-
-// Unwrap gives the cause, if another package found it.
-func (e *Error) Unwrap() error { return e.err }
 
 // text is a scalar of the file and its place.
 type text struct {
@@ -110,29 +89,36 @@ func (r *reader) document(data []byte) (ast.Node, error) {
 		if root != nil {
 			at := place(doc.Body)
 			r.fail(at, "a second document", "keep one document, without ---")
-			return nil, errors.Join(r.errs...)
+			return nil, r.mistakes()
 		}
 		root = doc.Body
 	}
 	r.anchors = map[string]ast.Node{}
 	if root != nil {
 		ast.Walk(anchorFinder(r.anchors), root)
+		ast.Walk(aliasFinder{r}, root)
 	}
-	return root, nil
+	return root, r.mistakes()
 }
 
 // bounds refuses what would take the tokenizer long.
 func (r *reader) bounds(data []byte) error {
 	signs := 0
 	for _, c := range data {
-		if strings.IndexByte("[]{}?:-,&*!", c) >= 0 {
+		if strings.IndexByte("[]{}?:-,&*!'\"", c) >= 0 {
 			signs++
 		}
+	}
+	long := 0
+	for line := range bytes.Lines(data) {
+		long = max(long, len(line))
 	}
 	switch {
 	case len(data) > maxBytes:
 		return &Error{File: r.file, Text: fmt.Sprintf("the file is larger than %d MB", maxBytes>>20), hint: "is it the right file?"}
-	case signs > 10*maxTokens:
+	case long > maxLine:
+		return &Error{File: r.file, Text: fmt.Sprintf("a line has more than %d bytes", maxLine), hint: "is it the right file?"}
+	case signs > maxTokens:
 		return &Error{File: r.file, Text: fmt.Sprintf("the file holds more than %d words", maxTokens), hint: "is it the right file?"}
 	}
 	return nil
@@ -196,37 +182,6 @@ func (r *reader) advice(line int) string {
 
 // quoteStar is the way to write what YAML would take for a sign of its own.
 const quoteStar = `put what begins with such a sign in quotes: "*-slim": NEW`
-
-// anchorFinder collects &anchors.
-type anchorFinder map[string]ast.Node
-
-// Visit implements ast.Visitor.
-func (f anchorFinder) Visit(node ast.Node) ast.Visitor {
-	if anchor, ok := node.(*ast.AnchorNode); ok {
-		f[anchor.Name.GetToken().Value] = anchor.Value
-	}
-	return f
-}
-
-// follow gives the node behind anchors and aliases, as often as the budget lasts.
-func (r *reader) follow(node ast.Node) ast.Node {
-	for {
-		switch n := node.(type) {
-		case *ast.AnchorNode:
-			node = n.Value
-		case *ast.AliasNode:
-			if r.aliases++; r.aliases > maxAliases {
-				if r.aliases == maxAliases+1 {
-					r.fail(place(n), fmt.Sprintf("more than %d aliases", maxAliases), "write the values out")
-				}
-				return nil
-			}
-			node = r.anchors[n.Value.GetToken().Value]
-		default:
-			return node
-		}
-	}
-}
 
 func isMapping(node ast.Node) bool {
 	switch node.(type) {
@@ -332,9 +287,8 @@ func (r *reader) scalar(node ast.Node) (text, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		at.text = n.GetToken().Value
 	case nil, *ast.NullNode:
-		if _, alias := node.(*ast.AliasNode); alias && r.aliases <= maxAliases {
-			r.fail(at, "an alias (*) without an anchor (&)", quoteStar)
-			return at, false
+		if r.aliases > maxAliases {
+			return at, false // that was told
 		}
 		r.fail(at, "a value is missing here", "an empty one is written \"\"")
 		return at, false
@@ -343,7 +297,7 @@ func (r *reader) scalar(node ast.Node) (text, bool) {
 		return at, false
 	}
 	if strings.ContainsRune(at.text, 0) {
-		r.fail(at, "the value holds a NUL byte", "")
+		r.fail(at, "the value holds a NUL byte", "write the value anew: no build argument, name or path can hold one")
 		return at, false
 	}
 	return at, true
@@ -359,23 +313,4 @@ func place(node ast.Node) text {
 		return text{}
 	}
 	return text{line: t.Position.Line, column: t.Position.Column}
-}
-
-func (r *reader) error(at text, message, hint string) *Error {
-	return &Error{File: r.file, Line: at.line, Column: at.column, Text: message, hint: hint}
-}
-
-func (r *reader) fail(at text, message, hint string) {
-	r.errs = append(r.errs, r.error(at, message, hint))
-}
-
-// wrap reports an error of another package at a place of the file.
-func (r *reader) wrap(at text, err error) {
-	e := r.error(at, err.Error(), "")
-	e.err = err
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		e.hint = hinted.Hint()
-	}
-	r.errs = append(r.errs, e)
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // defaultAddress is where Docker listens unless it was told otherwise.
@@ -133,7 +135,7 @@ func (o Options) context(name, from string) (endpoint, error) {
 }
 
 func readJSON(file string, value any) error {
-	body, err := os.ReadFile(file)
+	body, err := plainfile.Read(file, 1<<20)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package github
 import (
 	"fmt"
 	"strings"
+
+	"github.com/archbuild/archbuild/internal/ui"
 )
 
 // Cell is text in a cell of a table: nothing in it is taken for Markdown or HTML.
 func Cell(text string) string {
 	var out strings.Builder
-	for _, c := range text {
+	for _, c := range ui.Clean(text) {
 		switch {
 		case c < ' ' || c == 0x7f:
 			out.WriteByte(' ')
@@ -28,7 +30,7 @@ func Code(text string) string {
 			return '?'
 		}
 		return c
-	}, text) + "`"
+	}, ui.Clean(text)) + "`"
 }
 
 // Table is a table; its cells are Markdown: see Cell and Code.

@@ -269,7 +269,7 @@ func TestHostileLayouts(t *testing.T) {
 		}, "larger than"},
 		{"an index.json of a million entries", func(dir string, _ digest.Digest) error {
 			return os.WriteFile(filepath.Join(dir, "index.json"), []byte(`{"manifests":[`+strings.Repeat(`{},`, 1_300_000)+`{}]}`), 0o644)
-		}, "more than 200000 values"},
+		}, "lists too many manifests"},
 		{"an index.json that is no JSON", func(dir string, _ digest.Digest) error {
 			return os.WriteFile(filepath.Join(dir, "index.json"), []byte("["), 0o644)
 		}, "index.json"},

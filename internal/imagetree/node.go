@@ -103,7 +103,7 @@ func (p *Problem) Hint() string {
 
 // Size of an image as it travels: manifest, config and compressed layers.
 func (n *Node) Size() int64 {
-	total := n.Descriptor.Size
+	total := add(0, n.Descriptor.Size)
 	if n.Config != nil {
 		total = add(total, n.Config.Size)
 	}

@@ -14,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -153,7 +154,7 @@ func (r *reader) fill(ctx context.Context, n *Node, raw []byte, above []digest.D
 	d, err := Decode(raw)
 	if err != nil {
 		if len(above) == 1 {
-			return fmt.Errorf("reading %s: %w", n.Descriptor.Digest, err)
+			return &ocistore.DamagedError{Err: fmt.Errorf("reading %s: %w", n.Descriptor.Digest, err)}
 		}
 		n.Problems = append(n.Problems, Problem{Invalid, n.Descriptor.Digest, fmt.Sprintf("%s: %v", n.Descriptor.Digest, err)})
 		return nil

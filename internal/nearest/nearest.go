@@ -15,3 +15,11 @@ func Word(word string, candidates []string) string {
 	}
 	return best
 }
+
+// DidYouMean names the nearest of a few words at the end of an error, where one is near.
+func DidYouMean(word string, words []string) string {
+	if near := Word(word, words); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 package ocistore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 )
+
+// maxObjects bounds an index.json: an entry has three at most, its platform and its annotations among them.
+const maxObjects = 30_000
 
 // Layout is an open OCI layout or archive, for those who want its documents and
 // blobs as they lie there rather than images made of them.
@@ -45,7 +49,7 @@ func OpenLayout(name string) (*Layout, error) {
 	}
 	l := &Layout{closer: file}
 	if err := l.readArchive(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("reading archive %s: %w", name, err), file.Close())
+		return nil, errors.Join(damaged(fmt.Errorf("reading archive %s: %w", name, err)), file.Close())
 	}
 	return l, nil
 }
@@ -82,11 +86,14 @@ func (l *Layout) readArchive(file *os.File) error {
 func (l *Layout) readIndex(name string) error {
 	raw, err := member(l.src, "index.json")
 	if err != nil {
-		return fmt.Errorf("reading layout %s: %w", name, err)
+		return damaged(fmt.Errorf("reading layout %s: %w", name, err))
+	}
+	if bytes.Count(raw, []byte("{")) > maxObjects {
+		return damaged(fmt.Errorf("reading layout %s: index.json lists too many manifests", name))
 	}
 	var index v1.IndexManifest
 	if err := decode(raw, &index); err != nil {
-		return fmt.Errorf("reading layout %s: index.json: %w", name, err)
+		return damaged(fmt.Errorf("reading layout %s: index.json: %w", name, err))
 	}
 	l.Roots = index.Manifests
 	return nil

@@ -42,13 +42,13 @@ func Open(name string) ([]Entry, io.Closer, error) {
 		}
 		list, err := layoutEntries(folder{name})
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading layout %s: %w", name, err)
+			return nil, nil, damaged(fmt.Errorf("reading layout %s: %w", name, err))
 		}
 		return list, io.NopCloser(nil), nil
 	}
 	list, closer, err := openArchive(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading archive %s: %w", name, err)
+		return nil, nil, damaged(fmt.Errorf("reading archive %s: %w", name, err))
 	}
 	return list, closer, nil
 }
@@ -98,6 +98,28 @@ func openArchive(name string) (_ []Entry, _ io.Closer, err error) {
 		err = &FormatError{Name: name}
 	}
 	return list, file, err
+}
+
+// DamagedError says that what is there cannot be read as images.
+type DamagedError struct{ Err error }
+
+func (e *DamagedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Hint is the one thing to do.
+func (e *DamagedError) Hint() string {
+	return "what lies there is damaged, or is no image: build it again, or copy it again"
+}
+
+// damaged makes a DamagedError of an error that has no hint of its own.
+func damaged(err error) error {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return err
+	}
+	return &DamagedError{err}
 }
 
 // NoFileError says that nothing has the name.

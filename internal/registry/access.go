@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
 // Access is how a registry lets this user in.
@@ -155,11 +158,10 @@ func configPath(getenv func(string) string) string {
 }
 
 func loadConfig(path string) (*configfile.ConfigFile, error) {
-	f, err := os.Open(path)
+	text, err := plainfile.Read(path, maxConfig)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	read := configfile.New(path)
-	return read, read.LoadFromReader(f)
+	return read, read.LoadFromReader(bytes.NewReader(text))
 }

@@ -8,10 +8,7 @@ import (
 	"time"
 
 	"github.com/distribution/reference"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -38,7 +35,7 @@ type Client struct {
 // New makes a Client. Certificates are read when their host is first asked.
 func New(opts Options) *Client {
 	if opts.Keychain == nil {
-		opts.Keychain = authn.DefaultKeychain
+		opts.Keychain = usual{}
 	}
 	if opts.Backoff <= 0 {
 		opts.Backoff = 200 * time.Millisecond
@@ -178,61 +175,6 @@ func (c *Client) Head(ctx context.Context, ref string) (ocispecs.Descriptor, err
 		return ocispecs.Descriptor{}, itself(failure(ctx, at.written, at.domain, err))
 	}
 	return desc, nil
-}
-
-// V1Image opens an image for reading, layers included; of an index it is an
-// error. Layers are read while ctx lives.
-func (c *Client) V1Image(ctx context.Context, ref string) (v1.Image, error) {
-	desc, at, err := c.open(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if !desc.MediaType.IsImage() {
-		return nil, &Error{Kind: Invalid, Ref: at.written, Host: at.domain, Err: errors.New("is no image but " + clean(errors.New(string(desc.MediaType))))}
-	}
-	image, err := desc.Image()
-	if err != nil {
-		return nil, failure(ctx, at.written, at.domain, err)
-	}
-	return image, nil
-}
-
-// V1Index opens an index for reading; of an image it is an error.
-func (c *Client) V1Index(ctx context.Context, ref string) (v1.ImageIndex, error) {
-	desc, at, err := c.open(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if !desc.MediaType.IsIndex() {
-		return nil, &Error{Kind: Invalid, Ref: at.written, Host: at.domain, Err: errors.New("is a single image, no index")}
-	}
-	index, err := desc.ImageIndex()
-	if err != nil {
-		return nil, failure(ctx, at.written, at.domain, err)
-	}
-	return index, nil
-}
-
-// open finds a reference's manifest at the first place that has it.
-func (c *Client) open(ctx context.Context, ref string) (*remote.Descriptor, address, error) {
-	at, err := parse(ref)
-	if err != nil {
-		return nil, at, err
-	}
-	resolved, err := c.descriptor(ctx, at)
-	if err != nil {
-		return nil, at, err
-	}
-	var desc *remote.Descriptor
-	err = c.each(ctx, at, func(e *endpoint) error {
-		s, err := e.session(ctx, e.repo(at), transport.PullScope, "")
-		if err != nil {
-			return err
-		}
-		desc, err = s.puller.Get(ctx, e.digest(at, resolved.Digest.String()))
-		return err
-	})
-	return desc, at, err
 }
 
 // address is a reference taken apart, its short forms filled in as Docker does.

@@ -37,8 +37,9 @@
 // Redirects, token servers and places to upload to may be on other hosts. They
 // get no credentials but a token server those that are for this registry; none of
 // them may be in the clear if the registry is not, at a link-local or metadata
-// address, or in a private network if the registry is public, whatever name it
-// goes by. Where the hosts lie that buildkitd.toml names is the user's own choice.
+// address, in a private network if the registry is public, or on this machine if the
+// registry is not, whatever name it goes by. Nor may the registry's own name, later than its first answer. Who
+// makes tokens cannot have the password sent on. What a layer says of other places that it can be had from (urls) is not followed. Where the hosts lie that buildkitd.toml names is the user's own choice.
 //
 // # What is believed
 //

@@ -130,7 +130,7 @@ func TestBlobsAreReadOnAfterFailures(t *testing.T) {
 		}, 0, "cannot reach"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			defer within(t, 5*time.Second)()
+			defer within(t, 20*time.Second)()
 			var n atomic.Int32
 			addr := serve(t, func(w http.ResponseWriter, r *http.Request) { c.answer(w, r, n.Add(1)) })
 			desc := ocispecs.Descriptor{Digest: digest.FromBytes(large), Size: int64(len(large))}

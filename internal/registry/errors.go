@@ -153,6 +153,9 @@ func failure(ctx context.Context, ref, host string, err error) error {
 	if hinted := new(forbidden); errors.As(err, &hinted) {
 		made.hint = hinted.Hint()
 	}
+	if hinted := new(CredentialsError); errors.As(err, &hinted) {
+		made.hint = hinted.Hint()
+	}
 	return made
 }
 

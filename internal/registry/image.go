@@ -153,6 +153,9 @@ func (c *Client) config(ctx context.Context, at address, dgst digest.Digest, m m
 	var image struct {
 		ocispecs.Platform
 		Config struct{ OnBuild, Env []string }
+		RootFS struct {
+			DiffIDs []string `json:"diff_ids"`
+		}
 	}
 	if err := json.Unmarshal(data, &image); err != nil {
 		return resolve.Config{}, at.invalid(fmt.Errorf("reading the image config: %w", err))
@@ -162,7 +165,7 @@ func (c *Client) config(ctx context.Context, at address, dgst digest.Digest, m m
 	}
 	return resolve.Config{
 		Platform: platform.FromOCI(image.Platform), NoVariant: image.Variant == "",
-		Onbuild: image.Config.OnBuild, Env: image.Config.Env, Layers: m.layerDigests(),
+		Onbuild: image.Config.OnBuild, Env: image.Config.Env, Layers: m.layerDigests(), DiffIDs: image.RootFS.DiffIDs,
 	}, nil
 }
 

@@ -118,10 +118,21 @@ func TestWhereARegistryMayLead(t *testing.T) {
 		{"of any kind", publicly, "innocent.example", "fd12::1", false, "private address"},
 		{"or shared ones", publicly, "innocent.example", "100.64.1.1", false, "private address"},
 		{"nor to this machine", publicly, "innocent.example", "127.0.0.1", false, "private address"},
+		{"by any of its addresses", publicly, "innocent.example", "127.9.9.9", false, "private address"},
+		{"nor as IPv6 has it", publicly, "innocent.example", "::1", false, "private address"},
+		{"or inside of it", publicly, "innocent.example", "::ffff:127.0.0.1", false, "private address"},
+		{"in its old form", publicly, "innocent.example", "::7f00:1", false, "private address"},
+		{"through 6to4", publicly, "innocent.example", "2002:a00:5::", false, "private address"},
+		{"to networks for benchmarks", publicly, "innocent.example", "198.18.0.9", false, "private address"},
+		{"or for later", publicly, "innocent.example", "240.0.0.9", false, "private address"},
 		{"or what means it", publicly, "innocent.example", "0.0.0.0", false, "private address"},
 		{"unless the configuration names it", publicly, "storage.example", "10.0.0.5", true, ""},
 		{"a private one into private networks", privately, "storage.example", "10.0.0.5", false, ""},
 		{"one on this machine to itself", "127.0.0.1", "storage.example", "127.0.0.1", false, ""},
+		{"or into private networks", "127.0.0.1", "storage.example", "10.0.0.5", false, ""},
+		{"a private one not to this machine", privately, "innocent.example", "127.0.0.1", false, "this machine"},
+		{"not even as nothing", privately, "innocent.example", "0.0.0.0", false, "this machine"},
+		{"but to public storage", privately, "storage.example", "198.51.100.7", false, ""},
 		{"a private one not to link-local addresses", privately, "innocent.example", "169.254.169.254", false, "link-local"},
 	} {
 		for _, way := range []string{"redirect", "token server", "upload"} {
@@ -276,7 +287,7 @@ func (o only) Resolve(r authn.Resource) (authn.Authenticator, error) {
 
 // The same without a dialer of the caller's: refused before the first packet.
 func TestTheRealNetworkIsGuardedToo(t *testing.T) {
-	defer within(t, 2*time.Second)()
+	defer within(t, 10*time.Second)()
 	for _, to := range []string{"http://169.254.169.254/latest/meta-data", "http://[::ffff:169.254.169.254]/"} {
 		addr := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) })
 		c := registry.New(impatient())

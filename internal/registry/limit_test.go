@@ -51,7 +51,7 @@ func TestRequestsASecond(t *testing.T) {
 		wait.Go(func() { _, _, _ = c.HasBlob(t.Context(), addr+"/app", digest.FromString(fmt.Sprint(i))) })
 	}
 	wait.Wait()
-	if took := time.Since(start); took < 190*time.Millisecond || took > 2*time.Second {
+	if took := time.Since(start); took < 190*time.Millisecond || took > 10*time.Second {
 		t.Errorf("21 requests at 100 a second took %v", took)
 	}
 }
@@ -127,11 +127,17 @@ func TestPausesGrowAndAreNotTheSameForAll(t *testing.T) {
 		opts := impatient()
 		// 20, 60, 180, 540 ms: 800 ms together, half of it to one and a half of it.
 		opts.Backoff, opts.Random = 20*time.Millisecond, func() float64 { return c.random }
-		start := time.Now()
-		if _, _, err := registry.New(opts).HasBlob(t.Context(), addr+"/app", digest.FromString("x")); err == nil {
-			t.Error("no error")
+		took := time.Hour
+		for range 5 { // On a machine that has other things to do the quickest of five counts.
+			start := time.Now()
+			if _, _, err := registry.New(opts).HasBlob(t.Context(), addr+"/app", digest.FromString("x")); err == nil {
+				t.Error("no error")
+			}
+			if took = min(took, time.Since(start)); took <= c.max {
+				break
+			}
 		}
-		if took := time.Since(start); took < c.min || took > c.max {
+		if took < c.min || took > c.max {
 			t.Errorf("with %v it took %v", c.random, took)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,10 +26,18 @@ var metadata = []netip.Addr{
 }
 
 var (
-	// nat64 holds IPv4 addresses in its last four bytes.
-	nat64 = netip.MustParsePrefix("64:ff9b::/96")
-	// shared is the space of providers and overlay networks (RFC 6598).
-	shared = netip.MustParsePrefix("100.64.0.0/10")
+	// nat64 and compatible hold IPv4 addresses in their last four bytes, sixToFour in the four after its prefix.
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")
+	compatible = netip.MustParsePrefix("::/96")
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+	// reserved are networks that the internet does not route, by IANA's registries of special-purpose addresses, beside those
+	// that netip knows: this network, providers' and overlay networks (RFC 6598), protocol assignments, benchmarks, the future; local
+	// NAT64, what once was site-local.
+	reserved = []netip.Prefix{
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+		netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("fec0::/10"),
+	}
 )
 
 // forbidden is a connection to a place where a registry has no business to lead us.
@@ -49,8 +58,10 @@ func (f *forbidden) Hint() string {
 
 // reach decides where connections may go that a registry asks for: redirects,
 // token servers, places to upload to. The addresses are looked at after the
-// names were resolved. Nothing leads to link-local and metadata addresses; to
-// this machine and private networks only a registry that lies there itself.
+// names were resolved. Nothing leads to link-local and metadata addresses, to
+// private networks only a registry that lies in one or here, to this machine only one
+// that does so too. A registry that was elsewhere first is not followed there under its own name either (DNS
+// rebinding). Where one lies that is reached through a proxy nobody knows: it is a public one.
 // Hosts that the configuration names, and proxies, are the user's own choice.
 type reach struct {
 	own     string // the registry, with or without port
@@ -59,9 +70,19 @@ type reach struct {
 
 	mu      sync.Mutex
 	proxies map[string]bool
-	// inside and outside: connections to the registry itself went to such addresses.
-	inside, outside bool
+	// known says that a connection to the registry itself was made, far the farthest place that one went to.
+	known bool
+	far   distance
 }
+
+// distance is how far an address is from this machine.
+type distance int
+
+const (
+	here    distance = iota // this machine
+	near                    // private networks
+	outside                 // all else
+)
 
 // proxy is http.ProxyFromEnvironment, and remembers what it says.
 func (r *reach) proxy(req *http.Request) (*url.URL, error) {
@@ -80,7 +101,11 @@ func (r *reach) proxy(req *http.Request) (*url.URL, error) {
 // connect dials an address, for http.Transport.
 func (r *reach) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	if same(r.own, address) {
-		conn, err := r.open(ctx, network, address, nil)
+		var check func(netip.Addr) error
+		if !r.free(address) {
+			check = func(addr netip.Addr) error { return r.checkOwn(address, addr) }
+		}
+		conn, err := r.open(ctx, network, address, check)
 		if err == nil {
 			r.note(peer(conn))
 		}
@@ -117,7 +142,7 @@ func (r *reach) open(ctx context.Context, network, address string, check func(ne
 func (r *reach) free(address string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.proxies[address] {
+	if r.proxies[strings.ToLower(address)] {
 		return true
 	}
 	for host := range r.trusted {
@@ -132,26 +157,49 @@ func (r *reach) free(address string) bool {
 func (r *reach) note(addr netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if private(addr) {
-		r.inside = true
-	} else {
-		r.outside = true
+	r.known, r.far = true, max(r.far, away(addr))
+}
+
+// checkOwn is for the registry's own name. It can lie anywhere, for it was the user who named it, and has to stay as
+// far as it was.
+func (r *reach) checkOwn(host string, addr netip.Addr) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known && addr.IsValid() && away(addr) < r.far {
+		return &forbidden{host, addr, "nearer than where this name led before"}
 	}
+	return nil
 }
 
 func (r *reach) check(host string, addr netip.Addr) error {
 	r.mu.Lock()
-	public := r.outside
+	far := outside
+	if r.known {
+		far = r.far
+	}
 	r.mu.Unlock()
 	switch {
 	case !addr.IsValid():
 		return nil // A socket that is no IP address: the caller's dialer knows.
 	case linkLocal(addr):
 		return &forbidden{host, addr, "a link-local or metadata address"}
-	case public && private(addr):
+	case away(addr) < far && far == outside:
 		return &forbidden{host, addr, "a private address, while the registry is a public one"}
+	case away(addr) < far:
+		return &forbidden{host, addr, "this machine, while the registry is another one"}
 	}
 	return nil
+}
+
+// away is how far an address is. What is no IP address is taken to be far.
+func away(addr netip.Addr) distance {
+	switch {
+	case addr.IsLoopback() || addr.IsUnspecified():
+		return here
+	case addr.IsPrivate() || linkLocal(addr) || slices.ContainsFunc(reserved, func(p netip.Prefix) bool { return p.Contains(addr) }):
+		return near
+	}
+	return outside
 }
 
 // linkLocal tells whether an address is never right.
@@ -162,11 +210,6 @@ func linkLocal(addr netip.Addr) bool {
 		}
 	}
 	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// private tells whether an address lies on this machine or its own networks.
-func private(addr netip.Addr) bool {
-	return addr.IsLoopback() || addr.IsPrivate() || addr.IsUnspecified() || shared.Contains(addr) || linkLocal(addr)
 }
 
 func peer(conn net.Conn) netip.Addr {
@@ -183,15 +226,20 @@ func parseAddr(text string) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := at.Addr().Unmap().WithZone("")
-	if nat64.Contains(addr) {
-		bytes := addr.As16()
+	bytes := addr.As16()
+	switch {
+	case addr.Is4(), addr == netip.IPv6Unspecified(), addr == netip.IPv6Loopback():
+	case nat64.Contains(addr), compatible.Contains(addr):
 		addr = netip.AddrFrom4([4]byte(bytes[12:]))
+	case sixToFour.Contains(addr):
+		addr = netip.AddrFrom4([4]byte(bytes[2:6]))
 	}
 	return addr
 }
 
-// same tells whether a host, perhaps without port, is at an address.
+// same tells whether a host, perhaps without port, is at an address. Both may be written in capitals.
 func same(host, address string) bool {
+	address = strings.ToLower(address)
 	return withPort(host, "https") == address || withPort(host, "http") == address
 }
 
@@ -201,8 +249,11 @@ func withPort(host, scheme string) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"
-		if scheme == "http" {
+		switch scheme {
+		case "http":
 			port = "80"
+		case "socks5", "socks5h":
+			port = "1080"
 		}
 	}
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)

@@ -75,6 +75,7 @@ func TestPlainHTTPOnlyWhereItIsAllowed(t *testing.T) {
 		{"another host needs one", "registry.example/x:1", registry.Host{}, false},
 		{"and gets it", "registry.example/x:1", registry.Host{HTTP: &yes}, true},
 		{"a private address is no loopback address", "10.0.0.1/x:1", registry.Host{}, false},
+		{"also where it is written in capitals", "Registry.Example/x:1", registry.Host{HTTP: &yes}, true},
 		{"insecure is for certificates alone", "registry.example/x:1", registry.Host{Insecure: true}, false},
 		{"insecure and http mean whichever answers", "registry.example/x:1", registry.Host{Insecure: true, HTTP: &yes}, true},
 	} {

@@ -128,8 +128,8 @@ func (r *repeat) verdict(resp *http.Response, err error, try int) (time.Duration
 	if err != nil {
 		limit := attempts
 		dial := new(net.OpError)
-		if dns := new(net.DNSError); errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" {
-			limit = 2 // Mostly there to stay: no network, no server.
+		if dns := new(net.DNSError); errors.As(err, &dns) || errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, errStalled) {
+			limit = 2 // Mostly there to stay, no network, no server; or it has taken long enough.
 		}
 		return pause, try < limit && transient(err)
 	}

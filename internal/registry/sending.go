@@ -12,8 +12,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// restarts is how often an upload is begun anew.
-const restarts = 4
+const (
+	// restarts is how often an upload is begun anew.
+	restarts = 4
+	// maxStalls is how often one may stand still without getting further: each time takes minutes.
+	maxStalls = 2
+)
 
 // upload is one blob on its way to one repository.
 type upload struct {
@@ -57,17 +61,20 @@ func (i *interrupted) Unwrap() error { return i.err }
 // further.
 func (u *upload) send(ctx context.Context) error {
 	u.content = &content{blob: u.blob}
-	failures, best := 0, u.offset
+	failures, stalls, best := 0, 0, u.offset
 	for {
 		err := u.attempt(ctx)
 		if err == nil {
 			return nil
 		}
+		if errors.Is(err, errStalled) {
+			stalls++
+		}
 		if u.offset >= best+further {
-			failures, best = 0, u.offset
+			failures, stalls, best = 0, 0, u.offset
 		}
 		failures++
-		if ctx.Err() != nil || failures >= attempts || !u.goesOn(err) {
+		if ctx.Err() != nil || failures >= attempts || stalls >= maxStalls || !u.goesOn(err) {
 			return err
 		}
 		if err := sleep(ctx, u.endpoint.backoff.pause(failures)); err != nil {
@@ -197,7 +204,12 @@ func (u *upload) commit(ctx context.Context) error {
 	answered, err := u.session.finish(ctx, request{method: http.MethodPut, url: &to}, http.StatusCreated, http.StatusOK, http.StatusAccepted, http.StatusNoContent)
 	if err == nil {
 		if said := answered.header.Get("Docker-Content-Digest"); said != "" && said != u.blob.Digest.String() {
-			return fmt.Errorf("%w: %w", errGone, damaged("it was stored with the digest %s", clean(errors.New(said))))
+			// What a registry says is one thing, what it has another.
+			if there, err := u.there(ctx); err != nil {
+				return err
+			} else if !there {
+				return fmt.Errorf("%w: %w", errGone, damaged("it was stored with the digest %s", clean(errors.New(said))))
+			}
 		}
 	} else {
 		there, headErr := u.there(ctx)

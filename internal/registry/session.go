@@ -3,7 +3,6 @@ package registry
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -53,7 +52,6 @@ func (e *endpoint) reference(at address) name.Reference {
 type session struct {
 	client *http.Client
 	base   url.URL // up to and with the repository
-	puller *remote.Puller
 	pusher *remote.Pusher
 }
 
@@ -77,7 +75,7 @@ func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, fr
 		return authn.Resolve(ctx, e.keychain, repo)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("finding credentials: %w", err)
+		return nil, &CredentialsError{err}
 	}
 	scopes := []string{repo.Scope(action)}
 	if from != "" {
@@ -89,18 +87,20 @@ func (e *endpoint) connect(ctx context.Context, repo name.Repository, action, fr
 	}
 	s := &session{
 		client: &http.Client{Transport: &renewed{next: wire, backoff: e.backoff}, CheckRedirect: follow},
-		base:   url.URL{Scheme: repo.Scheme(), Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/"},
+		base:   e.base(repo),
 	}
 	// Failures are repeated below; here only where a whole layer has to be opened anew.
 	options := []remote.Option{
 		remote.WithTransport(wire), remote.WithRetryPredicate(retried), remote.WithJobs(maxAtOnce),
 		remote.WithRetryBackoff(remote.Backoff{Duration: 5 * e.backoff.first, Factor: 3, Jitter: 0.5, Steps: 3}),
 	}
-	if s.puller, err = remote.NewPuller(options...); err != nil {
-		return nil, err
-	}
 	s.pusher, err = remote.NewPusher(options...)
 	return s, err
+}
+
+// base is the address of a repository, with a slash at its end.
+func (e *endpoint) base(repo name.Repository) url.URL {
+	return url.URL{Scheme: e.registry.Scheme(), Host: e.registry.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/"}
 }
 
 // renewed asks again when a token is refused that is hardly a moment old: one

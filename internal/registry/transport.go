@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
@@ -77,10 +78,24 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/manifests/") {
+	if isSmall(req, resp) {
 		resp.Body = &bounded{ReadCloser: resp.Body, left: maxManifest}
 	}
 	return resp, nil
+}
+
+// isSmall tells answers that are read as a whole: all but the blobs of a registry, wherever it leads for one. Those are
+// held against the sizes of their descriptors.
+func isSmall(req *http.Request, resp *http.Response) bool {
+	switch {
+	case req.Method != http.MethodGet || resp.StatusCode >= http.StatusMultipleChoices:
+		return true
+	case req.Response != nil && req.Response.Request != nil: // a redirect is what its first request is
+		return isSmall(req.Response.Request, resp)
+	}
+	// All else are manifests, tokens, lists. Where tokens are made is the registry's word: it can call that place a blob.
+	isBlob := strings.HasPrefix(req.URL.Path, "/v2/") && path.Base(path.Dir(req.URL.Path)) == "blobs"
+	return !isBlob || req.URL.Query().Has("scope")
 }
 
 // errTooLarge ends the reading of a manifest that is larger than any honest one.

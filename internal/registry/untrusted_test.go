@@ -176,33 +176,6 @@ func TestWhatIsPushedIsThereAtOnce(t *testing.T) {
 	}
 }
 
-func TestImagesAreOpenedForReading(t *testing.T) {
-	s := hubtest.New(t)
-	s.Push(t, "debian:12", "linux/amd64", "linux/arm64")
-	s.Push(t, "one:1", "linux/amd64")
-	c := s.Client()
-	opened, err := c.V1Image(t.Context(), "one:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if layers, err := opened.Layers(); err != nil || len(layers) != 1 {
-		t.Error(layers, err)
-	}
-	if _, err := c.V1Image(t.Context(), "debian:12"); err == nil || !strings.Contains(err.Error(), "is no image but") {
-		t.Error(err)
-	}
-	list, err := c.V1Index(t.Context(), "debian:12")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err := list.IndexManifest(); err != nil || len(m.Manifests) != 2 {
-		t.Error(m, err)
-	}
-	if _, err := c.V1Index(t.Context(), "one:1"); err == nil || !strings.Contains(err.Error(), "single image") {
-		t.Error(err)
-	}
-}
-
 func TestAnUploadSurvivesALostConnection(t *testing.T) {
 	s := hubtest.New(t)
 	lost := map[string]bool{}

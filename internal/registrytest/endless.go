@@ -40,7 +40,7 @@ func NewEndless(t testing.TB, layers int, total int64) *Endless {
 	if layers > 0 {
 		e.fill(layers, total)
 	}
-	e.Addr = listen(t, "127.0.0.1:0", e.serve)
+	e.Addr = listen(t, "127.0.0.1", e.serve)
 	return e
 }
 

@@ -31,6 +31,10 @@ func (x *exchange) run() {
 	case x.fault == ResetBefore:
 		x.happened()
 		reset(x.w)
+	case x.fault == Hang:
+		x.happened()
+		_, _ = io.Copy(io.Discard, x.r.Body)
+		<-x.r.Context().Done()
 	case x.fault == ExpiredToken:
 		x.happened()
 		x.expire()
@@ -147,6 +151,10 @@ func (x *exchange) answer(response *http.Response) {
 		header[key] = values
 	}
 	header.Del("Connection")
+	if named := header.Get("Docker-Content-Digest"); x.fault == WrongDigest && named != "" {
+		x.happened()
+		header.Set("Docker-Content-Digest", digestOf([]byte(named)))
+	}
 	body, size := io.Reader(response.Body), response.ContentLength
 	reads := x.r.Method == http.MethodGet && (x.q.class == BlobGet || x.q.class == ManifestGet)
 	if reads && response.StatusCode < http.StatusMultipleChoices {

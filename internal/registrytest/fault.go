@@ -42,6 +42,10 @@ const (
 	ExpiredToken Fault = "expired token"
 	// Redirect sends the reader of a blob to another host with a signed URL. It is harmless to a client that follows.
 	Redirect Fault = "redirect"
+	// Hang takes the request and never answers it. It and WrongDigest happen by a script only.
+	Hang Fault = "hang"
+	// WrongDigest is another digest than the right one in the header of the answer.
+	WrongDigest Fault = "wrong digest"
 	// FalseMissing answers HEAD of a blob that is there with 404, as registries with several copies of their state do.
 	FalseMissing Fault = "false 404"
 )
@@ -87,6 +91,9 @@ func (f Fault) hits(q request) bool {
 	}
 }
 
+// early says whether a request that meets the fault never comes as far as being let in.
+func (f Fault) early() bool { return statuses[f] != 0 || f == ResetBefore || f == Hang }
+
 // schedule decides which request meets which fault.
 type schedule struct {
 	seed  uint64
@@ -97,6 +104,7 @@ type schedule struct {
 type line struct {
 	asked, inRow int
 	notBefore    time.Time // what Retry-After asked for
+	told         time.Time // when it did: what comes at that same moment was on its way
 }
 
 // next decides about the next request of a line. It depends on nothing but the seed, the line, how often that was asked,
@@ -112,7 +120,7 @@ func (s *schedule) next(q request, c Config) Fault {
 	fmt.Fprintf(hash, "%s #%d", q.line, l.asked)
 	fault := c.choose(q, rand.New(rand.NewPCG(s.seed, hash.Sum64())).Float64())
 	if c.Script != nil {
-		fault = c.Script(Ask{Class: q.class, Repo: q.repo, Target: q.target, Nth: l.asked})
+		fault = c.Script(Ask{Class: q.class, Line: q.line, Repo: q.repo, Target: q.target, Nth: l.asked})
 	} else if l.inRow >= c.InRow {
 		fault = ""
 	}

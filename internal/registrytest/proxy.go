@@ -40,6 +40,8 @@ type Config struct {
 // Ask is a request, as a script sees it.
 type Ask struct {
 	Class Class
+	// Line is the method and the path; what differs between two runs, such as ids of uploads, is left out.
+	Line string
 	// Repo and Target are the repository and the tag or digest; the digest of an upload is known to its PUT alone.
 	Repo, Target string
 	// Nth counts the requests of this line from 1.
@@ -54,7 +56,7 @@ type Proxy struct {
 	Elsewhere []string
 
 	registry string // host:port
-	upstream *http.Transport
+	upstream http.RoundTripper
 
 	mu       sync.Mutex
 	config   Config
@@ -67,21 +69,26 @@ type Proxy struct {
 // NewProxy starts a proxy in front of a registry. It ends with the test, before the registry does.
 func NewProxy(t testing.TB, registry *Registry, c Config) *Proxy {
 	t.Helper()
-	p := &Proxy{registry: registry.Addr, tokens: map[string]grant{}, books: newBooks(), upstream: &http.Transport{
-		DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second,
-	}}
+	p := &Proxy{registry: registry.Addr, tokens: map[string]grant{}, books: newBooks()}
 	p.Set(c)
-	t.Cleanup(p.upstream.CloseIdleConnections)
-	p.Addr = listen(t, "127.0.0.1:0", p.serve)
-	for _, at := range []string{"127.0.0.1:0", "127.0.0.2:0"} {
-		p.Elsewhere = append(p.Elsewhere, listen(t, at, p.serveElsewhere))
+	serve := listen
+	if registry.model != nil {
+		p.upstream, p.registry, serve = registry.model, "model", registry.wire.serve
+	} else {
+		upstream := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second}
+		t.Cleanup(upstream.CloseIdleConnections)
+		p.upstream = upstream
+	}
+	p.Addr = serve(t, "127.0.0.1", p.serve)
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		p.Elsewhere = append(p.Elsewhere, serve(t, host, p.serveElsewhere))
 	}
 	return p
 }
 
-func listen(t testing.TB, at string, handler http.HandlerFunc) string {
+func listen(t testing.TB, host string, handler http.HandlerFunc) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", at)
+	listener, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +129,16 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	if c.Latency > 0 {
 		time.Sleep(c.Latency)
 	}
-	if c.Auth != nil && q.class != Token && !p.allowed(w, r, &q) {
+	x := &exchange{Proxy: p, w: w, r: r, q: q, c: c}
+	if c.Script != nil { // Which sees every request, those without a token too.
+		x.fault = p.decide(q, c)
+	}
+	if c.Auth != nil && q.class != Token && !x.fault.early() && !p.allowed(w, r, &x.q) {
 		return
 	}
-	x := &exchange{Proxy: p, w: w, r: r, q: q, c: c, fault: p.decide(q, c)}
+	if c.Script == nil {
+		x.fault = p.decide(x.q, c)
+	}
 	x.run()
 }
 
@@ -159,11 +172,12 @@ func (p *Proxy) decide(q request, c Config) Fault {
 	defer p.mu.Unlock()
 	fault := p.schedule.next(q, c)
 	l := p.schedule.lines[q.line]
-	if now := time.Now(); now.Before(l.notBefore) {
+	if now := time.Now(); now.Before(l.notBefore) && now.After(l.told) {
 		p.impatient = append(p.impatient, q.line)
 	}
 	if fault == TooMany {
-		l.notBefore = time.Now().Add(time.Duration(c.RetryAfter) * time.Second)
+		l.told = time.Now()
+		l.notBefore = l.told.Add(time.Duration(c.RetryAfter) * time.Second)
 	}
 	return fault
 }
@@ -176,7 +190,7 @@ func hangUp(w http.ResponseWriter, hard bool) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && hard {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok && hard {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()

@@ -3,13 +3,11 @@ package registrytest_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -205,60 +203,6 @@ func (w world) continued(header http.Header) string {
 
 func sha(data []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(data)) }
 
-func TestWhatIsSentAgainIsSeen(t *testing.T) {
-	for _, kind := range Kinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			w, data := newWorld(t, kind), []byte("twelve bytes")
-			key := "app@" + sha(data)
-			if err := w.upload(t, data); err != nil {
-				t.Fatal(err)
-			}
-			if c := w.Counts(); !slices.Equal(c.Confirmed, []string{key}) || len(c.Resent) > 0 || c.Received[sha(data)] != 12 {
-				t.Errorf("after one upload: %+v", c)
-			}
-			w.Forget()
-			if err := w.upload(t, data); err != nil {
-				t.Fatal(err)
-			}
-			// Here it is not even said what the bytes are.
-			do(http.MethodPatch, strings.TrimRight(w.start(t), "?&"), data)
-			if diff := cmp.Diff(map[string]int64{key: 24}, w.Counts().Resent); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestBytesBelowTheConfirmedOffsetAreSeen(t *testing.T) {
-	w := newWorld(t, Distribution)
-	data := []byte("0123456789")
-	_, header, _, err := do(http.MethodPatch, strings.TrimRight(w.start(t), "?&"), data[:6], "Content-Range", "0-5")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := w.continued(header)
-	do(http.MethodPatch, strings.TrimRight(at, "?&"), data[4:], "Content-Range", "4-9") // refused
-	do(http.MethodPut, at+"digest="+sha(data), data[6:], "Content-Range", "6-9")
-	want := []Upload{{Repo: "app", Digest: sha(data), Received: 16, Confirmed: 6, Again: 2, Done: true}}
-	if diff := cmp.Diff(want, w.Counts().Uploads); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestMountsAreConfirmations(t *testing.T) {
-	for _, kind := range []Kind{Debian, Distribution} {
-		w := newWorld(t, kind)
-		at := "http://" + w.Proxy.Addr + "/v2/other/blobs/uploads/?from=app&mount=" + w.layer
-		if status, _, _, err := do(http.MethodPost, at, nil); status != 201 || err != nil {
-			t.Errorf("mount: %d, %v", status, err)
-		}
-		if c := w.Counts(); !slices.Equal(c.Confirmed, []string{"other@" + w.layer}) || c.Requests[Mount] != 1 {
-			t.Errorf("%+v", c)
-		}
-	}
-}
-
 func TestTheSameSeedGivesTheSameFaults(t *testing.T) {
 	r := Start(t, Memory)
 	content := Index(Options{Platforms: []string{"linux/amd64", "linux/arm64", "linux/riscv64"}, Seed: 7})
@@ -329,103 +273,5 @@ func TestDownIsForGood(t *testing.T) {
 	w.Set(Config{})
 	if _, _, _, err := do(http.MethodGet, w.blobs+w.layer, nil); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestImpatienceIsSeen(t *testing.T) {
-	w := newWorld(t, Memory)
-	c := always(TooMany, BlobGet)
-	c.RetryAfter = 1
-	w.Set(c)
-	do(http.MethodGet, w.blobs+w.layer, nil)
-	do(http.MethodGet, w.blobs+w.layer, nil)
-	if diff := cmp.Diff([]string{"GET /v2/app/blobs/" + w.layer}, w.Counts().Impatient); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestTokens(t *testing.T) {
-	w := newWorld(t, Memory)
-	w.Set(Config{Auth: &Auth{User: "me", Password: "secret", Life: 300 * time.Millisecond}})
-	get := func(token string) (int, string) {
-		status, header, _, err := do(http.MethodGet, w.blobs+w.layer, nil, "Authorization", "Bearer "+token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return status, header.Get("WWW-Authenticate")
-	}
-	status, challenge := get("")
-	want := fmt.Sprintf(`Bearer realm="http://%s/token",service="registrytest",scope="repository:app:pull",error="invalid_token"`, w.Proxy.Addr)
-	if status != 401 || challenge != want {
-		t.Errorf("%d, %s", status, challenge)
-	}
-	if token := w.token(t, "me", "wrong", "repository:app:pull"); token != "" {
-		t.Error("a wrong password gets a token")
-	}
-	if status, challenge = get(w.token(t, "me", "secret", "repository:other:pull,push")); status != 401 || !strings.Contains(challenge, "insufficient_scope") {
-		t.Errorf("a token for another repository: %d, %s", status, challenge)
-	}
-	token := w.token(t, "me", "secret", "repository:app:pull")
-	if status, _ = get(token); status != 200 {
-		t.Errorf("the right token: %d", status)
-	}
-	if status, _, _, _ = do(http.MethodPost, w.blobs+"uploads/", nil, "Authorization", "Bearer "+token); status != 401 {
-		t.Errorf("a token for reading starts an upload: %d", status)
-	}
-	time.Sleep(400 * time.Millisecond)
-	if status, _ = get(token); status != 401 {
-		t.Errorf("the token after its life: %d", status)
-	}
-	c := always(ExpiredToken, BlobGet)
-	c.Auth = &Auth{}
-	w.Set(c)
-	fresh := w.token(t, "", "", "repository:app:pull")
-	w.Set(Config{Seed: 9, Script: c.Script, Auth: c.Auth})
-	for range 2 {
-		if status, _ = get(fresh); status != 401 {
-			t.Errorf("a token that was declared expired: %d", status)
-		}
-	}
-}
-
-func (w world) token(t *testing.T, user, password, scope string) string {
-	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, "http://"+w.Proxy.Addr+"/token?service=registrytest&scope="+scope, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.SetBasicAuth(user, password)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var answer struct {
-		Token string `json:"token"`
-	}
-	_ = json.NewDecoder(response.Body).Decode(&answer)
-	return answer.Token
-}
-
-func TestTheOtherHost(t *testing.T) {
-	w := newWorld(t, Debian)
-	w.Set(Config{Redirects: true})
-	_, header, _, err := do(http.MethodGet, w.blobs+w.layer, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := header.Get("Location")
-	if status, _, body, err := do(http.MethodGet, at, nil); status != 200 || sha(body) != w.layer || err != nil {
-		t.Errorf("a signed URL: %d, %v", status, err)
-	}
-	if status, _, _, _ := do(http.MethodGet, strings.TrimSuffix(at, at[len(at)-4:]), nil); status != 403 {
-		t.Errorf("a wrong signature: %d", status)
-	}
-	if leaks := w.Counts().Leaks; len(leaks) > 0 {
-		t.Errorf("leaks without credentials: %v", leaks)
-	}
-	do(http.MethodGet, at, nil, "Authorization", "Bearer x")
-	if leaks := w.Counts().Leaks; len(leaks) != 1 || !strings.HasSuffix(leaks[0], w.layer+" with Authorization") {
-		t.Errorf("leaks: %v", leaks)
 	}
 }

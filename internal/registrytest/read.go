@@ -45,7 +45,10 @@ func (n Node) Platforms() []string {
 // Read walks what a reference (a tag or a digest) names in a repository: every manifest, config and layer is fetched and its size and sha256
 // are compared with its descriptor, and configs with their platforms. The list says what is wrong, and is empty for a whole image.
 func Read(addr, repo, ref string) (Node, []string) {
-	r := &reader{base: "http://" + addr + "/v2/" + repo, seen: map[string]bool{}}
+	return read(&reader{base: "http://" + addr + "/v2/" + repo, client: http.DefaultClient, seen: map[string]bool{}}, ref)
+}
+
+func read(r *reader, ref string) (Node, []string) {
 	body, header, err := r.get("manifests/" + ref)
 	if err != nil {
 		return Node{}, []string{err.Error()}
@@ -62,7 +65,7 @@ func Read(addr, repo, ref string) (Node, []string) {
 
 // Tags lists a repository's tags, sorted; a repository that is not there has none.
 func Tags(addr, repo string) ([]string, error) {
-	r := &reader{base: "http://" + addr + "/v2/" + repo}
+	r := &reader{base: "http://" + addr + "/v2/" + repo, client: http.DefaultClient}
 	body, _, err := r.get("tags/list?n=10000")
 	if isMissing(err) {
 		return nil, nil
@@ -79,7 +82,7 @@ func Tags(addr, repo string) ([]string, error) {
 
 // Digest is what a tag names now: the sha256 of the manifest's bytes, empty if there is none.
 func Digest(addr, repo, tag string) (string, error) {
-	r := &reader{base: "http://" + addr + "/v2/" + repo}
+	r := &reader{base: "http://" + addr + "/v2/" + repo, client: http.DefaultClient}
 	body, _, err := r.get("manifests/" + url.PathEscape(tag))
 	switch {
 	case isMissing(err):
@@ -92,6 +95,7 @@ func Digest(addr, repo, tag string) (string, error) {
 
 type reader struct {
 	base     string
+	client   *http.Client
 	seen     map[string]bool // blobs that were read
 	problems []string
 }
@@ -120,7 +124,7 @@ func (r *reader) get(what string) ([]byte, http.Header, error) {
 	if strings.HasPrefix(what, "manifests/") {
 		request.Header.Set("Accept", strings.Join(accept, ", "))
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := r.client.Do(request)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -39,7 +39,13 @@ type Registry struct {
 	Kind Kind
 	// Addr is its host:port on the loopback interface; it speaks plain http.
 	Addr string
+
+	model *Model
+	wire  *Wire
 }
+
+// On is the model as a registry for a proxy that is reached by the wire alone.
+func (m *Model) On(wire *Wire) *Registry { return &Registry{Kind: "model", model: m, wire: wire} }
 
 // Start starts a registry with a storage of its own. Where its program is missing the test is skipped, or with CI=true fails.
 func Start(t testing.TB, kind Kind) *Registry {

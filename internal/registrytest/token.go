@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -114,9 +115,17 @@ func (x *exchange) token() {
 		"token": text, "access_token": text, "expires_in": int(max(life, time.Minute).Seconds()), "issued_at": time.Now().UTC().Format(time.RFC3339),
 	}))
 	x.w.Header().Set("Content-Type", "application/json")
-	if x.fault == AnswerLost {
+	switch x.fault {
+	case AnswerLost:
 		x.happened()
 		reset(x.w)
+		return
+	case CutBody:
+		x.happened()
+		x.w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+		_, _ = x.w.Write(answer[:len(answer)/2])
+		x.w.(http.Flusher).Flush()
+		hangUp(x.w, false)
 		return
 	}
 	_, _ = x.w.Write(answer)

@@ -22,34 +22,14 @@ const (
 // stay; CR LF becomes LF. A string sequence that nothing ends is taken out up
 // to its line's end, so that it cannot swallow the rest of a log.
 //
-// Cleaning twice changes nothing more. A stream is cleaned in whole lines: a
-// sequence cut in two by a buffer's end would leave its second half as text.
+// Cleaning twice changes nothing more. What comes in parts is cleaned by a Stream or a
+// Cleaner: a sequence cut in two by a buffer's end would leave its second half as text.
 func Clean(s string) string {
 	if harmless(s) {
 		return s
 	}
-	var out strings.Builder
-	out.Grow(len(s))
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			out.WriteRune(utf8.RuneError)
-			i++
-		case r == esc:
-			i += n + sequence(s[i+n:])
-		case r == csi:
-			i += n + parameters(s[i+n:])
-		case isString(r - 0x40):
-			i += n + stringEnd(s[i+n:])
-		case obeyed(r):
-			i += n
-		default:
-			out.WriteRune(r)
-			i += n
-		}
-	}
-	return out.String()
+	out, _ := clean(make([]byte, 0, len(s)), []byte(s), true)
+	return string(out)
 }
 
 // Line is Clean for text that must stay on one line: line feeds and tabs
@@ -63,10 +43,83 @@ func Line(s string) string {
 	}, Clean(s))
 }
 
+// Cleaner is Clean and Harmless for a text that comes in parts. The zero of it is ready.
+type Cleaner struct {
+	held, clean []byte
+	marks       marks
+}
+
+// longest is how much of a sequence is waited for, in bytes. What is cut there leaves
+// its rest as text, which is ugly and harmless.
+const longest = 4 << 10
+
+// Append adds to out what this part of a text says. The beginning of a sequence at the
+// part's end waits for its rest.
+func (c *Cleaner) Append(out, part []byte) []byte {
+	if len(c.held) > 0 {
+		c.held = append(c.held, part...)
+		part = c.held
+	}
+	var n int
+	if c.clean, n = clean(c.clean[:0], part, false); len(part)-n > longest {
+		c.clean, n = clean(c.clean[:0], part, true)
+	}
+	c.held = append(c.held[:0], part[n:]...)
+	return c.marks.append(out, c.clean)
+}
+
+// End adds what still waits: the text has ended.
+func (c *Cleaner) End(out []byte) []byte {
+	c.clean, _ = clean(c.clean[:0], c.held, true)
+	c.held = c.held[:0]
+	return c.marks.append(out, c.clean)
+}
+
+// clean appends what is harmless of s. Unless this is the end of the text, it stops before
+// what could go on behind s; n bytes were read.
+func clean(out, s []byte, end bool) (_ []byte, n int) {
+	for i := 0; i < len(s); {
+		from := i
+		for i < len(s) && plain(s[i]) {
+			i++
+		}
+		out = append(out, s[from:i]...)
+		if i == len(s) {
+			break
+		}
+		if !end && !utf8.FullRune(s[i:]) {
+			return out, i
+		}
+		r, size := utf8.DecodeRune(s[i:])
+		taken, whole := 0, true
+		switch {
+		case r == utf8.RuneError && size == 1:
+			out = utf8.AppendRune(out, utf8.RuneError)
+		case r == esc:
+			taken, whole = sequence(s[i+size:])
+		case r == csi:
+			taken, whole = parameters(s[i+size:])
+		case isString(r - 0x40):
+			taken, whole = stringEnd(s[i+size:])
+		case obeyed(r):
+		default:
+			out = append(out, s[i:i+size]...)
+		}
+		if !whole && !end {
+			return out, i
+		}
+		i += size + taken
+	}
+	return out, len(s)
+}
+
+// plain are the bytes that stand for themselves wherever they are outside a sequence.
+func plain(b byte) bool { return b >= 0x20 && b <= 0x7e || b == '\n' || b == '\t' }
+
 // harmless is the fast path: printable ASCII, tabs and line feeds.
 func harmless(s string) bool {
 	for i := range len(s) {
-		if b := s[i]; b != '\n' && b != '\t' && (b < 0x20 || b > 0x7e) {
+		if !plain(s[i]) {
 			return false
 		}
 	}
@@ -95,54 +148,59 @@ func isString(r rune) bool {
 	return r == 'P' || r == 'X' || r == ']' || r == '^' || r == '_'
 }
 
-// sequence is the length of what follows an ESC and belongs to it (ECMA-48).
-func sequence(s string) int {
-	if s == "" {
-		return 0
+// sequence is the length of what follows an ESC and belongs to it (ECMA-48), and
+// whether it has ended.
+func sequence(s []byte) (n int, whole bool) {
+	if len(s) == 0 {
+		return 0, false
 	}
 	switch b := s[0]; {
 	case b == '[':
-		return 1 + parameters(s[1:])
+		n, whole = parameters(s[1:])
+		return n + 1, whole
 	case isString(rune(b)):
-		return 1 + stringEnd(s[1:])
+		n, whole = stringEnd(s[1:])
+		return n + 1, whole
 	}
-	n := 0
-	for n < len(s) && s[n] >= 0x20 && s[n] <= 0x2f { // intermediates: ESC ( B
-		n++
-	}
-	if n < len(s) && s[n] >= 0x30 && s[n] <= 0x7e { // the final character
-		n++
-	}
-	return n
+	return tail(s, 0x20, 0x2f, 0x30) // intermediates and the final character: ESC ( B
 }
 
 // parameters is the length of a control sequence after its introducer.
-func parameters(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= 0x20 && s[n] <= 0x3f {
+func parameters(s []byte) (n int, whole bool) { return tail(s, 0x20, 0x3f, 0x40) }
+
+// tail is bytes from low to high and one of at least final.
+func tail(s []byte, low, high, final byte) (n int, whole bool) {
+	for n < len(s) && s[n] >= low && s[n] <= high {
 		n++
 	}
-	if n < len(s) && s[n] >= 0x40 && s[n] <= 0x7e {
+	if n == len(s) {
+		return n, false
+	}
+	if s[n] >= final && s[n] <= 0x7e {
 		n++
 	}
-	return n
+	return n, true
 }
 
 // stringEnd is the length of a string sequence's body with its terminator.
-func stringEnd(s string) int {
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
+func stringEnd(s []byte) (n int, whole bool) {
+	for n < len(s) {
+		r, size := utf8.DecodeRune(s[n:])
 		switch {
+		case r == utf8.RuneError && !utf8.FullRune(s[n:]):
+			return len(s), false
 		case r == '\n':
-			return i
+			return n, true
 		case r == bel || r == st:
-			return i + n
-		case r == esc && strings.HasPrefix(s[i+n:], `\`):
-			return i + n + 1
+			return n + size, true
+		case r == esc && n+size == len(s):
+			return n, false
+		case r == esc && s[n+size] == '\\':
+			return n + size + 1, true
 		case r == esc: // another sequence begins: the string is cut off
-			return i
+			return n, true
 		}
-		i += n
+		n += size
 	}
-	return len(s)
+	return n, false
 }

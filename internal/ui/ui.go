@@ -93,3 +93,20 @@ func Digest(digest string) string {
 	}
 	return Line(algorithm) + ":" + hash[:12]
 }
+
+// Plural is the s of a noun of which there are n.
+func Plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// Few lists names, and says how many more there are.
+func Few(names []string) string {
+	const most = 20
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

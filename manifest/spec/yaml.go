@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -146,7 +147,7 @@ func (r *reader) mapping(node *yaml.Node, known *keys) []pair {
 		return nil
 	}
 	if !isMapping(node) {
-		r.fail(place(node), "expected a mapping (key: value)", mappingHint(follow(node), known))
+		r.fail(place(node), "expected a mapping (key: value)", cmp.Or(mappingHint(follow(node), known), "write KEY: VALUE, one a line, indented below it"))
 		return nil
 	}
 	m := &merging{reader: r, known: known, taken: map[string]bool{}, open: map[*yaml.Node]bool{}}
@@ -320,7 +321,7 @@ func (r *reader) plain(node *yaml.Node) (text, bool) {
 		return at, false
 	}
 	if target.Kind != yaml.ScalarNode {
-		r.fail(place(node), "expected a single value", "")
+		r.fail(place(node), "expected a single value", "write one value, without [ ] or { }")
 		return at, false
 	}
 	// The library decodes !!binary and refuses !!int x.

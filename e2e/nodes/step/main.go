@@ -7,7 +7,7 @@
 //
 // It says one line, NAME ARCH MOUNT, where MOUNT is the line of its root in the table of mounts, and reads one:
 //
-//	done      leave a file and succeed
+//	done [X]  leave a file, which says X as well, and succeed
 //	exit N    fail
 //	crash     die of signal 11 as a program does under a broken emulator
 //	write     write until the disk is full, and fail for it
@@ -52,7 +52,7 @@ func obey(name, addr string) (int, error) {
 	word, rest, _ := strings.Cut(order, " ")
 	switch word {
 	case "done":
-		if err := os.WriteFile("/"+name, []byte(name+" "+runtime.GOARCH+"\n"), 0o644); err != nil {
+		if err := os.WriteFile("/"+name, []byte(strings.TrimSpace(name+" "+runtime.GOARCH+" "+rest)+"\n"), 0o644); err != nil {
 			return 1, err
 		}
 		return 0, nil
