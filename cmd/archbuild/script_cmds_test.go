@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ type command func(ts *testscript.TestScript, args []string) error
 //	config-digest LAYOUT PLATFORM        prints the digest of an image's config
 //	docker-engine classic|newer-classic|containerd  starts a Docker engine with this store for the rest of the script; DOCKER_HOST is its address
 //	docker ARG…                          runs the docker command
+//	cached ARG…                          archbuild ARG… in an emptied engine, which finds all steps in a cache; see cached
 //	counts N FILE TEXT                   text occurs N times in a file (or stdout, stderr)
 //	serve-git FOLDER                     serves repositories and files; see serveGit
 //	serve-files FOLDER                   serves files by HTTP; $WEB is its address
@@ -51,7 +53,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	for name, run := range map[string]command{
 		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
 		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
-		"no-emulator": noEmulator, "is-digest": isDigest, "counts": counts, "serve-git": serveGit, "serve-files": serveFiles,
+		"no-emulator": noEmulator, "is-digest": isDigest, "cached": cached, "counts": counts, "serve-git": serveGit, "serve-files": serveFiles,
 		"config-digest": configDigest, "docker-engine": dockerEngine, "docker": dockerCommand,
 		"unsafe": unsafeStages, "kept": keptSays, "moved": movedSays, "go-cache": goCache,
 	} {
@@ -90,6 +92,24 @@ func exits(ts *testscript.TestScript, args []string) error {
 	}
 	return nil
 }
+
+// cached runs a build three times at most: where it has a step before by itself, or two solves ask at the same time, BuildKit now
+// and then looks for a RUN before the cache has been read, and runs it (moby/buildkit#4674).
+func cached(ts *testscript.TestScript, args []string) error {
+	for range 3 {
+		for _, run := range [][]string{{"engine", "prune", "--all"}, args} {
+			if err := ts.Exec("archbuild", run...); err != nil {
+				return err
+			}
+		}
+		if allCached.MatchString(ts.ReadFile("stderr")) {
+			return nil
+		}
+	}
+	return errors.New("not all steps came from the cache, in none of three builds")
+}
+
+var allCached = regexp.MustCompile(`(?m)^cache: .*\(100 %\)`)
 
 func fails(ts *testscript.TestScript, args []string) error {
 	if len(args) < 2 {

@@ -66,12 +66,12 @@ func layoutEntries(src source) ([]Entry, error) {
 }
 
 func member(src source, name string) ([]byte, error) {
-	r, _, err := src.open(name)
+	r, size, err := src.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return readBounded(r, name)
+	return readBounded(r, size, name)
 }
 
 func openArchive(name string) (_ []Entry, _ io.Closer, err error) {

@@ -193,11 +193,13 @@ func document(src source, desc v1.Descriptor) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return readBounded(r, desc.Digest.String())
+	return readBounded(r, desc.Size, desc.Digest.String())
 }
 
-func readBounded(r io.Reader, what string) ([]byte, error) {
+// readBounded reads a document, which is probably of that size; 0 says that nobody knows.
+func readBounded(r io.Reader, size int64, what string) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(int(min(max(size, 0), MaxDocument)) + bytes.MinRead)
 	n, err := io.Copy(&b, io.LimitReader(r, MaxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
