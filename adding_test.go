@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // BuildKit's provenance names the address of each ADD with its query. The plan says so, and does not tell the values itself.
@@ -32,7 +33,7 @@ func TestAQueryThatProvenanceTellsIsNoted(t *testing.T) {
 		done, err := archbuild.Build(t.Context(), archbuild.Options{
 			Paths: []string{dir}, Provenance: row.provenance, DryRun: true, Offline: true,
 			BuildArgs: []string{"TOKEN=" + secret, "URL=https://files.example/a?token=" + secret},
-			Engine:    archbuild.Engine{State: t.TempDir()},
+			Engine:    outside.Engine{State: t.TempDir()},
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", row.says, err)

@@ -28,9 +28,9 @@ func Build(ctx context.Context, opts Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer opts.leave()
-	opts, wrong := opts.distrusting()
+	opts, refused := opts.distrusting()
 	run, err := opts.check()
-	if err = errors.Join(wrong, err, opts.checkRules()); err != nil {
+	if err = errors.Join(refused, err, opts.checkRules()); err != nil {
 		return Outcome{}, err
 	}
 	host, err := opts.host(ctx)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // buildArgs are build arguments by platform; those of the zero platform are everyone's.
@@ -36,10 +37,10 @@ func (o Options) parseBuildArgs() (buildArgs, error) {
 		key, value, given := strings.Cut(text, "=")
 		p, key, err := splitPlatform(key)
 		if err != nil {
-			return nil, &UsageError{fmt.Errorf("--build-arg %s: %w", key, err), hintOf(err)}
+			return nil, &wrong.Usage{fmt.Errorf("--build-arg %s: %w", key, err), wrong.Hint(err)}
 		}
 		if key == "" {
-			return nil, &UsageError{errors.New("--build-arg: an argument has no name"), "write --build-arg KEY=VALUE"}
+			return nil, &wrong.Usage{errors.New("--build-arg: an argument has no name"), "write --build-arg KEY=VALUE"}
 		}
 		if !given {
 			if value, given = o.lookupEnv(key); !given {
@@ -72,7 +73,7 @@ func parseLabels(list []string) (map[string]string, error) {
 	for _, text := range list {
 		key, value, _ := strings.Cut(text, "=")
 		if key == "" {
-			return nil, &UsageError{fmt.Errorf("--label %q has no name", text), "write --label NAME=VALUE"}
+			return nil, &wrong.Usage{fmt.Errorf("--label %q has no name", text), "write --label NAME=VALUE"}
 		}
 		labels[key] = value
 	}
@@ -125,5 +126,5 @@ func secretError(text string, err error) error {
 		key, _, _ := strings.Cut(field, "=")
 		keys = append(keys, key)
 	}
-	return &UsageError{fmt.Errorf("--secret %s=…: %w", strings.Join(keys, "=…,"), err), "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"}
+	return &wrong.Usage{fmt.Errorf("--secret %s=…: %w", strings.Join(keys, "=…,"), err), "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE"}
 }

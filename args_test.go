@@ -4,15 +4,18 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 func TestBuildArgsAreForAllOrForOnePlatform(t *testing.T) {
 	opts := Options{
 		BuildArgs: []string{"A=1", "linux/arm64:A=2", "URL=https://x.example/a:b", "HOME", "UNSET", "EMPTY", "arm64=not a platform"},
-		System:    System{Environ: []string{"HOME=/home/me", "EMPTY=", "SOURCE_DATE_EPOCH=1700000000"}},
+		System:    outside.System{Environ: []string{"HOME=/home/me", "EMPTY=", "SOURCE_DATE_EPOCH=1700000000"}},
 	}
 	args, err := opts.parseBuildArgs()
 	if err != nil {
@@ -29,7 +32,7 @@ func TestBuildArgsAreForAllOrForOnePlatform(t *testing.T) {
 
 func TestBuildArgsRefuseAnUnknownPlatform(t *testing.T) {
 	_, err := Options{BuildArgs: []string{"linux/arm46:A=2"}}.parseBuildArgs()
-	if !errors.As(err, new(*UsageError)) {
+	if !errors.As(err, new(*wrong.Usage)) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -63,7 +66,7 @@ func TestSecretsAreReadAsBuildxReadsThem(t *testing.T) {
 func TestPlatformsComeFromTheFirstThatNamesAny(t *testing.T) {
 	host := platform.MustParse("linux/amd64")
 	configured := []platform.Platform{platform.MustParse("linux/arm/v7")}
-	environment := System{Environ: []string{"DOCKER_DEFAULT_PLATFORM=linux/arm64"}}
+	environment := outside.System{Environ: []string{"DOCKER_DEFAULT_PLATFORM=linux/arm64"}}
 	for _, row := range []struct {
 		name       string
 		opts       Options

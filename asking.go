@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // silence is how long a registry may say nothing before the user is told.
@@ -114,9 +115,9 @@ func (e *UnreachedError) Unwrap() error { return e.Err }
 // Hint is the registry's, and names --offline where there is one.
 func (e *UnreachedError) Hint() string {
 	if e.offline {
-		return hintOf(e.Err) + withoutNetwork
+		return wrong.Hint(e.Err) + withoutNetwork
 	}
-	return hintOf(e.Err)
+	return wrong.Hint(e.Err)
 }
 
 // askedFor names an image and the line that wants it, whatever the platform.

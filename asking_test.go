@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 func TestARegistryThatStaysSilentIsNamed(t *testing.T) {
@@ -29,7 +30,7 @@ func TestARegistryThatStaysSilentIsNamed(t *testing.T) {
 	defer cancel()
 	var stderr bytes.Buffer
 	_, err = archbuild.Rewrite(ctx, archbuild.RewriteOptions{Options: archbuild.Options{
-		Paths: []string{folder}, Engine: archbuild.Engine{State: t.TempDir()}, System: archbuild.System{Stderr: &stderr},
+		Paths: []string{folder}, Engine: outside.Engine{State: t.TempDir()}, System: outside.System{Stderr: &stderr},
 	}})
 	if err == nil {
 		t.Error("it was answered")
@@ -53,7 +54,7 @@ func TestPortAsksARegistryThatStaysSilentOnce(t *testing.T) {
 	}
 	began := time.Now()
 	done, err := archbuild.Port(t.Context(), archbuild.PortOptions{Options: archbuild.Options{
-		Paths: []string{folder}, Engine: archbuild.Engine{State: t.TempDir()},
+		Paths: []string{folder}, Engine: outside.Engine{State: t.TempDir()},
 	}})
 	if err != nil || len(done.Notes) != 1 || !strings.Contains(done.Notes[0], host) {
 		t.Errorf("%v, %q", err, done.Notes)
@@ -65,7 +66,7 @@ func TestPortAsksARegistryThatStaysSilentOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	done, err = archbuild.Port(ctx, archbuild.PortOptions{Write: true, Options: archbuild.Options{
-		Paths: []string{folder}, Engine: archbuild.Engine{State: t.TempDir()},
+		Paths: []string{folder}, Engine: outside.Engine{State: t.TempDir()},
 	}})
 	if err == nil || done.File != "" {
 		t.Errorf("what was interrupted is reported as done: %v, %+v", err, done)

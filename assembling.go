@@ -18,14 +18,15 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // AssembleOptions is what a user can say of an index that is made of images
 // that exist already: the verbs `manifest create` and `manifest push`.
 type AssembleOptions struct {
-	System
-	Engine
-	Registries
+	outside.System
+	outside.Engine
+	outside.Registries
 	Release
 
 	// Sources are references, OCI layouts or archives.
@@ -167,12 +168,12 @@ func (o AssembleOptions) client() (*registry.Client, error) {
 func (o AssembleOptions) request() (manifest.Request, error) {
 	r := manifest.Request{Type: manifest.IndexType(o.Type), Unchecked: o.Verify == "warn" || o.Verify == "off"}
 	var failed []error
-	note := func(err error) { failed = append(failed, usage(err)) }
+	note := func(err error) { failed = append(failed, wrong.AsUsage(err)) }
 	if len(o.Tags) == 0 && !o.DryRun {
-		note(&UsageError{errors.New("there is no tag"), "name the index: -t REGISTRY/NAME:TAG, or look first: --dry-run"})
+		note(&wrong.Usage{errors.New("there is no tag"), "name the index: -t REGISTRY/NAME:TAG, or look first: --dry-run"})
 	}
 	if len(o.Sources) == 0 && !(o.Append && len(o.Tags) > 0) {
-		note(&UsageError{errors.New("there is no source"), "name the images to put together: references, OCI layouts or archives"})
+		note(&wrong.Usage{errors.New("there is no source"), "name the images to put together: references, OCI layouts or archives"})
 	}
 	if len(o.Tags) > 0 {
 		note(manifest.CheckNames(o.Tags, false))
@@ -206,7 +207,7 @@ func (o AssembleOptions) checkWords(r manifest.Request) error {
 		{"--verify", o.Verify, []string{"fail", "warn", "off"}},
 	} {
 		if flag.value != "" && !slices.Contains(flag.words, flag.value) {
-			failed = append(failed, &UsageError{fmt.Errorf("%s %s: no such word%s", flag.name, flag.value, nearest.DidYouMean(flag.value, flag.words)), "use one of " + strings.Join(flag.words, ", ")})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s %s: no such word%s", flag.name, flag.value, nearest.DidYouMean(flag.value, flag.words)), "use one of " + strings.Join(flag.words, ", ")})
 		}
 	}
 	if r.Type == manifest.Docker && len(r.Annotations) > 0 {
@@ -221,7 +222,7 @@ func (r Release) check(tags []string) error {
 	var failed []error
 	if r.IfMatch != "" {
 		if err := digest.Digest(r.IfMatch).Validate(); err != nil {
-			failed = append(failed, &UsageError{fmt.Errorf("--if-match %s: %w", r.IfMatch, err), "give the digest that the tag names now: sha256:…"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--if-match %s: %w", r.IfMatch, err), "give the digest that the tag names now: sha256:…"})
 		}
 	}
 	for _, tag := range tags {
@@ -242,11 +243,11 @@ func (o AssembleOptions) sources() ([]manifest.Source, error) {
 		name, word, found := cutLast(text, "=")
 		at := slices.IndexFunc(list, func(s manifest.Source) bool { return s.Text == name })
 		if !found || at < 0 {
-			return nil, &UsageError{fmt.Errorf("--set-platform %s: %q is none of the sources", text, name), "write SOURCE=OS/ARCH[/VARIANT], with SOURCE as it is given on the command line"}
+			return nil, &wrong.Usage{fmt.Errorf("--set-platform %s: %q is none of the sources", text, name), "write SOURCE=OS/ARCH[/VARIANT], with SOURCE as it is given on the command line"}
 		}
 		p, err := platform.Parse(word)
 		if err != nil {
-			return nil, &UsageError{fmt.Errorf("--set-platform %s: %w", text, err), hintOf(err)}
+			return nil, &wrong.Usage{fmt.Errorf("--set-platform %s: %w", text, err), wrong.Hint(err)}
 		}
 		list[at].Platform = p.OCI()
 	}

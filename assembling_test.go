@@ -15,8 +15,8 @@ import (
 
 // TestMistakesOnTheCommandLineAreToldAtOnce: each with its own hint and the status 2.
 func TestMistakesOnTheCommandLineAreToldAtOnce(t *testing.T) {
-	system := archbuild.System{Stdin: strings.NewReader(""), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}}
-	engine := archbuild.Engine{State: t.TempDir()}
+	system := outside.System{Stdin: strings.NewReader(""), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}}
+	engine := outside.Engine{State: t.TempDir()}
 	assemble := func(opts archbuild.AssembleOptions) error {
 		opts.System, opts.Engine = system, engine
 		_, err := archbuild.Assemble(t.Context(), opts)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/distribution/reference"
 	"github.com/tonistiigi/go-csvvalue"
+
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // What an image says of itself beside its layers: how it was made (provenance), and
@@ -77,7 +79,7 @@ func parseAttest(flag, text string) (attestation, error) {
 	const hint = "write --attest type=provenance[,mode=min|max] or --attest type=sbom[,generator=IMAGE]"
 	fields, err := csvvalue.Fields(text, nil)
 	if err != nil {
-		return a, &UsageError{fmt.Errorf("%s %s: %w", flag, text, err), hint}
+		return a, &wrong.Usage{fmt.Errorf("%s %s: %w", flag, text, err), hint}
 	}
 	for _, field := range fields {
 		key, value, ok := strings.Cut(field, "=")
@@ -86,17 +88,17 @@ func parseAttest(flag, text string) (attestation, error) {
 			a.kind = value
 		case "disabled":
 			if a.disabled, err = strconv.ParseBool(value); err != nil {
-				return a, &UsageError{fmt.Errorf("%s %s: disabled is true or false", flag, text), hint}
+				return a, &wrong.Usage{fmt.Errorf("%s %s: disabled is true or false", flag, text), hint}
 			}
 		default:
 			if !ok {
-				return a, &UsageError{fmt.Errorf("%s %q: neither true, false nor KEY=VALUE", flag, field), hint}
+				return a, &wrong.Usage{fmt.Errorf("%s %q: neither true, false nor KEY=VALUE", flag, field), hint}
 			}
 			a.attrs = append(a.attrs, field)
 		}
 	}
 	if a.kind != provenanceKind && a.kind != sbomKind {
-		return a, &UsageError{fmt.Errorf("%s %s: there is no attestation of type %q", flag, text, a.kind), hint}
+		return a, &wrong.Usage{fmt.Errorf("%s %s: there is no attestation of type %q", flag, text, a.kind), hint}
 	}
 	return a, nil
 }
@@ -109,10 +111,10 @@ func (a attestation) provenance() (string, error) {
 	for _, field := range a.attrs {
 		key, value, _ := strings.Cut(field, "=")
 		if !slices.Contains(provenanceKeys, key) {
-			return "", &UsageError{fmt.Errorf("%s %q: unknown word", a.flag, field), "use true, false, mode=min or mode=max"}
+			return "", &wrong.Usage{fmt.Errorf("%s %q: unknown word", a.flag, field), "use true, false, mode=min or mode=max"}
 		}
 		if key == "mode" && value != "min" && value != "max" {
-			return "", &UsageError{fmt.Errorf("%s: there is no mode %q", a.flag, value), "use mode=min or mode=max"}
+			return "", &wrong.Usage{fmt.Errorf("%s: there is no mode %q", a.flag, value), "use mode=min or mode=max"}
 		}
 	}
 	if len(a.attrs) == 0 {
@@ -149,7 +151,7 @@ func (a attestation) scanner() (*scanner, error) {
 		s.params = append(s.params, field)
 	}
 	if _, err := reference.ParseNormalizedNamed(s.image); err != nil {
-		return nil, &UsageError{fmt.Errorf("%s: generator %q is no image: %w", a.flag, s.image, err), "name the image of a scanner: --sbom generator=IMAGE"}
+		return nil, &wrong.Usage{fmt.Errorf("%s: generator %q is no image: %w", a.flag, s.image, err), "name the image of a scanner: --sbom generator=IMAGE"}
 	}
 	return s, nil
 }

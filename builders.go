@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder/nodes"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // builderVariable names a builder in the environment.
@@ -35,7 +36,7 @@ func (o Options) specs() ([]nodes.Spec, error) {
 func (o Options) namedSpecs() ([]nodes.Spec, error) {
 	switch from, name := o.builder(); {
 	case len(o.Nodes) > 0 && o.Builder != "":
-		return nil, &UsageError{errors.New("--node and --builder both say where to build"), "leave one of them out"}
+		return nil, &wrong.Usage{errors.New("--node and --builder both say where to build"), "leave one of them out"}
 	case len(o.Nodes) > 0:
 		return parseNodes(o.Nodes)
 	case o.Builder == "" && o.Getenv(hostVariable) != "":

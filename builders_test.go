@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
@@ -22,8 +24,8 @@ func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	environment := func(more ...string) System {
-		return System{Environ: append([]string{"BUILDX_CONFIG=" + builders}, more...)}
+	environment := func(more ...string) outside.System {
+		return outside.System{Environ: append([]string{"BUILDX_CONFIG=" + builders}, more...)}
 	}
 	all := environment("XDG_CONFIG_HOME="+home, "BUILDKIT_HOST=tcp://host:1", "BUILDX_BUILDER=env")
 	for _, row := range []struct {
@@ -49,7 +51,7 @@ func TestTheNodeIsChosenByTheFirstThatNamesOne(t *testing.T) {
 		}
 	}
 	for _, address := range []string{"tcp://arm.example:1", "tcp://10.0.0.7:1", "tcp://[fd00::7]:1"} {
-		if _, err := (Options{Nodes: []string{address}}).specs(); err == nil || !strings.Contains(hintOf(err), "--node-insecure") {
+		if _, err := (Options{Nodes: []string{address}}).specs(); err == nil || !strings.Contains(wrong.Hint(err), "--node-insecure") {
 			t.Errorf("%s without TLS: %v", address, err)
 		}
 	}
@@ -93,11 +95,11 @@ func TestBuildersThatCannotServeAreRefusedWithAHint(t *testing.T) {
 		{"missing", "no such builder", "there are: broken, cloud, cluster, empty, far, plain, silent"},
 		{"../plain", "no name", "docker buildx ls"},
 	} {
-		opts := Options{System: System{Environ: []string{"BUILDX_CONFIG=" + config}}, BuildFlags: BuildFlags{Builder: row.name}}
+		opts := Options{System: outside.System{Environ: []string{"BUILDX_CONFIG=" + config}}, BuildFlags: BuildFlags{Builder: row.name}}
 		_, err := opts.findPlaces(t.Context(), detect.HostFacts{})
 		refused := new(BuilderError)
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), row.says) || !strings.Contains(refused.Hint(), row.hint) {
-			t.Errorf("%s: %v, hint %q", row.name, err, hintOf(err))
+			t.Errorf("%s: %v, hint %q", row.name, err, wrong.Hint(err))
 		}
 	}
 }
@@ -108,7 +110,7 @@ func TestProxiesOfTheDockerConfigAreBuildArguments(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{System: System{Environ: []string{"DOCKER_CONFIG=" + dir}}, Provenance: "true"}
+	opts := Options{System: outside.System{Environ: []string{"DOCKER_CONFIG=" + dir}}, Provenance: "true"}
 	r, err := opts.check()
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +128,7 @@ func TestProxiesOfTheDockerConfigAreBuildArguments(t *testing.T) {
 	if got := opts.proxies(); got["HTTPS_PROXY"] != "https://far" || got["HTTP_PROXY"] != "" {
 		t.Errorf("of another docker: %v", got)
 	}
-	if got := (Options{System: System{Environ: []string{"DOCKER_CONFIG=/nowhere"}}}).proxies(); len(got) != 0 {
+	if got := (Options{System: outside.System{Environ: []string{"DOCKER_CONFIG=/nowhere"}}}).proxies(); len(got) != 0 {
 		t.Errorf("of no config: %v", got)
 	}
 }

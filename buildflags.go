@@ -12,6 +12,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/archbuild/archbuild/internal/nearest"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // BuildFlags are flags of docker buildx build about how RUN instructions run, what
@@ -59,7 +60,7 @@ func (b BuildFlags) frontend(noCache bool) (attrs map[string]string, allow []str
 		}
 		return err
 	}
-	network, wrong := b.network()
+	network, wrongNetwork := b.network()
 	hosts, wrongHosts := addHosts(b.AddHosts)
 	shm, wrongShm := shmSize(b.ShmSize)
 	limits, wrongLimits := ulimits(b.Ulimits)
@@ -67,7 +68,7 @@ func (b BuildFlags) frontend(noCache bool) (attrs map[string]string, allow []str
 	resources, wrongResources := resourceLimits(b.Resources)
 	allow, wrongAllow := entitlements(b.Allow)
 	err = errors.Join(
-		set("force-network-mode", network, wrong),
+		set("force-network-mode", network, wrongNetwork),
 		set("add-hosts", hosts, wrongHosts),
 		set("shm-size", shm, wrongShm),
 		set("ulimit", limits, wrongLimits),
@@ -96,7 +97,7 @@ func (b BuildFlags) network() (string, error) {
 	case "host", "none":
 		return b.Network, nil
 	}
-	return "", &UsageError{fmt.Errorf("--network %s: BuildKit has no such network%s", b.Network, nearest.DidYouMean(b.Network, []string{"default", "host", "none"})), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
+	return "", &wrong.Usage{fmt.Errorf("--network %s: BuildKit has no such network%s", b.Network, nearest.DidYouMean(b.Network, []string{"default", "host", "none"})), "use default, host or none; a network of its own is set up in buildkitd.toml: --engine-config FILE"}
 }
 
 // addHosts reads --add-host. BuildKit wants HOST=IP, one for each address.
@@ -109,17 +110,17 @@ func addHosts(list []string) (string, error) {
 			host, addresses, ok = strings.Cut(text, ":")
 		}
 		if !ok || host == "" || addresses == "" {
-			return "", &UsageError{fmt.Errorf("--add-host %s is not NAME:ADDRESS", text), hint}
+			return "", &wrong.Usage{fmt.Errorf("--add-host %s is not NAME:ADDRESS", text), hint}
 		}
 		if addresses == "host-gateway" {
-			return "", &UsageError{fmt.Errorf("--add-host %s: the address of the host as containers see it is known to Docker's own builder only", text), "write the address itself; on the private engine RUN has the host's network, where it is 127.0.0.1"}
+			return "", &wrong.Usage{fmt.Errorf("--add-host %s: the address of the host as containers see it is known to Docker's own builder only", text), "write the address itself; on the private engine RUN has the host's network, where it is 127.0.0.1"}
 		}
 		for _, address := range strings.Split(addresses, ",") {
 			if inside, found := strings.CutPrefix(address, "["); found {
 				address = strings.TrimSuffix(inside, "]")
 			}
 			if net.ParseIP(address) == nil {
-				return "", &UsageError{fmt.Errorf("--add-host %s: %q is no address", text, address), hint}
+				return "", &wrong.Usage{fmt.Errorf("--add-host %s: %q is no address", text, address), hint}
 			}
 			hosts = append(hosts, host+"="+address)
 		}
@@ -134,7 +135,7 @@ func shmSize(text string) (string, error) {
 	}
 	size, err := units.RAMInBytes(text)
 	if err != nil || size < 0 {
-		return "", &UsageError{fmt.Errorf("--shm-size %s is no size", text), "write a number with b, k, m or g: --shm-size 128m"}
+		return "", &wrong.Usage{fmt.Errorf("--shm-size %s is no size", text), "write a number with b, k, m or g: --shm-size 128m"}
 	}
 	if size == 0 {
 		return "", nil
@@ -148,7 +149,7 @@ func ulimits(list []string) (string, error) {
 	for _, text := range list {
 		limit, err := units.ParseUlimit(text)
 		if err != nil {
-			return "", &UsageError{fmt.Errorf("--ulimit %s: %w", text, err), "write --ulimit NAME=SOFT[:HARD], as in --ulimit nofile=1024:2048"}
+			return "", &wrong.Usage{fmt.Errorf("--ulimit %s: %w", text, err), "write --ulimit NAME=SOFT[:HARD], as in --ulimit nofile=1024:2048"}
 		}
 		byName[limit.Name] = limit.String()
 	}
@@ -163,7 +164,7 @@ func ulimits(list []string) (string, error) {
 func (b BuildFlags) noCacheFilter(noCache bool) (string, error) {
 	names := b.noCacheStages()
 	if noCache && len(names) > 0 {
-		return "", &UsageError{errors.New("--no-cache and --no-cache-filter exclude each other"), "leave one of them out: --no-cache is for all stages"}
+		return "", &wrong.Usage{errors.New("--no-cache and --no-cache-filter exclude each other"), "leave one of them out: --no-cache is for all stages"}
 	}
 	return strings.Join(names, ","), nil
 }
@@ -194,7 +195,7 @@ func resourceLimits(list []string) (map[string]string, error) {
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 		word, known := resourceKeys[key]
 		if !ok || !known {
-			return nil, &UsageError{fmt.Errorf("--resource %s: there is no such resource", text), "write KEY=VALUE with one of " + strings.Join(slices.Sorted(maps.Keys(resourceKeys)), ", ")}
+			return nil, &wrong.Usage{fmt.Errorf("--resource %s: there is no such resource", text), "write KEY=VALUE with one of " + strings.Join(slices.Sorted(maps.Keys(resourceKeys)), ", ")}
 		}
 		var number int64
 		var err error
@@ -210,7 +211,7 @@ func resourceLimits(list []string) (map[string]string, error) {
 			number, err = strconv.ParseInt(value, 10, 64)
 		}
 		if err != nil || number < -1 {
-			return nil, &UsageError{fmt.Errorf("--resource %s: %q is no amount", text, value), "write a number, for memory with a unit: --resource memory=2g"}
+			return nil, &wrong.Usage{fmt.Errorf("--resource %s: %q is no amount", text, value), "write a number, for memory with a unit: --resource memory=2g"}
 		}
 		if number != 0 {
 			attrs[word] = strconv.FormatInt(number, 10)
@@ -232,7 +233,7 @@ func entitlements(list []string) ([]string, error) {
 		case name == device, !value && (name == networkHost || name == securityInsecure):
 			allow = append(allow, text)
 		default:
-			return nil, &UsageError{fmt.Errorf("--allow %s: there is no such privilege", text), "use network.host, security.insecure or device"}
+			return nil, &wrong.Usage{fmt.Errorf("--allow %s: there is no such privilege", text), "use network.host, security.insecure or device"}
 		}
 	}
 	return allow, nil

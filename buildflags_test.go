@@ -7,9 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/archbuild/archbuild/builder"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 func TestFlagsBecomeWhatTheFrontendReads(t *testing.T) {
@@ -88,9 +91,9 @@ func TestWrongFlagsOfBuildxAreRefusedWithAHint(t *testing.T) {
 		if opts.Builder != "" {
 			_, err = opts.specs()
 		}
-		usage := new(UsageError)
+		usage := new(wrong.Usage)
 		if !errors.As(err, &usage) || usage.Hint() == "" || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: error %v, hint %q", name, err, hintOf(err))
+			t.Errorf("%s: error %v, hint %q", name, err, wrong.Hint(err))
 		}
 	}
 }
@@ -127,7 +130,7 @@ func TestCachesAreReadAsBuildxReadsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{System: System{Environ: []string{"ACTIONS_RUNTIME_TOKEN=t", "ACTIONS_CACHE_URL=https://u"}}, BuildFlags: BuildFlags{
+	opts := Options{System: outside.System{Environ: []string{"ACTIONS_RUNTIME_TOKEN=t", "ACTIONS_CACHE_URL=https://u"}}, BuildFlags: BuildFlags{
 		CacheFrom: []string{"a/b:c", "x,y", "", "type=local,src=somewhere,TAG=t", "type=registry,ref=r", "type=gha"},
 		CacheTo:   []string{"type=inline", "type=local,dest=there,mode=max"},
 	}, BuildArgs: []string{"BUILDKIT_INLINE_CACHE=1"}}

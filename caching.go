@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tonistiigi/go-csvvalue"
+
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/tonistiigi/go-csvvalue"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // checkCaches finds what several builds, or several platforms, cannot write side by side.
@@ -24,11 +26,11 @@ func (r run) checkCaches() error {
 	for i, c := range r.cacheTo {
 		same := func(other builder.Cache) bool { return cacheName(other) == cacheName(c) }
 		if c.Attrs["ref"]+c.Attrs["dest"] != "" && slices.ContainsFunc(r.cacheTo[:i], same) {
-			failed = append(failed, &UsageError{fmt.Errorf("the cache %s is to be written twice", c.Attrs["ref"]+c.Attrs["dest"]), "name it once: --cache is --cache-from and --cache-to"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("the cache %s is to be written twice", c.Attrs["ref"]+c.Attrs["dest"]), "name it once: --cache is --cache-from and --cache-to"})
 		}
 		key := map[string]string{builder.CacheLocal: "dest", builder.CacheRegistry: "ref", builder.CacheGHA: "scope"}[c.Type]
 		if name := c.Attrs[key]; key != "" && r.imageCount() > 1 && r.of == nil && manifest.Expand(name, "") == name {
-			failed = append(failed, &UsageError{fmt.Errorf("the cache type=%s,%s=%s would be the same for %d %s", c.Type, key, name, r.imageCount(), r.imagesWord()), "put {name} into it: " + key + "=" + name + "-{name}"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("the cache type=%s,%s=%s would be the same for %d %s", c.Type, key, name, r.imageCount(), r.imagesWord()), "put {name} into it: " + key + "=" + name + "-{name}"})
 		}
 	}
 	return errors.Join(failed...)
@@ -41,7 +43,7 @@ func (r run) checkCachesOf(s service) error {
 	for _, c := range cachesOf(r.cacheTo, s) {
 		long := slices.IndexFunc(s.targets, func(t plan.Target) bool { return builder.PlatformRef(c.Attrs["ref"], t.Platform) == "" })
 		if c.Type == builder.CacheRegistry && long >= 0 && (len(s.targets) > 1 || r.Record != "") {
-			failed = append(failed, &UsageError{fmt.Errorf("--cache-to %s: its tag is too long: the part of %s has the platform behind it", c.Attrs["ref"], s.targets[long].Platform), "shorten the tag: with the platform it has at most 128 characters"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--cache-to %s: its tag is too long: the part of %s has the platform behind it", c.Attrs["ref"], s.targets[long].Platform), "shorten the tag: with the platform it has at most 128 characters"})
 		}
 	}
 	return errors.Join(failed...)

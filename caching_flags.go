@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // The flags about caches. The last one is both of the others.
@@ -30,12 +31,12 @@ const (
 func (o Options) caches(args buildArgs) (from, to []builder.Cache, err error) {
 	from, wrongFrom := o.parseCaches(cacheFromFlag, o.CacheFrom)
 	to, wrongTo := o.parseCaches(cacheToFlag, o.withInlineCache(args))
-	moreFrom, wrong := o.parseCaches(cacheFlag, o.Cache)
+	moreFrom, wrongMore := o.parseCaches(cacheFlag, o.Cache)
 	for _, c := range moreFrom {
 		to = append(to, builder.Cache{Type: c.Type, Attrs: toWrite(c.Attrs)})
 		from = append(from, builder.Cache{Type: c.Type, Attrs: toRead(c)})
 	}
-	return from, to, errors.Join(wrongFrom, wrongTo, wrong)
+	return from, to, errors.Join(wrongFrom, wrongTo, wrongMore)
 }
 
 // toRead are the attributes of --cache that reading understands.
@@ -134,7 +135,7 @@ func (o Options) parseCaches(flag string, list []string) ([]builder.Cache, error
 			c.Attrs[key] = value
 		}
 		if err != nil {
-			failed = append(failed, &UsageError{fmt.Errorf("%s %s: %w", flag, secretless(fields), err), cacheHint(flag)})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s %s: %w", flag, secretless(fields), err), cacheHint(flag)})
 			continue
 		}
 		if c.Type == builder.CacheGHA {
@@ -176,41 +177,41 @@ func cacheHint(flag string) string {
 
 // checkCache looks at one cache; text is how messages call it. Folders become absolute.
 func checkCache(flag, text string, c builder.Cache) error {
-	wrong := func(format string, args ...any) error {
-		return &UsageError{fmt.Errorf("%s %s: %w", flag, text, fmt.Errorf(format, args...)), cacheHint(flag)}
+	refuse := func(format string, args ...any) error {
+		return &wrong.Usage{fmt.Errorf("%s %s: %w", flag, text, fmt.Errorf(format, args...)), cacheHint(flag)}
 	}
 	switch c.Type {
 	case builder.CacheInline:
 		if flag != cacheToFlag {
-			return &UsageError{fmt.Errorf("%s %s: an inline cache is found in its image", flag, text), "name the image: --cache-from type=registry,ref=IMAGE"}
+			return &wrong.Usage{fmt.Errorf("%s %s: an inline cache is found in its image", flag, text), "name the image: --cache-from type=registry,ref=IMAGE"}
 		}
 	case builder.CacheRegistry:
 		if c.Attrs["ref"] == "" {
-			return wrong("it needs ref=REF")
+			return refuse("it needs ref=REF")
 		}
 		named, err := reference.ParseNormalizedNamed(manifest.Expand(c.Attrs["ref"], "name"))
 		if err != nil {
-			return wrong("ref %q: %w", c.Attrs["ref"], err)
+			return refuse("ref %q: %w", c.Attrs["ref"], err)
 		}
 		if _, pinned := named.(reference.Digested); pinned && flag != cacheFromFlag {
-			return wrong("a cache is written under a tag, and %s has a digest", c.Attrs["ref"])
+			return refuse("a cache is written under a tag, and %s has a digest", c.Attrs["ref"])
 		}
 	case builder.CacheLocal:
-		if err := checkCacheFolder(flag, c, wrong); err != nil {
+		if err := checkCacheFolder(flag, c, refuse); err != nil {
 			return err
 		}
 	case builder.CacheGHA:
 	case "":
-		return wrong("it needs a type")
+		return refuse("it needs a type")
 	default:
-		return wrong("archbuild has no cache of type %s", c.Type)
+		return refuse("archbuild has no cache of type %s", c.Type)
 	}
-	return checkCacheWords(wrong, c.Attrs)
+	return checkCacheWords(refuse, c.Attrs)
 }
 
 // checkCacheFolder makes the folders of a local cache absolute. --cache takes either of
 // the two words for both.
-func checkCacheFolder(flag string, c builder.Cache, wrong func(string, ...any) error) error {
+func checkCacheFolder(flag string, c builder.Cache, refuse func(string, ...any) error) error {
 	keys := map[string][]string{cacheFromFlag: {"src"}, cacheToFlag: {"dest"}, cacheFlag: {"dest", "src"}}[flag]
 	folder := ""
 	for _, key := range keys {
@@ -219,18 +220,18 @@ func checkCacheFolder(flag string, c builder.Cache, wrong func(string, ...any) e
 		}
 	}
 	if folder == "" {
-		return wrong("it needs %s=FOLDER", keys[0])
+		return refuse("it needs %s=FOLDER", keys[0])
 	}
 	path, err := filepath.Abs(folder)
 	if err != nil {
-		return wrong("%w", err)
+		return refuse("%w", err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return wrong("%s is a file", folder)
+		return refuse("%s is a file", folder)
 	}
 	for _, key := range keys {
 		if other := c.Attrs[key]; other != "" && other != folder {
-			return wrong("%s and %s are two folders: give one to --cache-from and the other to --cache-to", folder, other)
+			return refuse("%s and %s are two folders: give one to --cache-from and the other to --cache-to", folder, other)
 		}
 		c.Attrs[key] = path
 	}
@@ -238,14 +239,14 @@ func checkCacheFolder(flag string, c builder.Cache, wrong func(string, ...any) e
 }
 
 // checkCacheWords looks at the attributes that take one word of a few.
-func checkCacheWords(wrong func(string, ...any) error, attrs map[string]string) error {
+func checkCacheWords(refuse func(string, ...any) error, attrs map[string]string) error {
 	if mode := attrs["mode"]; mode != "" && mode != "min" && mode != "max" {
-		return wrong("mode is min or max, not %q", mode)
+		return refuse("mode is min or max, not %q", mode)
 	}
 	for _, key := range []string{"oci-mediatypes", "image-manifest", "ignore-error", "force-compression", "reset", "registry.insecure"} {
 		if value, said := attrs[key]; said {
 			if _, err := strconv.ParseBool(value); err != nil {
-				return wrong("%s is true or false, not %q", key, value)
+				return refuse("%s is true or false, not %q", key, value)
 			}
 		}
 	}

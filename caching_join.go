@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/distribution/reference"
-	"github.com/opencontainers/go-digest"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // CacheError says that the image is built but a cache for later builds is not whole.
@@ -31,7 +33,7 @@ func (e *CacheError) Unwrap() error { return e.Err }
 
 // Hint says how to do without.
 func (e *CacheError) Hint() string {
-	if hint := hintOf(e.Err); hint != "" {
+	if hint := wrong.Hint(e.Err); hint != "" {
 		return hint
 	}
 	return "look whether the place can be written; add ignore-error=true to --cache-to if the build is good without it"

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/archbuild/archbuild/internal/registrytest"
-	"github.com/archbuild/archbuild/plan"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/archbuild/archbuild/internal/registrytest"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // cacheDocument is a manifest of a cache, other for every name, that was joined of parts.
@@ -43,7 +45,7 @@ func TestAJobReadsOneCacheWhereOneHasAll(t *testing.T) {
 		{"there is no whole", map[string][]byte{amd.tag(): amd.bytes("1")}, "linux/arm64", []string{amd.tag()}},
 		{"a newer part of no interest", map[string][]byte{"": wholeCache(arm.bytes("1"), amd.bytes("1")), arm.tag(): arm.bytes("2"), amd.tag(): amd.bytes("1")}, "linux/amd64", []string{""}},
 	} {
-		r, err := Options{Engine: Engine{State: t.TempDir()}}.check()
+		r, err := Options{Engine: outside.Engine{State: t.TempDir()}}.check()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // call is --call read: a question to the frontend instead of a build.
@@ -33,15 +34,15 @@ type call struct {
 // parseCall reads --call: METHOD[,format=json|text][,ignorestatus=true]. Nil is a build.
 func (b BuildFlags) parseCall() (*call, error) {
 	const hint = "use check, outline or targets, with ,format=json for JSON"
-	wrong := func(format string, args ...any) (*call, error) {
-		return nil, &UsageError{fmt.Errorf("--call %s: %w", b.Call, fmt.Errorf(format, args...)), hint}
+	refuse := func(format string, args ...any) (*call, error) {
+		return nil, &wrong.Usage{fmt.Errorf("--call %s: %w", b.Call, fmt.Errorf(format, args...)), hint}
 	}
 	if b.Call == "" {
 		return nil, nil
 	}
 	fields, err := csvvalue.Fields(b.Call, nil)
 	if err != nil {
-		return wrong("%w", err)
+		return refuse("%w", err)
 	}
 	c := &call{}
 	for _, field := range fields {
@@ -53,10 +54,10 @@ func (b BuildFlags) parseCall() (*call, error) {
 			c.json = value == "json"
 		case ok && key == "ignorestatus":
 			if c.ignoreStatus, err = strconv.ParseBool(value); err != nil {
-				return wrong("ignorestatus is true or false")
+				return refuse("ignorestatus is true or false")
 			}
 		default:
-			return wrong("unknown word %q", field)
+			return refuse("unknown word %q", field)
 		}
 	}
 	switch c.method {
@@ -66,7 +67,7 @@ func (b BuildFlags) parseCall() (*call, error) {
 		c.method = builder.CallLint
 	case builder.CallLint, builder.CallOutline, builder.CallTargets, builder.CallDescribe:
 	default:
-		return wrong("there is no such method%s", nearest.DidYouMean(c.method, []string{"build", "check", "outline", "targets", "lint"}))
+		return refuse("there is no such method%s", nearest.DidYouMean(c.method, []string{"build", "check", "outline", "targets", "lint"}))
 	}
 	return c, nil
 }
@@ -76,7 +77,7 @@ func (o Options) checkCall(t project.Target) error {
 	if t.Call == "" || t.Call == "build" || o.Call != "" || !o.found.wants(t.Name) {
 		return nil
 	}
-	return &TargetError{t.Name, t.Place("call"), &FileError{
+	return &TargetError{t.Name, t.Place("call"), &wrong.File{
 		fmt.Errorf("its call is %q: that asks about the Dockerfile, and builds nothing", t.Call),
 		"ask that with --call " + t.Call + "; --call build builds it",
 	}}
@@ -116,9 +117,9 @@ func Call(ctx context.Context, opts Options) error {
 		return err
 	}
 	defer opts.leave()
-	opts, wrong := opts.distrusting()
+	opts, refused := opts.distrusting()
 	r, err := opts.check()
-	if err = errors.Join(wrong, err); err != nil {
+	if err = errors.Join(refused, err); err != nil {
 		return err
 	}
 	c, err := opts.parseCall()
@@ -279,7 +280,7 @@ func (c call) print(w io.Writer, answer builder.Answer, from source) error {
 	warnings, err := answer.Write(w, c.json, name, shown, from.template.Source)
 	switch {
 	case err != nil:
-		return &FileError{fmt.Errorf("checking %s: %w", shown, err), "mend it, and check again"}
+		return &wrong.File{fmt.Errorf("checking %s: %w", shown, err), "mend it, and check again"}
 	case warnings > 0 && !c.ignoreStatus:
 		return &CheckError{File: shown, Warnings: warnings}
 	}

@@ -18,14 +18,15 @@ import (
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // CIAssembleOptions is what a user can say of the job that makes one image of what
 // the legs of a matrix pushed.
 type CIAssembleOptions struct {
-	System
-	Engine
-	Registries
+	outside.System
+	outside.Engine
+	outside.Registries
 	Release
 
 	// Records are folders, files, and the word registry.
@@ -113,7 +114,7 @@ type joiner struct {
 func (o CIAssembleOptions) one(ctx context.Context, plan ci.Plan) (*joiner, error) {
 	service, found := plan.Service(o.Tags)
 	if !found && o.Plan != "" {
-		return nil, &UsageError{fmt.Errorf("--plan %s: it has several services, and none with these tags", o.Plan), "leave -t out for all of them together, or give it as the legs of one got it: " + tagsIn(plan)}
+		return nil, &wrong.Usage{fmt.Errorf("--plan %s: it has several services, and none with these tags", o.Plan), "leave -t out for all of them together, or give it as the legs of one got it: " + tagsIn(plan)}
 	}
 	j := &joiner{CIAssembleOptions: o}
 	if err := j.read(ctx, plan, service); err != nil {
@@ -129,16 +130,16 @@ func (o CIAssembleOptions) one(ctx context.Context, plan ci.Plan) (*joiner, erro
 // read reads the flags, and what the plan says of the service. All wrong ones are reported at once.
 func (j *joiner) read(ctx context.Context, plan ci.Plan, service ci.Service) error {
 	var failed []error
-	note := func(err error) { failed = append(failed, usage(err)) }
+	note := func(err error) { failed = append(failed, wrong.AsUsage(err)) }
 	run := j.Run
 	j.take(plan, service)
 	if len(j.Tags) == 0 {
-		note(&UsageError{errors.New("there is no tag"), "name the image: -t REGISTRY/NAME:TAG, the same as for the legs"})
+		note(&wrong.Usage{errors.New("there is no tag"), "name the image: -t REGISTRY/NAME:TAG, the same as for the legs"})
 	} else {
 		note(manifest.CheckNames(j.Tags, false))
 	}
 	if len(j.Records) == 0 && len(j.service.Legs) > 0 || len(j.Records) == 0 && j.Plan == "" {
-		note(&UsageError{errors.New("there are no records"), "name their folder, their files, or the word registry"})
+		note(&wrong.Usage{errors.New("there are no records"), "name their folder, their files, or the word registry"})
 	}
 	note(j.checkWords())
 	require, err := outside.ParsePlatforms("--require", j.Require, platform.Host())
@@ -187,7 +188,7 @@ func (o CIAssembleOptions) readPlan() (ci.Plan, error) {
 	}
 	file, err := os.Open(o.Plan)
 	if err != nil {
-		return ci.Plan{}, &UsageError{fmt.Errorf("--plan: %w", err), "give the file that archbuild ci plan --format json wrote"}
+		return ci.Plan{}, &wrong.Usage{fmt.Errorf("--plan: %w", err), "give the file that archbuild ci plan --format json wrote"}
 	}
 	defer file.Close()
 	return ci.ReadPlan(o.Plan, file)
@@ -227,7 +228,7 @@ func (j *joiner) expect(require []platform.Platform) error {
 	}
 	for _, p := range require {
 		if !slices.Contains(j.service.Platforms, p) {
-			return &UsageError{fmt.Errorf("--require %s: the plan has no such platform", p), "plan it: archbuild ci plan --platform …, or leave --plan out"}
+			return &wrong.Usage{fmt.Errorf("--require %s: the plan has no such platform", p), "plan it: archbuild ci plan --platform …, or leave --plan out"}
 		}
 	}
 	j.want.Platforms, j.want.Inputs = j.service.Platforms, j.service.Inputs.Digest

@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // maxRecordFiles bounds what is looked at in a folder of records.
@@ -71,11 +72,11 @@ func (j *joiner) place(ctx context.Context, place string) ([]ci.Sourced, error) 
 	info, err := os.Stat(place)
 	switch {
 	case strings.HasPrefix(place, "sha256:"):
-		return nil, &UsageError{fmt.Errorf("%s is a digest, and no place of records", place), "write --if-match=" + place + ", with a = between"}
+		return nil, &wrong.Usage{fmt.Errorf("%s is a digest, and no place of records", place), "write --if-match=" + place + ", with a = between"}
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &UsageError{fmt.Errorf("%s: no such file or folder", place), "name the folder or the files that --record wrote, or the word registry"}
+		return nil, &wrong.Usage{fmt.Errorf("%s: no such file or folder", place), "name the folder or the files that --record wrote, or the word registry"}
 	case err != nil:
-		return nil, &ReadError{What: "the records", Err: err}
+		return nil, &wrong.Read{What: "the records", Err: err}
 	case !info.IsDir():
 		folder, name := filepath.Split(place)
 		return j.files(cmp.Or(folder, "."), name)
@@ -89,7 +90,7 @@ func (j *joiner) place(ctx context.Context, place string) ([]ci.Sourced, error) 
 func (j *joiner) files(folder, only string) ([]ci.Sourced, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return nil, &ReadError{What: "the records", Err: err}
+		return nil, &wrong.Read{What: "the records", Err: err}
 	}
 	defer root.Close()
 	var list []ci.Sourced
@@ -120,7 +121,7 @@ func (j *joiner) files(folder, only string) ([]ci.Sourced, error) {
 		return nil
 	})
 	if err != nil {
-		failed = append(failed, &ReadError{What: "the records", Err: err})
+		failed = append(failed, &wrong.Read{What: "the records", Err: err})
 	}
 	return list, errors.Join(failed...)
 }

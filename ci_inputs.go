@@ -19,6 +19,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // inputs is what every leg of one run has in common: the files that say how to build,
@@ -132,7 +133,7 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 	for name, folder := range r.folders {
 		list, err := treesum.Tree{Folder: folder}.List(ctx)
 		if err != nil {
-			return "", &ReadError{What: "the context " + name, Err: err}
+			return "", &wrong.Read{What: "the context " + name, Err: err}
 		}
 		all["named "+name] = list.Digest.Digest()
 	}
@@ -142,7 +143,7 @@ func (r run) inputContext(ctx context.Context, s service) (digest.Digest, error)
 func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error) {
 	files, err := openContext(s)
 	if err != nil {
-		return "", &ReadError{What: "the context", Err: err}
+		return "", &wrong.Read{What: "the context", Err: err}
 	}
 	defer files.end()
 	files.hidden = append(files.hidden, r.recordNames(s)...)
@@ -164,7 +165,7 @@ func (r run) contextDigest(ctx context.Context, s service) (digest.Digest, error
 	}}
 	list, err := tree.List(ctx)
 	if err != nil {
-		return "", &ReadError{What: "the context", Err: err}
+		return "", &wrong.Read{What: "the context", Err: err}
 	}
 	return list.Digest.Digest(), nil
 }

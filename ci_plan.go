@@ -19,13 +19,13 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // CIPlanOptions is what a user can say of a matrix that is to be planned.
 type CIPlanOptions struct {
 	Options
-	// Changed are folders and files of records, and the word registry: platforms that are
-	// as their last record says are left out. Empty leaves out none.
+	// Changed are folders and files of records, and the word registry: platforms that are as their last record says are left out.
 	Changed []string
 	// Runners are PLATFORM=LABEL, or LABEL for all platforms.
 	Runners []string
@@ -96,7 +96,7 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 		return made, err
 	}
 	if err := os.MkdirAll(filepath.Dir(opts.File), 0o755); err != nil {
-		return made, &WriteError{Path: opts.File, Err: err}
+		return made, &wrong.Write{Path: opts.File, Err: err}
 	}
 	return made, writeWhole(opts.File, body)
 }
@@ -105,7 +105,7 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 func checkPublic(addresses []string) error {
 	for _, address := range addresses {
 		if shown := (builder.Remote{Address: address}).Shown(); builder.IsRemote(address) && shown != address {
-			return &UsageError{fmt.Errorf("%s: the plan would tell what is hidden here", shown), "take it out of the address, and give a token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"}
+			return &wrong.Usage{fmt.Errorf("%s: the plan would tell what is hidden here", shown), "take it out of the address, and give a token with --secret id=GIT_AUTH_TOKEN,env=VARIABLE"}
 		}
 	}
 	return nil
@@ -135,7 +135,7 @@ func (m matrix) checkLegs() error {
 			return noRun()
 		}
 		if bases := basesOf(m.services, i); len(bases) > 0 && m.found == nil {
-			return &UsageError{
+			return &wrong.Usage{
 				fmt.Errorf("%s stands on %s, and a job that is told of one folder does not have the other", s.name, m.services[bases[0]].name),
 				"plan the folder above them: archbuild ci plan DIR --all; or list them in a compose or bake file",
 			}
@@ -157,7 +157,7 @@ func (o CIPlanOptions) runners() (ci.Runners, error) {
 			label = name
 		}
 		if err != nil || label == "" {
-			return nil, &UsageError{fmt.Errorf("--runner %s: no platform and label", text), "write --runner LABEL, or --runner linux/arm64=LABEL for one platform"}
+			return nil, &wrong.Usage{fmt.Errorf("--runner %s: no platform and label", text), "write --runner LABEL, or --runner linux/arm64=LABEL for one platform"}
 		}
 		runners[p] = label
 	}
@@ -323,7 +323,7 @@ func (m matrix) lastIn(ctx context.Context, place string, made ci.Service) ([]ci
 		return records, err
 	}
 	if len(made.Tags) == 0 {
-		return nil, &UsageError{errors.New("--changed registry: there is no tag"), "name the image of the last run: -t REGISTRY/NAME:TAG"}
+		return nil, &wrong.Usage{errors.New("--changed registry: there is no tag"), "name the image of the last run: -t REGISTRY/NAME:TAG"}
 	}
 	full, err := manifest.FullNames(made.Tags)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -290,7 +291,7 @@ func (p *pipeline) options() archbuild.CIAssembleOptions {
 		place = ci.Registry
 	}
 	opts := archbuild.CIAssembleOptions{
-		System: archbuild.System{Environ: []string{"HOME=" + p.state}}, Engine: archbuild.Engine{State: p.state},
+		System: outside.System{Environ: []string{"HOME=" + p.state}}, Engine: outside.Engine{State: p.state},
 		Tags: []string{p.addr + "/" + p.repo + ":1"}, Require: racePlatforms, Run: p.name, Records: []string{place},
 	}
 	if p.match {

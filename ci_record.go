@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Recorded tells where the record of a platform is.
@@ -37,21 +38,21 @@ type leg struct {
 
 // checkRecord looks at what --record does not go with.
 func (r run) checkRecord() error {
-	wrong := func(text, hint string) error { return &UsageError{errors.New(text), hint} }
+	refuse := func(text, hint string) error { return &wrong.Usage{errors.New(text), hint} }
 	pushes := func(out manifest.Output) bool { return out.Type == manifest.TypeImage && out.Push }
 	others := slices.ContainsFunc(r.outputs, func(out manifest.Output) bool { return !pushes(out) })
 	switch {
 	case r.Record == "" && r.Run != "":
-		return wrong("--run names the run of a record, and there is none", "add --record FILE, or leave --run out")
+		return refuse("--run names the run of a record, and there is none", "add --record FILE, or leave --run out")
 	case r.Record == "" || r.forOthers():
 		return nil
 	case r.found != nil && r.of == nil: // each target has tags and outputs of its own
 	case len(r.Tags) == 0 || !r.Push && !slices.ContainsFunc(r.outputs, pushes):
-		return wrong("--record is about an image that was pushed", "add -t REGISTRY/NAME:TAG --push: the image goes there by digest, and no tag moves")
+		return refuse("--record is about an image that was pushed", "add -t REGISTRY/NAME:TAG --push: the image goes there by digest, and no tag moves")
 	case others:
-		return wrong("--record pushes images by digest, and -o and --load ask for something else", "leave them out, or build once more for them")
+		return refuse("--record pushes images by digest, and -o and --load ask for something else", "leave them out, or build once more for them")
 	case r.MetadataFile != "" || r.IIDFile != "" || r.ChildTags != "" || r.IfMatch != "":
-		return wrong("--metadata-file, --iidfile, --child-tags and --if-match are about an index, and a leg makes none", "give them to archbuild ci assemble")
+		return refuse("--metadata-file, --iidfile, --child-tags and --if-match are about an index, and a leg makes none", "give them to archbuild ci assemble")
 	}
 	_, err := r.RunID(r.Run, "")
 	return err
@@ -152,7 +153,7 @@ func jobIn(services []service, plans []plan.Plan) func(int, platform.Platform) (
 }
 
 func noRun() error {
-	return &UsageError{errors.New("records in a registry need the name of a run, and neither the CI nor git tells one"), "name it, the same for all legs and for ci assemble: --run ID"}
+	return &wrong.Usage{errors.New("records in a registry need the name of a run, and neither the CI nor git tells one"), "name it, the same for all legs and for ci assemble: --run ID"}
 }
 
 // repositoriesOf are the repositories of names, each once, in full.
@@ -161,7 +162,7 @@ func repositoriesOf(names []string) ([]string, error) {
 	for _, name := range names {
 		named, err := reference.ParseNormalizedNamed(name)
 		if err != nil {
-			return nil, &UsageError{fmt.Errorf("-t %s: %w", name, err), "write [REGISTRY/]REPOSITORY[:TAG], in lower case"}
+			return nil, &wrong.Usage{fmt.Errorf("-t %s: %w", name, err), "write [REGISTRY/]REPOSITORY[:TAG], in lower case"}
 		}
 		if !slices.Contains(repos, named.Name()) {
 			repos = append(repos, named.Name())
@@ -176,7 +177,7 @@ func (l *leg) checkPlace(platforms int) error {
 		return nil
 	}
 	if l.isFile() && (platforms > 1 || l.imageCount() > 1) {
-		return &UsageError{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record archbuild-out/records"}
+		return &wrong.Usage{fmt.Errorf("--record %s is a file, and there is a record for each platform", l.Record), "give a folder: --record archbuild-out/records"}
 	}
 	return nil
 }
@@ -267,7 +268,7 @@ func (l *leg) keep(ctx context.Context, record ci.Record, result manifest.Result
 	}
 	path := l.file(record)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", &WriteError{Path: path, Err: err}
+		return "", &wrong.Write{Path: path, Err: err}
 	}
 	return path, writeWhole(path, body)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/github"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // CIAssembly is what became of the sets of a plan, in its order.
@@ -98,7 +99,7 @@ func (o CIAssembleOptions) joinings(ctx context.Context, plan ci.Plan) ([]*joini
 		said := o
 		if service.Run != "" && o.Run != "" {
 			if o.Run != plan.Run {
-				failed = append(failed, &UsageError{fmt.Errorf("--run %s: the plan is of run %s", o.Run, plan.Run), "leave --run out: the plan knows that of each service"})
+				failed = append(failed, &wrong.Usage{fmt.Errorf("--run %s: the plan is of run %s", o.Run, plan.Run), "leave --run out: the plan knows that of each service"})
 			}
 			said.Run = service.Run
 		}
@@ -109,7 +110,7 @@ func (o CIAssembleOptions) joinings(ctx context.Context, plan ci.Plan) ([]*joini
 		list = append(list, one)
 	}
 	if len(list) == 0 {
-		failed = append(failed, &UsageError{fmt.Errorf("--plan %s: none of its services has a tag", o.Plan), "name them when planning: archbuild ci plan -t REGISTRY/{name}:TAG"})
+		failed = append(failed, &wrong.Usage{fmt.Errorf("--plan %s: none of its services has a tag", o.Plan), "name them when planning: archbuild ci plan -t REGISTRY/{name}:TAG"})
 	}
 	return list, joinedOnce(failed)
 }

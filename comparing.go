@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Compared is one platform that was built in two ways: with stages on the build
@@ -39,7 +40,7 @@ type Compared struct {
 // matters is a *DifferenceError; that no stage moves is a *NothingMovesError.
 func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	if opts.Cross == "" || opts.Cross == crossOff {
-		return nil, &UsageError{errors.New("compare has to know what to compare"), "archbuild compare --cross PATH"}
+		return nil, &wrong.Usage{errors.New("compare has to know what to compare"), "archbuild compare --cross PATH"}
 	}
 	if err := opts.refuseProject("compare"); err != nil {
 		return nil, err

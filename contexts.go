@@ -20,6 +20,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // buildContext is where the files of one PATH come from.
@@ -96,7 +97,7 @@ func (c buildContext) ignored() ([]byte, error) {
 func folderContext(path string) (buildContext, error) {
 	folder, err := filepath.Abs(path)
 	if err != nil {
-		return buildContext{}, &ReadError{What: "the working directory", Err: err}
+		return buildContext{}, &wrong.Read{What: "the working directory", Err: err}
 	}
 	return buildContext{Context: builder.Context{Folder: folder}, name: serviceName(folder), close: func() {}}, nil
 }
@@ -125,23 +126,23 @@ func (r run) openPath(ctx context.Context, path string, host detect.HostFacts) (
 		return r.fetch(ctx, builder.Remote{Address: path}, host)
 	case strings.Contains(path, "://"):
 		scheme, _, _ := strings.Cut(path, "://")
-		return buildContext{}, &UsageError{fmt.Errorf("%s: contexts of kind %s:// are not supported", path, scheme), "give a folder, a tar archive, or the address of a Git repository: https://HOST/REPO.git"}
+		return buildContext{}, &wrong.Usage{fmt.Errorf("%s: contexts of kind %s:// are not supported", path, scheme), "give a folder, a tar archive, or the address of a Git repository: https://HOST/REPO.git"}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return buildContext{}, &NoFolderError{Path: path}
 	}
-	return buildContext{}, &ReadError{What: "the context", Err: err}
+	return buildContext{}, &wrong.Read{What: "the context", Err: err}
 }
 
 // openArchive opens a file, which can only be a tar.
 func (r run) openArchive(ctx context.Context, path string) (buildContext, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return buildContext{}, &ReadError{What: "the context", Err: err}
+		return buildContext{}, &wrong.Read{What: "the context", Err: err}
 	}
 	defer file.Close()
 	from := bufio.NewReaderSize(file, builder.ArchiveHead)
 	if head, _ := from.Peek(builder.ArchiveHead); !builder.IsArchive(head) {
-		return buildContext{}, &UsageError{fmt.Errorf("%s is a file, not a folder, and no tar archive", path), fmt.Sprintf("give the folder, and the file with -f: %s -f %s", filepath.Dir(path), path)}
+		return buildContext{}, &wrong.Usage{fmt.Errorf("%s is a file, not a folder, and no tar archive", path), fmt.Sprintf("give the folder, and the file with -f: %s -f %s", filepath.Dir(path), path)}
 	}
 	return r.archiveContext(ctx, from, path, builder.ArchiveName(filepath.Base(path)))
 }
@@ -159,21 +160,21 @@ func (r run) archiveContext(ctx context.Context, from io.Reader, path, name stri
 // openStdin tells a tar archive on standard input from a Dockerfile.
 func (r run) openStdin(ctx context.Context) (buildContext, error) {
 	if r.Stdin == nil {
-		return buildContext{}, &UsageError{errors.New("-: nothing comes on standard input"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
+		return buildContext{}, &wrong.Usage{errors.New("-: nothing comes on standard input"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
 	}
 	from := bufio.NewReaderSize(r.Stdin, builder.ArchiveHead)
 	head, err := from.Peek(builder.ArchiveHead)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
-		return buildContext{}, &ReadError{What: stdinWords, Err: err}
+		return buildContext{}, &wrong.Read{What: stdinWords, Err: err}
 	case len(head) == 0:
-		return buildContext{}, &UsageError{errors.New("-: standard input is empty"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
+		return buildContext{}, &wrong.Usage{errors.New("-: standard input is empty"), "pipe a tar archive or a Dockerfile into it: archbuild - <Dockerfile"}
 	case builder.IsArchive(head):
 		return r.archiveContext(ctx, from, stdinWords, "")
 	case strings.ContainsRune(string(head), 0):
-		return buildContext{}, &FileError{errors.New("standard input is neither a tar archive nor a Dockerfile"), "pipe one of them: tar -c . | archbuild -"}
+		return buildContext{}, &wrong.File{errors.New("standard input is neither a tar archive nor a Dockerfile"), "pipe one of them: tar -c . | archbuild -"}
 	case r.File != "":
-		return buildContext{}, &UsageError{fmt.Errorf("standard input is no tar archive, and -f %s names a Dockerfile already", r.File), "pipe a tar archive, or leave -f out"}
+		return buildContext{}, &wrong.Usage{fmt.Errorf("standard input is no tar archive, and -f %s names a Dockerfile already", r.File), "pipe a tar archive, or leave -f out"}
 	}
 	empty := builder.EmptyArchive()
 	return buildContext{
@@ -204,7 +205,7 @@ func (r run) checkStdin() error {
 		by = append(by, "each of several paths")
 	}
 	if len(by) > 1 {
-		return &UsageError{fmt.Errorf("standard input can be read once, and not by %s", strings.Join(by, " and ")), "give one of them as a file or a folder"}
+		return &wrong.Usage{fmt.Errorf("standard input can be read once, and not by %s", strings.Join(by, " and ")), "give one of them as a file or a folder"}
 	}
 	return nil
 }
@@ -261,7 +262,7 @@ func (r run) checkTokens() error {
 	var failed []error
 	for _, address := range r.addresses() {
 		if remote := (builder.Remote{Address: address}); remote.HasToken() {
-			failed = append(failed, &UsageError{fmt.Errorf("%s has a query, which may hold a token, and provenance would tell it to all who get the image", remote.Shown()), "download it and give the file, or leave --provenance out"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s has a query, which may hold a token, and provenance would tell it to all who get the image", remote.Shown()), "download it and give the file, or leave --provenance out"})
 		}
 	}
 	return errors.Join(failed...)
@@ -320,9 +321,9 @@ func isArchive(path string) bool {
 
 // notDockerfile says of an address that leads to one file that it is no Dockerfile either.
 func (c buildContext) notDockerfile(err error) error {
-	var wrong *template.SyntaxError
-	if c.Fetched == nil || c.Fetched.Dockerfile == "" || !errors.As(err, &wrong) {
+	var syntax *template.SyntaxError
+	if c.Fetched == nil || c.Fetched.Dockerfile == "" || !errors.As(err, &syntax) {
 		return err
 	}
-	return &FileError{fmt.Errorf("%s is no tar archive, and no Dockerfile either: %w", c.from, err), "give the address of a tar archive, or of a Git repository, which ends in .git"}
+	return &wrong.File{fmt.Errorf("%s is no tar archive, and no Dockerfile either: %w", c.from, err), "give the address of a tar archive, or of a Git repository, which ends in .git"}
 }

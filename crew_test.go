@@ -8,6 +8,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
@@ -46,7 +47,7 @@ func TestANodeThatTakesLongKeepsNobodyFromTheOthers(t *testing.T) {
 func TestAnEngineThatIsAwayIsNativeForThisMachine(t *testing.T) {
 	arm := platform.Platform{OS: "linux", Arch: "arm64"}
 	host := detect.HostFacts{Platform: arm}
-	got := Options{Engine: Engine{State: t.TempDir()}}.lastNative(host, nodes.Spec{Name: engineName, Address: nodes.EngineAddress})
+	got := Options{Engine: outside.Engine{State: t.TempDir()}}.lastNative(host, nodes.Spec{Name: engineName, Address: nodes.EngineAddress})
 	if len(got) != 1 || got[0] != arm {
 		t.Errorf("%v", got)
 	}

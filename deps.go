@@ -10,6 +10,7 @@ import (
 
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // makeRule is a rule of make without a recipe: what was written depends on what was read.
@@ -33,7 +34,7 @@ func (o Options) checkDeps() error {
 		return nil
 	}
 	if folder := filepath.Dir(o.Deps); !isFolder(folder) {
-		return &UsageError{fmt.Errorf("--deps %s: no such folder: %s", o.Deps, folder), "make the folder first: mkdir -p " + folder}
+		return &wrong.Usage{fmt.Errorf("--deps %s: no such folder: %s", o.Deps, folder), "make the folder first: mkdir -p " + folder}
 	}
 	return nil
 }
@@ -41,7 +42,7 @@ func (o Options) checkDeps() error {
 // checkRules looks whether there is something for the rules of a build to be about.
 func (o Options) checkRules() error {
 	if o.Deps != "" && o.IIDFile == "" && o.MetadataFile == "" {
-		return &UsageError{errors.New("--deps has nothing to write rules for: make needs a file that is written when the build is done"), "add --iidfile FILE, and have make look at that file"}
+		return &wrong.Usage{errors.New("--deps has nothing to write rules for: make needs a file that is written when the build is done"), "add --iidfile FILE, and have make look at that file"}
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func renew(files []RewrittenFile) error {
 			err = writeWhole(file.Path, content)
 		}
 		if err != nil {
-			return &WriteError{Path: file.Path, Err: err}
+			return &wrong.Write{Path: file.Path, Err: err}
 		}
 	}
 	return nil

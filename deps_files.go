@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // addContexts adds what a build reads: the files of its folders that .dockerignore
@@ -37,7 +38,7 @@ func (r run) addContexts(m *makeRule, s service, p plan.Plan, written []string) 
 func (m *makeRule) addFolder(s service, p plan.Plan, written []string) error {
 	f, err := openContext(s)
 	if err != nil {
-		return &ReadError{What: "the context for --deps", Err: err}
+		return &wrong.Read{What: "the context for --deps", Err: err}
 	}
 	defer f.end()
 	f.hidden = append(f.hidden, rewrites(s, p)...)
@@ -67,7 +68,7 @@ func (m *makeRule) addFolder(s service, p plan.Plan, written []string) error {
 		return nil
 	})
 	if err != nil {
-		return &ReadError{What: "the context for --deps", Err: err}
+		return &wrong.Read{What: "the context for --deps", Err: err}
 	}
 	return nil
 }

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/archbuild/archbuild/internal/whole"
 	"golang.org/x/sys/unix"
+
+	"github.com/archbuild/archbuild/internal/whole"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // fullBelow is how little free space, in bytes, counts as none: BuildKit's
@@ -62,7 +64,7 @@ func (e *StateError) Hint() string {
 // reports is text, so the disk itself is asked.
 func (o Options) explainDisk(err error) error {
 	var status interface{ ExitStatus() int }
-	if err == nil || errors.As(err, &status) || errors.As(err, new(*WriteError)) { // wrong usage, refused images and files of the user have their cause
+	if err == nil || errors.As(err, &status) || errors.As(err, new(*wrong.Write)) { // wrong usage, refused images and files of the user have their cause
 		return err
 	}
 	if state := o.stateDir(); free(state) < fullBelow {
@@ -84,7 +86,7 @@ func (o Options) explainOutput(dest string, err error) error {
 	if at := new(fs.PathError); errors.As(err, &at) && isBelow(o.stateDir(), at.Path) {
 		return &StateError{Folder: o.stateDir(), Err: err}
 	}
-	return &WriteError{Path: dest, Err: err}
+	return &wrong.Write{Path: dest, Err: err}
 }
 
 func isBelow(folder, path string) bool {
@@ -112,7 +114,7 @@ func free(folder string) uint64 {
 // (/dev/stdout, a pipe) is written to, never replaced.
 func writeWhole(path string, content []byte) error {
 	if err := whole.Write(path, content); err != nil {
-		return &WriteError{Path: path, Err: err}
+		return &wrong.Write{Path: path, Err: err}
 	}
 	return nil
 }

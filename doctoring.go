@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/doctor"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // patience is how long all that is asked has to answer, together.
@@ -157,7 +158,7 @@ func (o Options) examine(ctx context.Context, d Doctoring) (*examination, error)
 
 // brokenFile is a file of the user's own that cannot be used.
 func brokenFile(id string, g doctor.Group, err error) doctor.Check {
-	return doctor.Check{ID: id, Group: g, Status: doctor.Missing, Detail: err.Error(), Affects: "every build", Fix: hintOf(err)}
+	return doctor.Check{ID: id, Group: g, Status: doctor.Missing, Detail: err.Error(), Affects: "every build", Fix: wrong.Hint(err)}
 }
 
 // isUsage says whether an error, or one of several, is wrong usage.

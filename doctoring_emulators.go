@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/doctor"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Doctoring is what a user can say of looking, besides what is to be built.
@@ -27,9 +28,9 @@ type Doctoring struct {
 func (d Doctoring) check() error {
 	switch {
 	case d.Register && d.Unregister:
-		return &UsageError{errors.New("--register-emulators and --unregister-emulators exclude each other"), "leave one of them out"}
+		return &wrong.Usage{errors.New("--register-emulators and --unregister-emulators exclude each other"), "leave one of them out"}
 	case d.Wait < 0:
-		return &UsageError{errors.New("--wait is not below 0"), "leave it out for 1.5s"}
+		return &wrong.Usage{errors.New("--wait is not below 0"), "leave it out for 1.5s"}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/doctor"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // machine is what was found out about this machine, and what its engine can build.
@@ -72,7 +73,7 @@ func (x *examination) lookAtEngine(ctx context.Context, late machine) machine {
 	own := append([]doctor.Check{x.checkStart(ctx, facts), x.checkServer(ctx, options)}, x.checkState()...)
 	unable := stopping(own)
 	_, missing := engine.FindRunc(x.Runc)
-	checks = append(append(checks, own...), doctor.OfRunc(facts.Runc, missing, hintOf(missing)))
+	checks = append(append(checks, own...), doctor.OfRunc(facts.Runc, missing, wrong.Hint(missing)))
 	checks = append(checks, checkConfig(options.Config)...)
 	checks = append(checks, doctor.OfEmulators(facts, x.wanted())...)
 	checks = append(checks, doctor.OfTroubles(detect.EmulatorTroubles(facts), detect.CrashCheck(ctx, detect.Options{}))...)
@@ -123,7 +124,7 @@ func (x *examination) checkStart(ctx context.Context, f detect.Facts) doctor.Che
 		c.Brief = "rootless"
 	}
 	if err := engine.Check(ctx); err != nil {
-		c.Status, c.Detail, c.Affects, c.Fix = doctor.Missing, err.Error(), "every build here", hintOf(err)
+		c.Status, c.Detail, c.Affects, c.Fix = doctor.Missing, err.Error(), "every build here", wrong.Hint(err)
 		if lacking := new(engine.RootlessError); errors.As(err, &lacking) {
 			c.Fix, c.Command = commands(lacking.Facts.Lacks), true
 		}
@@ -160,7 +161,7 @@ func (x *examination) checkServer(ctx context.Context, options engine.Options) d
 	state, err := engine.Status(ctx, options)
 	switch {
 	case err != nil:
-		c.Status, c.Detail, c.Affects, c.Fix = doctor.Missing, err.Error(), "every build here", hintOf(err)
+		c.Status, c.Detail, c.Affects, c.Fix = doctor.Missing, err.Error(), "every build here", wrong.Hint(err)
 		c.Command = errors.As(err, new(*engine.HungError))
 	case !state.Running:
 		c.Detail, c.Brief = fmt.Sprintf("BuildKit %s, not running; the next build starts it", state.BuildKit), "not running"

@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // readPaths reads every PATH. A path that does not exist is wrong usage; what is wrong
@@ -126,7 +127,7 @@ func (e *examined) failed(id string, err error) {
 	for _, one := range leaves(err) {
 		if text := one.Error(); !said[text] {
 			said[text] = true
-			e.add(id, doctor.Missing, text, "building it", hintOf(one))
+			e.add(id, doctor.Missing, text, "building it", wrong.Hint(one))
 		}
 	}
 }
@@ -218,11 +219,11 @@ func (x *examination) placesOf(ctx context.Context, m machine, seen []nodes.Fact
 
 // choosePlaces finds a node for each platform, and says what is to be expected there.
 func (x *examination) choosePlaces(ctx context.Context, e *examined, s service, all places) {
-	var wrong []error
+	var unfit []error
 	for _, target := range s.targets {
-		wrong = append(wrong, s.checkLinux(target.Platform))
+		unfit = append(unfit, s.checkLinux(target.Platform))
 	}
-	if err := joinedOnce(wrong); err != nil {
+	if err := joinedOnce(unfit); err != nil {
 		e.failed("template-platforms", err)
 		return
 	}
@@ -231,7 +232,7 @@ func (x *examination) choosePlaces(ctx context.Context, e *examined, s service, 
 		return
 	}
 	if unable := engineAlone(all); unable != nil {
-		e.add("template-platforms", doctor.Missing, unable.Error(), "building it", hintOf(unable))
+		e.add("template-platforms", doctor.Missing, unable.Error(), "building it", wrong.Hint(unable))
 		return
 	}
 	_, plans, err := x.choose(ctx, []service{s}, all)

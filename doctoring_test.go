@@ -19,6 +19,8 @@ import (
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/detect/kernel"
 	"github.com/archbuild/archbuild/doctor"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // TestMain makes the test binary what tries the kernel as well, doctor starts itself for that, and an engine.
@@ -81,7 +83,7 @@ func files(t *testing.T, list map[string]string) string {
 func examine(t *testing.T, o archbuild.Options, wait time.Duration) (doctor.Report, string, error) {
 	t.Helper()
 	home := t.TempDir()
-	o.System = archbuild.System{Environ: append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, o.Environ...), Stderr: t.Output()}
+	o.System = outside.System{Environ: append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, o.Environ...), Stderr: t.Output()}
 	o.State = home
 	report, err := archbuild.Doctor(t.Context(), o, archbuild.Doctoring{Wait: wait})
 	var out bytes.Buffer
@@ -143,12 +145,12 @@ func TestDoctorTellsWhereCredentialsAreAndNeverWhatTheyAre(t *testing.T) {
 				patience = 500 * time.Millisecond
 			}
 			report, printed, err := examine(t, archbuild.Options{
-				Paths: []string{app}, Tags: []string{host + "/app:1"}, Registries: archbuild.Registries{DockerConfig: config},
+				Paths: []string{app}, Tags: []string{host + "/app:1"}, Registries: outside.Registries{DockerConfig: config},
 			}, patience)
 			if strings.Contains(printed, canary) || strings.Contains(printed, auth) {
 				t.Errorf("it shows the secret:\n%s", printed)
 			}
-			if usage := new(archbuild.UsageError); errors.As(err, &usage) {
+			if usage := new(wrong.Usage); errors.As(err, &usage) {
 				return // a config that cannot be read is refused, without its text
 			}
 			fill := strings.NewReplacer("HOST", host, "FILE", filepath.Join(config, "config.json"))
@@ -180,10 +182,10 @@ func TestDoctorWaitsForNobody(t *testing.T) {
 		"a node":                {Nodes: []string{"tcp://" + dead}},
 		"a registry":            {Paths: []string{app}},
 		"all of them":           {Paths: []string{app}, Tags: []string{dead + "/app:1"}, Nodes: []string{"tcp://" + dead + ",name=dead", "engine"}},
-		"Docker":                {System: archbuild.System{Environ: []string{"DOCKER_HOST=tcp://" + dead}}},
-		"a proxy":               {System: archbuild.System{Environ: []string{"HTTPS_PROXY=http://me:" + canary + "@" + refused}}},
-		"a proxy, badly spelt":  {System: archbuild.System{Environ: []string{"HTTPS_PROXY=http://me:" + canary + "@%zz"}}},
-		"two spellings, a node": {System: archbuild.System{Environ: []string{"http_proxy=http://a:1", "HTTP_PROXY=http://b:1", "BUILDKIT_HOST=tcp://" + dead}}},
+		"Docker":                {System: outside.System{Environ: []string{"DOCKER_HOST=tcp://" + dead}}},
+		"a proxy":               {System: outside.System{Environ: []string{"HTTPS_PROXY=http://me:" + canary + "@" + refused}}},
+		"a proxy, badly spelt":  {System: outside.System{Environ: []string{"HTTPS_PROXY=http://me:" + canary + "@%zz"}}},
+		"two spellings, a node": {System: outside.System{Environ: []string{"http_proxy=http://a:1", "HTTP_PROXY=http://b:1", "BUILDKIT_HOST=tcp://" + dead}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/doctor"
 	"github.com/archbuild/archbuild/internal/containers"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // lookAtTools asks the container tools of this machine. A build needs none of them.
@@ -48,7 +49,7 @@ func ofTool(e containers.Endpoint) doctor.Check {
 		c.Detail += " at " + e.Address
 	}
 	if e.Err != nil {
-		c.Status, c.Detail, c.Fix = doctor.Degraded, e.Err.Error(), hintOf(e.Err)
+		c.Status, c.Detail, c.Fix = doctor.Degraded, e.Err.Error(), wrong.Hint(e.Err)
 		c.Affects = "--load and -o type=docker"
 		if late := new(noAnswerError); errors.As(e.Err, &late) {
 			c.Detail, c.Fix = fmt.Sprintf("%s at %s: %v", e.Tool, e.Address, late), "see whether `docker info` works"

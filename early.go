@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // checkServices looks at what only shows when the services are known: a build
@@ -30,7 +31,7 @@ func (r run) checkServices(services []service) error {
 			failed = append(failed, s.checkLinux(target.Platform), s.checkMissing(target))
 			failed = append(failed, r.checkEpoch(s, target))
 		}
-		failed = append(failed, usage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
+		failed = append(failed, wrong.AsUsage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
 	}
 	if err := r.checkSame(services); err != nil {
 		return err
@@ -38,7 +39,7 @@ func (r run) checkServices(services []service) error {
 	if err := r.checkShared(services); err != nil {
 		return joinedOnce(append(failed, err))
 	}
-	failed = append(failed, usage(manifest.CheckOutputs(outputs)))
+	failed = append(failed, wrong.AsUsage(manifest.CheckOutputs(outputs)))
 	for _, out := range outputs {
 		if out.Stdout() {
 			failed = append(failed, r.checkStdout(out))
@@ -57,9 +58,9 @@ func (s service) checkLinux(p platform.Platform) error {
 	err := fmt.Errorf("%s: %s: archbuild builds images for Linux only", s.platformsFrom, p)
 	const hint = "name platforms that begin with linux/; `archbuild rewrite` writes Dockerfiles for others"
 	if s.platformsFrom == "archbuild.yaml" {
-		return &FileError{err, hint}
+		return &wrong.File{err, hint}
 	}
-	return &UsageError{err, hint}
+	return &wrong.Usage{err, hint}
 }
 
 // checkTags looks whether the image can have its names, and a push goes somewhere.
@@ -68,7 +69,7 @@ func (r run) checkTags(s service, outputs []manifest.Output) error {
 	tags := r.tagsOf(s)
 	if len(tags) > 0 {
 		if err := manifest.CheckNames(tags, false); err != nil {
-			return usage(err)
+			return wrong.AsUsage(err)
 		}
 	}
 	for _, out := range outputs {
@@ -76,7 +77,7 @@ func (r run) checkTags(s service, outputs []manifest.Output) error {
 			continue
 		}
 		if err := manifest.CheckNames(out.Named(tags), out.ByDigest); err != nil {
-			return usage(fmt.Errorf("-o %s: %w", out, err))
+			return wrong.AsUsage(fmt.Errorf("-o %s: %w", out, err))
 		}
 	}
 	return nil
@@ -87,7 +88,7 @@ func (r run) checkSame(services []service) error {
 	seen := map[string]bool{}
 	for _, s := range services {
 		if seen[s.name] {
-			return &UsageError{fmt.Errorf("two of the folders are called %s: what is made of one would replace the other's", s.name), "build them one after the other, under names of their own"}
+			return &wrong.Usage{fmt.Errorf("two of the folders are called %s: what is made of one would replace the other's", s.name), "build them one after the other, under names of their own"}
 		}
 		seen[s.name] = true
 	}
@@ -114,7 +115,7 @@ func (r run) checkShared(services []service) error {
 		case !taken:
 			first[path] = mine
 		case other.name != s.name:
-			failed = append(failed, &TargetError{s.name, mine.at, &FileError{
+			failed = append(failed, &TargetError{s.name, mine.at, &wrong.File{
 				fmt.Errorf("%s goes to %s, and so does that of %s (%s): one would replace the other", what, dest, other.name, other.at),
 				"give each a place of its own: dest=" + filepath.Join(filepath.Dir(dest), s.name+"-"+filepath.Base(dest)),
 			}})
@@ -148,11 +149,11 @@ func checkDest(out manifest.Output) error {
 	folder := out.Folder || out.Type == manifest.TypeLocal
 	switch {
 	case folder && !info.IsDir():
-		return &UsageError{fmt.Errorf("-o %s: %s is a file, and a folder is to be written", out, out.Dest), "name another dest=FOLDER"}
+		return &wrong.Usage{fmt.Errorf("-o %s: %s is a file, and a folder is to be written", out, out.Dest), "name another dest=FOLDER"}
 	case out.Folder:
-		return usage(manifest.CheckLayout(out.Dest))
+		return wrong.AsUsage(manifest.CheckLayout(out.Dest))
 	case !folder && info.IsDir():
-		return &UsageError{fmt.Errorf("-o %s: %s is a folder, and a file is to be written", out, out.Dest), "name a file below it: dest=" + out.Dest + "/image.tar"}
+		return &wrong.Usage{fmt.Errorf("-o %s: %s is a folder, and a file is to be written", out, out.Dest), "name a file below it: dest=" + out.Dest + "/image.tar"}
 	}
 	return nil
 }
@@ -161,9 +162,9 @@ func checkDest(out manifest.Output) error {
 func (r run) checkStdout(out manifest.Output) error {
 	switch {
 	case isTerminal(r.Stdout):
-		return &UsageError{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"}
+		return &wrong.Usage{fmt.Errorf("-o %s would send an archive to the terminal", out), "write dest=FILE, or redirect standard output"}
 	case r.StdoutUse != "":
-		return &UsageError{fmt.Errorf("-o %s and %s both write to standard output", out, r.StdoutUse), "write dest=FILE, or leave " + r.StdoutUse + " out"}
+		return &wrong.Usage{fmt.Errorf("-o %s and %s both write to standard output", out, r.StdoutUse), "write dest=FILE, or leave " + r.StdoutUse + " out"}
 	}
 	return nil
 }
@@ -185,5 +186,5 @@ func (r run) checkEpoch(s service, target plan.Target) error {
 			return nil
 		}
 	}
-	return &UsageError{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
+	return &wrong.Usage{fmt.Errorf("SOURCE_DATE_EPOCH %q is no number of seconds", text), "take the last commit's: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
 }

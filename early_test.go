@@ -9,9 +9,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
-	"github.com/google/go-cmp/cmp"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
@@ -38,7 +40,7 @@ func TestMistakesAreFoundBeforeAnythingIsBuilt(t *testing.T) {
 			t.Errorf("%s: found too early: %v", row.name, err)
 			continue
 		}
-		if err := r.checkServices(row.services); !errors.As(err, new(*UsageError)) {
+		if err := r.checkServices(row.services); !errors.As(err, new(*wrong.Usage)) {
 			t.Errorf("%s: error %v", row.name, err)
 		}
 	}
@@ -87,7 +89,7 @@ func TestNamedContextsHaveTheNameThatBuildKitKnows(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, text := range []string{"x", "x=", "x=/no/such/folder", "x=oci-layout://y", "X=" + folder} {
-		if _, err := parseContexts([]string{text}); !errors.As(err, new(*UsageError)) {
+		if _, err := parseContexts([]string{text}); !errors.As(err, new(*wrong.Usage)) {
 			t.Errorf("%s: error %v", text, err)
 		}
 	}
@@ -112,10 +114,10 @@ func TestCredentialsAreForTheRegistriesOfThePlanAndTheirMirrors(t *testing.T) {
 }
 
 func TestEachFailureOfAFolderKeepsItsHint(t *testing.T) {
-	err := inService("app", errors.Join(&UsageError{errors.New("a"), "do a"}, &UsageError{errors.New("b"), "do b"}))
+	err := inService("app", errors.Join(&wrong.Usage{errors.New("a"), "do a"}, &wrong.Usage{errors.New("b"), "do b"}))
 	var texts, hints []string
 	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
-		texts, hints = append(texts, e.Error()), append(hints, hintOf(e))
+		texts, hints = append(texts, e.Error()), append(hints, wrong.Hint(e))
 	}
 	if diff := cmp.Diff([]string{"app: a", "app: b"}, texts); diff != "" {
 		t.Error(diff)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // EngineLogs prints the engine's log to Stdout: the last lines of it, or with
@@ -26,7 +27,7 @@ func EngineLogs(ctx context.Context, opts Options, tail int, follow bool) error 
 	case errors.Is(err, fs.ErrNotExist):
 		_, err = fmt.Fprintln(opts.Stderr, "there is no log: the engine has not run with this state folder")
 	case errors.Is(err, os.ErrPermission):
-		err = &ReadError{What: "the engine's log", Err: err}
+		err = &wrong.Read{What: "the engine's log", Err: err}
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Pruning is what a user can say of pruning; each field as buildx and buildctl
@@ -82,10 +83,10 @@ func (f FolderUsage) prune(b bounds, now time.Time) (gone trimmed, busy bool) {
 func (p Pruning) parse() (engine.PruneOptions, error) {
 	filters, keep, err := engine.ParseFilters(p.Filters)
 	if err != nil {
-		return engine.PruneOptions{}, &UsageError{fmt.Errorf("--filter %w", err), "keys are type, id, description, parents, until with a value, and inuse, mutable, immutable, shared, private without: type=exec.cachemount"}
+		return engine.PruneOptions{}, &wrong.Usage{fmt.Errorf("--filter %w", err), "keys are type, id, description, parents, until with a value, and inuse, mutable, immutable, shared, private without: type=exec.cachemount"}
 	}
 	if p.KeepDuration < 0 {
-		return engine.PruneOptions{}, &UsageError{fmt.Errorf("--keep-duration %s is below 0", p.KeepDuration), "give a time span: 24h"}
+		return engine.PruneOptions{}, &wrong.Usage{fmt.Errorf("--keep-duration %s is below 0", p.KeepDuration), "give a time span: 24h"}
 	}
 	o := engine.PruneOptions{All: p.All, Filters: filters, KeepDuration: max(keep, p.KeepDuration)}
 	for _, flag := range []struct {
@@ -100,7 +101,7 @@ func (p Pruning) parse() (engine.PruneOptions, error) {
 			continue
 		}
 		if *flag.to, err = engine.ParseSize(flag.text); err != nil {
-			return o, &UsageError{fmt.Errorf("%s %w", flag.name, err), "give bytes, or a unit: 500MB, 5GB"}
+			return o, &wrong.Usage{fmt.Errorf("%s %w", flag.name, err), "give bytes, or a unit: 500MB, 5GB"}
 		}
 	}
 	return o, nil

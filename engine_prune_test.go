@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // blob is a name as archbuild gives it, by a digest.
@@ -42,7 +43,7 @@ func kept(t *testing.T) (archbuild.Options, string) {
 			t.Fatal(err)
 		}
 	}
-	opts := archbuild.Options{System: archbuild.System{Stdout: io.Discard, Stderr: t.Output()}}
+	opts := archbuild.Options{System: outside.System{Stdout: io.Discard, Stderr: t.Output()}}
 	opts.State = state
 	return opts, state
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/project/find"
-	"github.com/archbuild/archbuild/wrong"
 )
 
 // verbs are the words that a mistyped one may have been meant for.
@@ -141,24 +140,6 @@ func inService(name string, err error) error {
 	}
 	return errors.Join(each...)
 }
-
-// Errors about what the user said; see package wrong.
-type (
-	// UsageError is a wrong flag or argument: exit status 2.
-	UsageError = wrong.Usage
-	// FileError is what is wrong in a file that the user wrote: exit status 1.
-	FileError = wrong.File
-	// ReadError says that something the user named is there but cannot be read.
-	ReadError = wrong.Read
-	// WriteError says that a file or a folder cannot be made.
-	WriteError = wrong.Write
-)
-
-// usage makes an error about a flag one of wrong usage, whatever package found it.
-func usage(err error) error { return wrong.AsUsage(err) }
-
-// hintOf is the one thing to do next that an error names; empty where it names none.
-func hintOf(err error) string { return wrong.Hint(err) }
 
 // NoDockerfileError says that there is no template where one was looked for.
 type NoDockerfileError struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Explanation is why one reference became what it became on one platform.
@@ -87,11 +88,11 @@ func (r run) noSuchImage(services []service, at place, ref string) error {
 				}
 				of := request.Template.References[uses[i].Reference]
 				err = fmt.Errorf("--explain %s: it stands at %s:%d, in a stage that the build does not need", ref, request.Template.File, of.Line)
-				return &UsageError{err, "name a stage that needs it with --target"}
+				return &wrong.Usage{err, "name a stage that needs it with --target"}
 			}
 		}
 	}
-	return &UsageError{fmt.Errorf("--explain %s: no such image in the plan", ref), "`archbuild plan` lists the images"}
+	return &wrong.Usage{fmt.Errorf("--explain %s: no such image in the plan", ref), "`archbuild plan` lists the images"}
 }
 
 // UnresolvedError is an explanation that ends without an image.
@@ -167,7 +168,7 @@ func (e *Explanation) blame(failed error) bool {
 	for _, err := range leaves(failed) {
 		var about *resolve.Error
 		if errors.As(err, &about) && about.Image == e.Image && slices.Contains(about.Platforms, e.Platform) {
-			e.Tried, e.Error, e.hint = append(e.Tried, about.Trail...), about.Err.Error(), hintOf(err)
+			e.Tried, e.Error, e.hint = append(e.Tried, about.Trail...), about.Err.Error(), wrong.Hint(err)
 			return true
 		}
 	}

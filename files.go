@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/internal/plainfile"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // files is where a template and what belongs to it are read: this machine, or a
@@ -98,7 +99,7 @@ func (f files) optional(name string) ([]byte, error) {
 		err = &plainfile.Error{Is: fmt.Sprintf("longer than %d bytes", maxOptional)}
 	}
 	if err != nil {
-		return nil, &ReadError{What: filepath.Base(name), Err: err}
+		return nil, &wrong.Read{What: filepath.Base(name), Err: err}
 	}
 	if data == nil {
 		data = []byte{}

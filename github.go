@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/archbuild/archbuild/outside"
 )
 
 // AnnotateError shows an error on the page of a GitHub run, beside the line of the file that it
 // is about, if it is about one. Elsewhere it does nothing.
-func AnnotateError(s System, err error) {
+func AnnotateError(s outside.System, err error) {
 	if s.GitHub() == nil || errors.As(err, new(*LintError)) { // its findings are shown one by one
 		return
 	}
@@ -27,7 +29,7 @@ func AnnotateError(s System, err error) {
 
 // AnnotateWarnings shows the warnings of a rewriting beside the Dockerfile's lines. Elsewhere than on
 // GitHub it does nothing.
-func AnnotateWarnings(s System, r Rewriting) {
+func AnnotateWarnings(s outside.System, r Rewriting) {
 	if s.GitHub() == nil {
 		return
 	}
@@ -49,7 +51,7 @@ func (r run) grouped(title string) (end func()) {
 
 // WriteGitHub gives a GitHub run what came of a build: a table on the page of the job, and of one
 // image that did not fail the outputs digest, image and metadata of the step. Elsewhere it does nothing.
-func WriteGitHub(s System, o Outcome, failed error) error {
+func WriteGitHub(s outside.System, o Outcome, failed error) error {
 	if s.Getenv("GITHUB_ACTIONS") != "true" || len(o.Images) == 0 {
 		return nil
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // GraphFormats are what WriteGraphAs knows.
 var GraphFormats = []string{"dot", "mermaid"}
 
-// WriteGraphAs draws how services stand on each other, in one of GraphFormats. Another format is a *UsageError.
+// WriteGraphAs draws how services stand on each other, in one of GraphFormats. Another format is a *wrong.Usage.
 func WriteGraphAs(w io.Writer, g project.Graph, format string) error {
 	switch format {
 	case "dot":
@@ -31,7 +32,7 @@ func CheckGraphFormat(format string) error {
 	if slices.Contains(GraphFormats, format) {
 		return nil
 	}
-	return &UsageError{fmt.Errorf("--graph %s: no such format%s", format, nearest.DidYouMean(format, GraphFormats)), "use dot for Graphviz, or mermaid for Markdown"}
+	return &wrong.Usage{fmt.Errorf("--graph %s: no such format%s", format, nearest.DidYouMean(format, GraphFormats)), "use dot for Graphviz, or mermaid for Markdown"}
 }
 
 // WriteGraph prints a project's services in the order in which they are built, each with what it stands on and why.

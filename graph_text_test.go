@@ -9,6 +9,7 @@ import (
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 func TestTheGraphAsText(t *testing.T) {
@@ -67,7 +68,7 @@ note: api asks for shop/base:2 (api/Dockerfile:1), which comes from a registry: 
 }
 
 func TestAFormatThatThereIsNot(t *testing.T) {
-	var usage *archbuild.UsageError
+	var usage *wrong.Usage
 	if err := archbuild.WriteGraphAs(io.Discard, project.Graph{}, "mermiad"); !errors.As(err, &usage) || !strings.Contains(err.Error(), "did you mean mermaid?") {
 		t.Errorf("got %v", err)
 	}

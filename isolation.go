@@ -7,19 +7,20 @@ import (
 
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // checkFarm looks at the flags of Farm.
 func (o Options) checkFarm() error {
 	var failed []error
 	if o.FailFast && o.KeepGoing {
-		failed = append(failed, &UsageError{errors.New("--fail-fast and --keep-going exclude each other"), "give one of them, or none: what runs may then end, and nothing more begins"})
+		failed = append(failed, &wrong.Usage{errors.New("--fail-fast and --keep-going exclude each other"), "give one of them, or none: what runs may then end, and nothing more begins"})
 	}
 	if o.Jobs < 0 {
-		failed = append(failed, &UsageError{fmt.Errorf("--jobs %d: a node builds at least one platform", o.Jobs), "leave it out for what suits each node's processors"})
+		failed = append(failed, &wrong.Usage{fmt.Errorf("--jobs %d: a node builds at least one platform", o.Jobs), "leave it out for what suits each node's processors"})
 	}
 	if o.NodeTimeout < 0 {
-		failed = append(failed, &UsageError{fmt.Errorf("--node-timeout %s is no time to wait", o.NodeTimeout), "leave it out for a minute"})
+		failed = append(failed, &wrong.Usage{fmt.Errorf("--node-timeout %s is no time to wait", o.NodeTimeout), "leave it out for a minute"})
 	}
 	return errors.Join(failed...)
 }
@@ -42,7 +43,7 @@ func (r run) checkOptional(services []service) error {
 			return false
 		})
 		if !wanted {
-			failed = append(failed, &UsageError{fmt.Errorf("--optional %s: it is none of the platforms", p), "add it to --platform"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--optional %s: it is none of the platforms", p), "add it to --platform"})
 		}
 	}
 	return errors.Join(failed...)

@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/lint"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Linted is what keeps Dockerfiles from serving their platforms.
@@ -68,7 +69,7 @@ func Lint(ctx context.Context, opts Options) (Linted, error) {
 		return out, err
 	}
 	if len(run.Paths) == 0 {
-		return out, &UsageError{errors.New("no folder to look at was given"), "archbuild lint PATH, where PATH is the folder of a Dockerfile, or the file"}
+		return out, &wrong.Usage{errors.New("no folder to look at was given"), "archbuild lint PATH, where PATH is the folder of a Dockerfile, or the file"}
 	}
 	if err := run.checkStdin(); err != nil {
 		return out, err
@@ -128,7 +129,7 @@ func checkNear(path string) error {
 	if _, err := os.Stat(path); err == nil || path == stdinName || !builder.IsRemote(path) {
 		return nil
 	}
-	return &UsageError{fmt.Errorf("%s: lint looks at files of this machine, and fetches none", builder.Remote{Address: path}.Shown()), "clone it or download it first, and name the folder: git clone ADDRESS FOLDER && archbuild lint FOLDER"}
+	return &wrong.Usage{fmt.Errorf("%s: lint looks at files of this machine, and fetches none", builder.Remote{Address: path}.Shown()), "clone it or download it first, and name the folder: git clone ADDRESS FOLDER && archbuild lint FOLDER"}
 }
 
 // readToPort reads a PATH, which may be a Dockerfile itself. Where nothing names the
@@ -173,7 +174,7 @@ func unreadable(err error) (invalid []lint.Finding, rest error) {
 		file, line := at.At()
 		message := strings.TrimPrefix(e.Error(), fmt.Sprintf("%s:%d: ", file, line))
 		message, _, _ = strings.Cut(strings.TrimPrefix(message, file+": "), "\n")
-		invalid = append(invalid, lint.Finding{ID: lint.Invalid, Severity: lint.Error, File: file, Line: max(line, 1), Message: message, Fix: hintOf(e)})
+		invalid = append(invalid, lint.Finding{ID: lint.Invalid, Severity: lint.Error, File: file, Line: max(line, 1), Message: message, Fix: wrong.Hint(e)})
 	}
 	return invalid, errors.Join(others...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/lint"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // lintCase is one file of lint/testdata/corpus, unpacked.
@@ -35,8 +36,8 @@ func (c *lintCase) quiet() bool {
 func (c *lintCase) options(t *testing.T) archbuild.Options {
 	t.Helper()
 	o := archbuild.Options{
-		System: archbuild.System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Environ: []string{"HOME=" + t.TempDir()}},
-		Paths:  []string{c.folder}, Offline: !c.online, BuildPlatform: "linux/amd64", Engine: archbuild.Engine{State: t.TempDir()},
+		System: outside.System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Environ: []string{"HOME=" + t.TempDir()}},
+		Paths:  []string{c.folder}, Offline: !c.online, BuildPlatform: "linux/amd64", Engine: outside.Engine{State: t.TempDir()},
 	}
 	words := strings.Fields(c.args)
 	for len(words) > 1 {

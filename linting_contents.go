@@ -6,11 +6,13 @@ import (
 	"os"
 	"path"
 
+	"github.com/moby/patternmatcher"
+
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/lint"
 	looked "github.com/archbuild/archbuild/lint/contents"
 	"github.com/archbuild/archbuild/verify"
-	"github.com/moby/patternmatcher"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // lintContents looks at the files that the Dockerfile takes out of its context.
@@ -27,7 +29,7 @@ func (r run) lintContents(ctx context.Context, s service, _ detect.HostFacts, fa
 	s.source = s.of(facts.Targets[0].Platform)
 	files, err := openContext(s)
 	if err != nil {
-		return nil, &ReadError{What: "the context", Err: err}
+		return nil, &wrong.Read{What: "the context", Err: err}
 	}
 	defer files.end()
 	tree := files.tree

@@ -10,7 +10,9 @@ import (
 	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // WriteText prints the findings as compilers do: a line each, with what to write below it.
@@ -59,7 +61,7 @@ func (l Linted) WriteGitHub(w io.Writer) error {
 
 // AnnotateFindings shows findings beside the code when this is a step of a GitHub
 // workflow. Elsewhere it does nothing.
-func AnnotateFindings(s System, l Linted) {
+func AnnotateFindings(s outside.System, l Linted) {
 	log := s.GitHub()
 	if log == nil {
 		return
@@ -84,7 +86,7 @@ func ExplainRule(id string) (string, error) {
 		for _, r := range lint.Rules {
 			ids = append(ids, r.ID)
 		}
-		return "", &UsageError{fmt.Errorf("there is no rule %s%s", id, nearest.DidYouMean(id, ids)), "`archbuild lint --rules` lists them"}
+		return "", &wrong.Usage{fmt.Errorf("there is no rule %s%s", id, nearest.DidYouMean(id, ids)), "`archbuild lint --rules` lists them"}
 	}
 	page, err := pages.Files.ReadFile(id + ".md")
 	if err != nil {

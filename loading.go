@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Loaded tells which container engine has an image now.
@@ -91,7 +92,7 @@ func (r run) checkLoads(s service, outputs []manifest.Output) error {
 		}
 		engine := r.engines[out.Context]
 		if taken, _ := divide(engine, platformsOf(s)); len(taken) == 0 {
-			return &UsageError{
+			return &wrong.Usage{
 				fmt.Errorf("%s keeps one platform of an image, and its own, %s, is not built", engine, engine.Platform),
 				"add " + engine.Platform.String() + " to --platform, or build one platform alone",
 			}

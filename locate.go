@@ -8,6 +8,7 @@ import (
 
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/resolve"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // BaseError says where in the Dockerfile stands what no image could be found for.
@@ -35,9 +36,9 @@ func (e *BaseError) Hint() string {
 		return hint
 	}
 	if e.Locked {
-		return fmt.Sprintf("what archbuild.lock names may be gone: archbuild lock PATH --update %s; else %s", e.Image, hintOf(e.Err))
+		return fmt.Sprintf("what archbuild.lock names may be gone: archbuild lock PATH --update %s; else %s", e.Image, wrong.Hint(e.Err))
 	}
-	return hintOf(e.Err)
+	return wrong.Hint(e.Err)
 }
 
 // ofLock notes of failures which images archbuild.lock names: an old lock may be

@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // lockName is the file beside the template that pins what bases were resolved to.
@@ -179,7 +180,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 		if fromStdin(s.file) {
 			from = stdinWords
 		}
-		return Locked{}, &UsageError{fmt.Errorf("%s is no folder that %s could be written to", from, lockName), "get the sources into a folder, and lock that: archbuild lock FOLDER"}
+		return Locked{}, &wrong.Usage{fmt.Errorf("%s is no folder that %s could be written to", from, lockName), "get the sources into a folder, and lock that: archbuild lock FOLDER"}
 	}
 	file := s.lockFile()
 	before, err := r.keptLock(s, update)

@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // making is one service on its way from its plan to its index.
@@ -292,7 +293,7 @@ func (e *NothingBuiltError) Error() string {
 func (e *NothingBuiltError) Unwrap() error { return e.Err }
 
 // Hint is the first failure's.
-func (e *NothingBuiltError) Hint() string { return hintOf(e.Err) }
+func (e *NothingBuiltError) Hint() string { return wrong.Hint(e.Err) }
 
 // retry builds those jobs again, emulated, that moved stages may have failed. errs are
 // the failures by job. It returns the jobs that it built.

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/distribution/reference"
+
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
-	"github.com/distribution/reference"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // A rule that comes with the source can say that an image is taken from another registry than FROM
@@ -25,7 +27,7 @@ func parseMoves(texts []string) (map[[2]string]bool, error) {
 	for _, text := range texts {
 		from, to, _ := strings.Cut(text, "=")
 		if !isRegistry(from) || !isRegistry(to) {
-			return nil, &UsageError{fmt.Errorf("--allow-move %s: these are no two registries", text), "name them as images do: --allow-move docker.io=registry.example:5000"}
+			return nil, &wrong.Usage{fmt.Errorf("--allow-move %s: these are no two registries", text), "name them as images do: --allow-move docker.io=registry.example:5000"}
 		}
 		allowed[[2]string{from, to}] = true
 	}

@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/plan"
-	"github.com/distribution/reference"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/opencontainers/go-digest"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // namedContexts are those of --build-context by their keys: NAME, or NAME::PLATFORM
@@ -47,30 +49,30 @@ func parseContexts(list []string) (namedContexts, error) {
 	for _, text := range list {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" || value == "" {
-			return c, &UsageError{fmt.Errorf("--build-context %s is not NAME=VALUE", name), "write --build-context NAME=FOLDER or NAME=docker-image://REF"}
+			return c, &wrong.Usage{fmt.Errorf("--build-context %s is not NAME=VALUE", name), "write --build-context NAME=FOLDER or NAME=docker-image://REF"}
 		}
 		key, err := plan.ContextKey(name)
 		if err != nil {
-			return c, &UsageError{fmt.Errorf("--build-context %s: %w", name, err), "name it as FROM or COPY --from does, in lower case, and for one platform alone NAME::PLATFORM"}
+			return c, &wrong.Usage{fmt.Errorf("--build-context %s: %w", name, err), "name it as FROM or COPY --from does, in lower case, and for one platform alone NAME::PLATFORM"}
 		}
 		delete(c.folders, key)
 		delete(c.remote, key)
 		delete(c.layouts, key)
 		if err := c.add(key, value); err != nil {
-			return c, &UsageError{fmt.Errorf("--build-context %s=%s: %w", name, builder.Remote{Address: value}.Shown(), err), hintOf(err)}
+			return c, &wrong.Usage{fmt.Errorf("--build-context %s=%s: %w", name, builder.Remote{Address: value}.Shown(), err), wrong.Hint(err)}
 		}
 	}
 	return c, nil
 }
 
 func (c namedContexts) add(key, value string) error {
-	wrong := func(hint, format string, args ...any) error { return &UsageError{fmt.Errorf(format, args...), hint} }
+	refuse := func(hint, format string, args ...any) error { return &wrong.Usage{fmt.Errorf(format, args...), hint} }
 	info, err := os.Stat(value)
 	isFolder := err == nil && info.IsDir()
 	switch {
 	case strings.HasPrefix(value, imageScheme):
 		if _, err := plan.ContextName(strings.TrimPrefix(value, imageScheme)); err != nil {
-			return wrong("write docker-image://NAME:TAG", "%w", err)
+			return refuse("write docker-image://NAME:TAG", "%w", err)
 		}
 		c.remote[key] = value
 	case strings.HasPrefix(value, layoutScheme):
@@ -80,7 +82,7 @@ func (c namedContexts) add(key, value string) error {
 		}
 		c.layouts[key] = layout
 	case strings.HasPrefix(value, "target:"):
-		return wrong("build that target first, with -o type=oci,tar=false,dest=FOLDER, and give oci-layout://FOLDER", "target: is for bake files, where it names another target")
+		return refuse("build that target first, with -o type=oci,tar=false,dest=FOLDER, and give oci-layout://FOLDER", "target: is for bake files, where it names another target")
 	case !isFolder && builder.IsRemote(value):
 		if err := (builder.Remote{Address: value}).Check(); err != nil {
 			return err
@@ -88,9 +90,9 @@ func (c namedContexts) add(key, value string) error {
 		c.remote[key] = value
 	case !isFolder && strings.Contains(value, "://"):
 		scheme, _, _ := strings.Cut(value, "://")
-		return wrong(contextHint, "contexts of kind %s:// are not supported", scheme)
+		return refuse(contextHint, "contexts of kind %s:// are not supported", scheme)
 	case !isFolder:
-		return wrong(contextHint, "no such folder")
+		return refuse(contextHint, "no such folder")
 	default:
 		folder, err := filepath.Abs(value)
 		c.folders[key] = folder
@@ -104,7 +106,7 @@ func (c namedContexts) checkIgnored() error {
 	var failed []error
 	for _, name := range slices.Sorted(maps.Keys(c.folders)) {
 		if _, err := ignore.Folder(c.folders[name]); err != nil {
-			failed = append(failed, &ReadError{What: "the context " + name, Err: err})
+			failed = append(failed, &wrong.Read{What: "the context " + name, Err: err})
 		}
 	}
 	return errors.Join(failed...)
@@ -126,7 +128,7 @@ func findLayout(text string) (builder.Layout, error) {
 		return builder.Layout{}, err
 	}
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return builder.Layout{}, &UsageError{fmt.Errorf("no such folder: %s", path), "give the folder of an OCI layout: oci-layout://FOLDER:TAG"}
+		return builder.Layout{}, &wrong.Usage{fmt.Errorf("no such folder: %s", path), "give the folder of an OCI layout: oci-layout://FOLDER:TAG"}
 	}
 	layout, err := ocistore.OpenLayout(folder)
 	if err != nil {
@@ -145,7 +147,7 @@ func findLayout(text string) (builder.Layout, error) {
 		i = 0
 	}
 	if i < 0 {
-		return builder.Layout{}, &UsageError{fmt.Errorf("the layout has no image %s", tag), "name one that it has: " + strings.Join(names, ", ")}
+		return builder.Layout{}, &wrong.Usage{fmt.Errorf("the layout has no image %s", tag), "name one that it has: " + strings.Join(names, ", ")}
 	}
 	return builder.Layout{Folder: folder, Digest: digest.Digest(layout.Roots[i].Digest.String())}, nil
 }

@@ -14,7 +14,7 @@ import (
 // builds for this machine into ./archbuild-out/NAME. Where docker buildx build
 // has the flag, the field holds the same text.
 type Options struct {
-	System
+	outside.System
 
 	// Paths of the build contexts, at least one: folders, tar archives, "-" for
 	// standard input, addresses of Git repositories and of archives.
@@ -88,8 +88,8 @@ type Options struct {
 	Farm
 	BuildFlags
 	Leg
-	Engine
-	Registries
+	outside.Engine
+	outside.Registries
 	Release
 	Projects
 
@@ -121,16 +121,6 @@ func (o Options) imagesWord() string {
 	}
 	return "folders"
 }
-
-// What every verb meets of the world outside; see package outside.
-type (
-	// System is the streams and the environment of the process.
-	System = outside.System
-	// Engine is what a user can say of the private BuildKit server.
-	Engine = outside.Engine
-	// Registries is what a user can say of how registries are asked.
-	Registries = outside.Registries
-)
 
 // world is what the options say of it.
 func (o Options) world() outside.World {

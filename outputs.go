@@ -9,13 +9,14 @@ import (
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // checkDocker refuses an archive of one platform for several, before they are built.
 func checkDocker(outputs []manifest.Output, platforms []platform.Platform) error {
 	for _, out := range outputs {
 		if out.Type == manifest.TypeDocker && !out.Loads() && len(platforms) > 1 {
-			return usage(fmt.Errorf("-o %s: %w", out, &manifest.OnePlatformError{Platforms: len(platforms)}))
+			return wrong.AsUsage(fmt.Errorf("-o %s: %w", out, &manifest.OnePlatformError{Platforms: len(platforms)}))
 		}
 	}
 	return nil
@@ -36,7 +37,7 @@ func (r run) checkDockerTypes() error {
 	default:
 		return nil
 	}
-	return &UsageError{fmt.Errorf("oci-mediatypes=false: Docker's media types have no place for %s", what), "leave oci-mediatypes=false out, or the " + what}
+	return &wrong.Usage{fmt.Errorf("oci-mediatypes=false: Docker's media types have no place for %s", what), "leave oci-mediatypes=false out, or the " + what}
 }
 
 // attested tells whether the image gets attestations.

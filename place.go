@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // place is where the work will be done, known before anything is started:
@@ -47,7 +48,7 @@ func (p places) told(plans []plan.Plan) []plan.Plan {
 			continue
 		}
 		for i := range plans {
-			plans[i].Notes = append(plans[i].Notes, fmt.Sprintf("nothing can be built here yet: %v; %s", at.unable, hintOf(at.unable)))
+			plans[i].Notes = append(plans[i].Notes, fmt.Sprintf("nothing can be built here yet: %v; %s", at.unable, wrong.Hint(at.unable)))
 		}
 	}
 	return plans
@@ -112,7 +113,7 @@ func (o Options) enginePlace(ctx context.Context, host detect.HostFacts) (place,
 		runs: func(p platform.Platform) plan.Ability {
 			if options.Runc == "" {
 				_, err := engine.FindRunc("")
-				return plan.Ability{How: plan.Impossible, Why: "runc is missing", Hint: hintOf(err)}
+				return plan.Ability{How: plan.Impossible, Why: "runc is missing", Hint: wrong.Hint(err)}
 			}
 			return runs(p)
 		},

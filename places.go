@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // places are the nodes of a run: those that answer, and those that do not.
@@ -86,8 +87,8 @@ func (o Options) reach(ctx context.Context, host detect.HostFacts, specs []nodes
 		}
 		found.away = append(found.away, away{spec: spec, err: failed[i], native: o.lastNative(host, spec)})
 	}
-	wrong := errors.As(errors.Join(failed...), new(*UsageError)) // that is no node's silence
-	if len(found.list) == 0 || wrong || ctx.Err() != nil {
+	mistaken := errors.As(errors.Join(failed...), new(*wrong.Usage)) // that is no node's silence
+	if len(found.list) == 0 || mistaken || ctx.Err() != nil {
 		found.close()
 		return places{}, errors.Join(append(failed, context.Cause(ctx))...)
 	}
@@ -170,7 +171,7 @@ func (o Options) buildPlatform() (platform.Platform, error) {
 	}
 	own, err := platform.Parse(o.BuildPlatform)
 	if err != nil {
-		return own, &UsageError{fmt.Errorf("--build-platform: %w", err), hintOf(err)}
+		return own, &wrong.Usage{fmt.Errorf("--build-platform: %w", err), wrong.Hint(err)}
 	}
 	return own, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/builder/guard"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // forPlaces looks at flags that only make sense with what was found: stages, the
@@ -65,7 +66,7 @@ func (r run) runsOf(services []service) []run {
 // checkGHA refuses a cache that the private engine has not.
 func (r run) checkGHA() error {
 	if slices.ContainsFunc(slices.Concat(r.cacheFrom, r.cacheTo), func(c builder.Cache) bool { return c.Type == builder.CacheGHA }) {
-		return &UsageError{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"}
+		return &wrong.Usage{errors.New("the private engine has no cache of type gha"), "use type=registry,ref=REF, or a BuildKit of your own: --builder NAME, --node ADDRESS"}
 	}
 	return nil
 }
@@ -83,9 +84,9 @@ func (r run) checkAllowed() error {
 	for _, name := range r.allow {
 		switch {
 		case strings.HasPrefix(name, device):
-			return &UsageError{errors.New("--allow " + name + ": the private engine gives RUN no devices"), "use a BuildKit with CDI devices: --builder NAME, --node ADDRESS"}
+			return &wrong.Usage{errors.New("--allow " + name + ": the private engine gives RUN no devices"), "use a BuildKit with CDI devices: --builder NAME, --node ADDRESS"}
 		case config.Entitlements != nil && !slices.Contains(config.Entitlements, name):
-			return &UsageError{fmt.Errorf("%s does not let anybody have %s", path, name), "add it to insecure-entitlements there"}
+			return &wrong.Usage{fmt.Errorf("%s does not let anybody have %s", path, name), "add it to insecure-entitlements there"}
 		}
 	}
 	return nil

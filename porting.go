@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/port"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // PortOptions is what a user can say of porting. Options has one path: the folder of a
@@ -96,7 +97,7 @@ func (p *porting) prepare(ctx context.Context, opts PortOptions) (Ported, error)
 	var out Ported
 	var err error
 	if len(opts.Paths) != 1 {
-		return out, &UsageError{fmt.Errorf("one Dockerfile is ported at a time, and %d paths are given", len(opts.Paths)), "archbuild port PATH, where PATH is a Dockerfile or the folder of one"}
+		return out, &wrong.Usage{fmt.Errorf("one Dockerfile is ported at a time, and %d paths are given", len(opts.Paths)), "archbuild port PATH, where PATH is a Dockerfile or the folder of one"}
 	}
 	if err := opts.refuseProject("port"); err != nil {
 		return out, err
@@ -112,7 +113,7 @@ func (p *porting) prepare(ctx context.Context, opts PortOptions) (Ported, error)
 	}
 	if opts.Write && !p.hasFolder() {
 		p.service.context.close()
-		return out, &UsageError{fmt.Errorf("%s is in no folder that could be written to", p.template.File), "leave --write out, and apply the diff where the file is"}
+		return out, &wrong.Usage{fmt.Errorf("%s is in no folder that could be written to", p.template.File), "leave --write out, and apply the diff where the file is"}
 	}
 	out, err = p.port(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // diff is what changes in both files, in the form that `git apply` and patch read.
@@ -82,7 +83,7 @@ func (p *porting) write() ([]string, error) {
 func replaceable(path string, old []byte) error {
 	there, err := plainfile.Read(path, maxBeside)
 	if err != nil && !os.IsNotExist(err) {
-		return &WriteError{Path: path, Err: err}
+		return &wrong.Write{Path: path, Err: err}
 	}
 	if (err == nil) != (old != nil) || !bytes.Equal(there, old) {
 		return &ChangedFileError{path}

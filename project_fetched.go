@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/project/bake"
 	"github.com/archbuild/archbuild/project/compose"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Whoever wrote a definition that was fetched is not whoever runs it. It says what is built, of what was fetched with it
@@ -117,7 +118,7 @@ func valued(values map[string]*string) map[string]*string {
 const outsideHint = "have the file name a folder beside it, or an address; or get it into a folder, look at it, and build that"
 
 func (f *fetchedTarget) refuse(at project.Place, hint, format string, args ...any) {
-	f.failed = append(f.failed, &TargetError{f.Name, at, &FileError{fmt.Errorf(format, args...), hint}})
+	f.failed = append(f.failed, &TargetError{f.Name, at, &wrong.File{fmt.Errorf(format, args...), hint}})
 }
 
 // inside looks whether a path lies within what was fetched. what is what it is to the target.

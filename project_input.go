@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/project/find"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Projects is what a user can say of several images that belong together. Paths are then
@@ -89,7 +90,7 @@ func (o Options) understood() (Options, error) {
 		return o, err
 	}
 	if len(p.Targets) == 0 {
-		return o, &FileError{fmt.Errorf("%s: nothing in it is built", strings.Join(p.Files, ", ")), "give one of its services a build:, or map its image to a folder under services: in archbuild.yaml"}
+		return o, &wrong.File{fmt.Errorf("%s: nothing in it is built", strings.Join(p.Files, ", ")), "give one of its services a build:, or map its image to a folder under services: in archbuild.yaml"}
 	}
 	o.found, o.Paths, o.File, o.several = found, nil, "", len(found.names)
 	return o, nil
@@ -103,7 +104,7 @@ func (o Options) checkNoProject() error {
 		given bool
 	}{{"--set", len(o.Set) > 0}, {"--var", len(o.Vars) > 0}, {"--env-file", len(o.EnvFiles) > 0}, {"--profile", len(o.Profiles) > 0}} {
 		if flag.given {
-			failed = append(failed, &UsageError{fmt.Errorf("%s: no compose or bake file is built", flag.name), "name the file, or leave " + flag.name + " out"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s: no compose or bake file is built", flag.name), "name the file, or leave " + flag.name + " out"})
 		}
 	}
 	return errors.Join(failed...)
@@ -122,7 +123,7 @@ func (o Options) projectFile() (found find.Found, names []string, err error) {
 		found.Kind = fileKind(o.File)
 		switch {
 		case found.Kind == find.None && len(o.MoreFiles) > 0:
-			return found, nil, &UsageError{fmt.Errorf("-f is given twice, and %s is no compose or bake file", o.File), "name one Dockerfile"}
+			return found, nil, &wrong.Usage{fmt.Errorf("-f is given twice, and %s is no compose or bake file", o.File), "name one Dockerfile"}
 		case found.Kind != find.None:
 			found.Files = append([]string{o.File}, o.MoreFiles...)
 		case missing(o.File) && (len(o.Paths) == 0 || looksLikeProject(o.File) && missing(o.Paths[0])):
@@ -157,7 +158,7 @@ func (o Options) noFile(file string) error {
 	} else if in, err := find.In(filepath.Dir(file)); err == nil && len(in.Files) > 0 {
 		hint = "there is " + in.Files[0]
 	}
-	return &UsageError{fmt.Errorf("%s: no such file", file), hint}
+	return &wrong.Usage{fmt.Errorf("%s: no such file", file), hint}
 }
 
 // missing says of what would be a file or a folder of this machine that there is none.
@@ -236,7 +237,7 @@ func noTarget(p project.Project, name string) error {
 	file := strings.Join(p.Files, ", ")
 	if i := slices.IndexFunc(p.Images, func(i project.Image) bool { return i.Name == name }); i >= 0 {
 		image := p.Images[i]
-		return &UsageError{fmt.Errorf("%s: %s has an image, %s, and no build", image.At, name, image.Image), "give it a build:, or map the image to a folder under services: in archbuild.yaml"}
+		return &wrong.Usage{fmt.Errorf("%s: %s has an image, %s, and no build", image.At, name, image.Image), "give it a build:, or map the image to a folder under services: in archbuild.yaml"}
 	}
 	var known []string
 	for _, t := range p.Targets {
@@ -246,13 +247,13 @@ func noTarget(p project.Project, name string) error {
 		known = append(known, g.Name)
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() && !slices.Contains(known, name) {
-		return &UsageError{fmt.Errorf("%s is a folder, and after %s stand names of what is in it", name, file), "build one after the other; it has " + ui.Few(known)}
+		return &wrong.Usage{fmt.Errorf("%s is a folder, and after %s stand names of what is in it", name, file), "build one after the other; it has " + ui.Few(known)}
 	}
 	hint := "it has " + ui.Few(known)
 	if near := nearest.Word(name, known); near != "" {
 		hint = "did you mean " + near + "? " + hint
 	}
-	return &UsageError{fmt.Errorf("%s: there is no %s in it", file, name), hint}
+	return &wrong.Usage{fmt.Errorf("%s: there is no %s in it", file, name), hint}
 }
 
 // links reads --link.
@@ -262,7 +263,7 @@ func (o Options) links() ([]project.Link, error) {
 		// An image may have a colon, and a digest no other sign of equality.
 		left, base, ok := cutLast(text, "=")
 		if !ok || left == "" || base == "" {
-			return nil, &UsageError{fmt.Errorf("--link %s is not NAME=BASE", text), "write --link NAME=BASE, or --link USER:NAME=BASE for one service alone"}
+			return nil, &wrong.Usage{fmt.Errorf("--link %s is not NAME=BASE", text), "write --link NAME=BASE, or --link USER:NAME=BASE for one service alone"}
 		}
 		link := project.Link{Name: left, Base: base}
 		if user, name, ok := strings.Cut(left, ":"); ok && o.isService(user) {

@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/project/compose"
 	"github.com/archbuild/archbuild/project/find"
 	"github.com/archbuild/archbuild/project/folders"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // load reads the files of a project.
@@ -33,7 +34,7 @@ func (o Options) loadFiles(file find.Found, names []string) (project.Project, er
 	var failed []error
 	other := func(flag string, given bool, kind string) {
 		if given {
-			failed = append(failed, &UsageError{fmt.Errorf("%s is about %s files, and %s is none", flag, kind, file.Files[0]), "leave " + flag + " out"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s is about %s files, and %s is none", flag, kind, file.Files[0]), "leave " + flag + " out"})
 		}
 	}
 	if file.Kind == find.Compose {
@@ -96,7 +97,7 @@ func ofBake(err error) error {
 	var each []error
 	for _, e := range leaves(err) {
 		if of := new(bake.Error); errors.As(e, &of) && of.Place.File == "" && of.Cause == nil {
-			e = usage(e)
+			e = wrong.AsUsage(e)
 		}
 		each = append(each, e)
 	}
@@ -116,7 +117,7 @@ func PrintProject(ctx context.Context, opts Options) error {
 	case err != nil:
 		return err
 	case file.Kind != find.Bake:
-		return &UsageError{errors.New("--print shows the targets of a bake file, and none is given"), "name one with -f; `archbuild plan` shows what would be done, for any PATH"}
+		return &wrong.Usage{errors.New("--print shows the targets of a bake file, and none is given"), "name one with -f; `archbuild plan` shows what would be done, for any PATH"}
 	}
 	text, err := bake.Print(opts.bakeOptions(file, names))
 	if opts.opened != nil {
@@ -133,19 +134,19 @@ func (o Options) below() (project.Project, error) {
 	root := "."
 	switch {
 	case o.File != "":
-		return project.Project{}, &UsageError{errors.New("--all and -f exclude each other"), "leave one of them out"}
+		return project.Project{}, &wrong.Usage{errors.New("--all and -f exclude each other"), "leave one of them out"}
 	case len(o.Paths) > 0:
 		root = o.Paths[0]
 	}
 	if isFar(root) || isArchiveFile(root) {
-		return project.Project{}, &UsageError{fmt.Errorf("--all looks below a folder of this machine, and not in %s", builder.Remote{Address: root}.Shown()), "clone or unpack it first, and name the folder; or name the Dockerfiles in a compose or bake file"}
+		return project.Project{}, &wrong.Usage{fmt.Errorf("--all looks below a folder of this machine, and not in %s", builder.Remote{Address: root}.Shown()), "clone or unpack it first, and name the folder; or name the Dockerfiles in a compose or bake file"}
 	}
 	if !isFolder(root) {
-		return project.Project{}, &UsageError{fmt.Errorf("--all: %s is no folder", root), "name the folder that the Dockerfiles are below"}
+		return project.Project{}, &wrong.Usage{fmt.Errorf("--all: %s is no folder", root), "name the folder that the Dockerfiles are below"}
 	}
 	p, err := folders.Load(root)
 	if none := new(folders.Error); errors.As(err, &none) {
-		err = usage(err)
+		err = wrong.AsUsage(err)
 	}
 	return p, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // A target of a project's file says what flags say, of one image. What the command line says
@@ -175,7 +176,7 @@ func (e *TargetError) Unwrap() error { return e.Err }
 func (e *TargetError) At() (file string, line int) { return e.Place.File, e.Place.Line }
 
 // Hint is the cause's own.
-func (e *TargetError) Hint() string { return cmp.Or(hintOf(e.Err), "change it there") }
+func (e *TargetError) Hint() string { return cmp.Or(wrong.Hint(e.Err), "change it there") }
 
 // ExitStatus is 1: the command line is not what is wrong.
 func (e *TargetError) ExitStatus() int { return 1 }
@@ -237,7 +238,7 @@ func (o Options) checkLeave(t project.Target) error {
 	for _, name := range asked {
 		if !slices.Contains(o.Allow, name) {
 			err := fmt.Errorf("it asks for %s, and a file is not leave enough", name)
-			failed = append(failed, &TargetError{t.Name, t.Place("allow"), &FileError{err, "--allow " + name + " lets it, if you trust what it builds and runs"}})
+			failed = append(failed, &TargetError{t.Name, t.Place("allow"), &wrong.File{err, "--allow " + name + " lets it, if you trust what it builds and runs"}})
 		}
 	}
 	return errors.Join(failed...)

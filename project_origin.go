@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/project/find"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // A project can lie in a Git repository or a tar archive, or its definition be one file at an address. It is opened
@@ -152,7 +153,7 @@ func (g *farRoot) project(o Options) (found find.Found, names []string, err erro
 	file := g.lone
 	switch {
 	case g.lone != "" && o.File != "" && o.File != g.path:
-		return found, nil, &UsageError{fmt.Errorf("%s is one file, so there is no %s in it", g.shown, o.File), "leave -f out, or give the address of the repository"}
+		return found, nil, &wrong.Usage{fmt.Errorf("%s is one file, so there is no %s in it", g.shown, o.File), "leave -f out, or give the address of the repository"}
 	case g.lone != "":
 	case o.File != "":
 		file = filepath.Clean(o.File)
@@ -166,19 +167,19 @@ func (g *farRoot) project(o Options) (found find.Found, names []string, err erro
 		if in := find.InTree(g.whole.tree); len(in.Files) > 0 {
 			hint = "there is " + in.Files[0]
 		}
-		return found, nil, &UsageError{fmt.Errorf("%s: there is no %s in it", g.shown, o.File), hint}
+		return found, nil, &wrong.Usage{fmt.Errorf("%s: there is no %s in it", g.shown, o.File), hint}
 	}
 	data, err := plainfile.ReadFS(g.whole.tree, filepath.ToSlash(file), maxOptional)
 	if odd := new(plainfile.Error); errors.As(err, &odd) {
-		return found, nil, &FileError{fmt.Errorf("%s cannot be read: %w", g.file(file), err), "name the compose or bake file itself: it may have 4 MB"}
+		return found, nil, &wrong.File{fmt.Errorf("%s cannot be read: %w", g.file(file), err), "name the compose or bake file itself: it may have 4 MB"}
 	}
 	if err != nil {
-		return found, nil, &ReadError{What: g.file(file), Err: err}
+		return found, nil, &wrong.Read{What: g.file(file), Err: err}
 	}
 	kind := find.Content(file, data)
 	if kind == find.Dockerfile || kind == find.None {
 		if o.File == g.path || len(o.MoreFiles) > 0 {
-			return found, nil, &UsageError{fmt.Errorf("-f %s is no compose or bake file", g.shown), "give it as PATH, if it is a Dockerfile"}
+			return found, nil, &wrong.Usage{fmt.Errorf("-f %s is no compose or bake file", g.shown), "give it as PATH, if it is a Dockerfile"}
 		}
 		return found, nil, nil
 	}
@@ -243,7 +244,7 @@ func (g *farRoot) sub(folder string) (buildContext, error) {
 func (r run) openIn(context string) (buildContext, error) {
 	c, err := r.found.origin.sub(context)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = inTarget(*r.of, "context", &FileError{fmt.Errorf("%s: there is no folder %s in it", r.found.origin.shown, context), "name one that is there: paths start from the root of what was fetched, those of a compose file from its folder"})
+		err = inTarget(*r.of, "context", &wrong.File{fmt.Errorf("%s: there is no folder %s in it", r.found.origin.shown, context), "name one that is there: paths start from the root of what was fetched, those of a compose file from its folder"})
 	}
 	return c, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // A project's file comes with the source. What it takes from outside of its folder is told; what it would write
@@ -169,7 +170,7 @@ func (o Options) checkWritten(t project.Target) error {
 	var failed []error
 	for _, path := range o.written(t) {
 		err := fmt.Errorf("it would write to %s, which is outside the project, and a file is not leave enough", path)
-		failed = append(failed, &TargetError{t.Name, t.At, &FileError{err, "if you want that, say it on the command line: -o type=TYPE,dest=" + path + ", or --cache-to for a cache; else name a folder of the project"}})
+		failed = append(failed, &TargetError{t.Name, t.At, &wrong.File{err, "if you want that, say it on the command line: -o type=TYPE,dest=" + path + ", or --cache-to for a cache; else name a folder of the project"}})
 	}
 	return errors.Join(failed...)
 }
@@ -178,7 +179,7 @@ func (o Options) checkWritten(t project.Target) error {
 func (o Options) checkReach(t project.Target) error {
 	var failed []error
 	refuse := func(err error) {
-		failed = append(failed, &TargetError{t.Name, t.At, &FileError{err, "leave that out of the file, or --untrusted if you vouch for it"}})
+		failed = append(failed, &TargetError{t.Name, t.At, &wrong.File{err, "leave that out of the file, or --untrusted if you vouch for it"}})
 	}
 	for _, what := range o.reachOf(t).outside() {
 		refuse(fmt.Errorf("it takes %s, and --untrusted gives it nothing from outside the project", what))

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/archbuild/archbuild/detect"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/platform"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // chdirTo makes a folder of some files, links among them, and goes there.
@@ -97,8 +100,8 @@ func TestAFileWritesNothingOutsideOfItsProject(t *testing.T) {
 				t.Errorf("refused: %v", err)
 			case tt.refuse != "" && (err == nil || !strings.Contains(err.Error(), tt.refuse)):
 				t.Errorf("not refused: %v", err)
-			case tt.refuse != "" && !strings.Contains(hintOf(leaves(err)[0]), "-o "):
-				t.Errorf("the hint is %q", hintOf(leaves(err)[0]))
+			case tt.refuse != "" && !strings.Contains(wrong.Hint(leaves(err)[0]), "-o "):
+				t.Errorf("the hint is %q", wrong.Hint(leaves(err)[0]))
 			}
 			if tt.refuse == "" {
 				return
@@ -136,7 +139,7 @@ func TestAnUntrustedProjectReachesNothing(t *testing.T) {
 		"what lies in the project is it": {target(`"context": "sub", "secret": ["id=x,src=mine"]`) + "-- sub/Dockerfile --\nFROM scratch\n-- mine --\nx\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{File: "docker-bake.json", System: System{Environ: []string{"TOKEN=secret-of-mine"}}}
+			o := Options{File: "docker-bake.json", System: outside.System{Environ: []string{"TOKEN=secret-of-mine"}}}
 			o.Untrusted = true
 			if strings.Contains(tt.files, "compose.yaml") {
 				o.File = "compose.yaml"

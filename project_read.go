@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // readProject reads every target of a project that may have to be built. What is wrong with
@@ -49,7 +50,7 @@ func (r run) readProject(ctx context.Context, host detect.HostFacts) ([]service,
 // readTarget reads one target with the options that it has.
 func (r run) readTarget(ctx context.Context, t project.Target, host detect.HostFacts) (service, error) {
 	if t.Name == "." || t.Name == ".." || filepath.Base(t.Name) != t.Name || strings.ContainsFunc(t.Name, unicode.IsControl) {
-		return service{}, inTarget(t, "", &FileError{fmt.Errorf("%q is no name for a folder of results", t.Name), "give it another name"})
+		return service{}, inTarget(t, "", &wrong.File{fmt.Errorf("%q is no name for a folder of results", t.Name), "give it another name"})
 	}
 	if t.Broken != nil {
 		return service{}, t.Broken
@@ -86,11 +87,11 @@ func ofTarget(t project.Target, err error) error {
 		missing, stage, folder := new(NoStageError), "", new(NoFolderError)
 		switch {
 		case errors.As(e, new(*NoDockerfileError)):
-			e = inTarget(t, "dockerfile", &FileError{errors.New(e.Error()), "name it there: a Dockerfile is relative to the context, and called Dockerfile where nothing else is said"})
+			e = inTarget(t, "dockerfile", &wrong.File{errors.New(e.Error()), "name it there: a Dockerfile is relative to the context, and called Dockerfile where nothing else is said"})
 		case errors.As(e, &folder):
 			folder.inFile = true
-			e = inTarget(t, "context", &FileError{errors.New(e.Error()), noContextHint(t)})
-		case errors.As(e, new(*UsageError)):
+			e = inTarget(t, "context", &wrong.File{errors.New(e.Error()), noContextHint(t)})
+		case errors.As(e, new(*wrong.Usage)):
 			e = inTarget(t, "", e)
 		case errors.As(e, &missing):
 			if stage = missing.From; stage == "--target" {
@@ -143,7 +144,7 @@ func unpushed(services []service) (notes []string, err error) {
 		}
 	}
 	if len(notes) > 0 && !pushed {
-		return nil, &UsageError{errors.New("--push needs a tag"), "name the images: -t REGISTRY/{name}:TAG, or image: in the file"}
+		return nil, &wrong.Usage{errors.New("--push needs a tag"), "name the images: -t REGISTRY/{name}:TAG, or image: in the file"}
 	}
 	return notes, nil
 }

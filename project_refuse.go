@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // refuseProject says, for a verb that looks at one Dockerfile, what to do with a project.
@@ -21,5 +23,5 @@ func (o Options) refuseProject(verb string) error {
 		}
 		hint = "look at them one after the other, as in: " + strings.Join(words, " ")
 	}
-	return &UsageError{fmt.Errorf("%s lists images, and archbuild %s looks at a Dockerfile", found.Files[0], verb), hint}
+	return &wrong.Usage{fmt.Errorf("%s lists images, and archbuild %s looks at a Dockerfile", found.Files[0], verb), hint}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // takes lists the images that a service asks for on one platform, where a node of the
@@ -110,7 +111,7 @@ func (o Options) notBuilt(t project.Target) (contexts []string, err error) {
 		switch {
 		case i < 0: // which Connect says
 		case len(o.found.Targets[i].Tags) == 0:
-			failed = append(failed, &TargetError{t.Name, c.At, &FileError{
+			failed = append(failed, &TargetError{t.Name, c.At, &wrong.File{
 				fmt.Errorf("its context %s is the target %s, which --no-deps leaves out, and which has no tag to be found by", c.Name, name),
 				"leave --no-deps out, or name " + name + " too",
 			}})

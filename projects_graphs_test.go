@@ -15,9 +15,11 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/archbuild/archbuild/detect"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // TestGraphs reads projects and holds what comes of them against what is due: project/testdata/graphs, whose README has the form.
@@ -225,7 +227,7 @@ func (c graphCase) read(t *testing.T) graphFound {
 	}()
 	var found graphFound
 	for _, e := range leaves(err) {
-		found.Errors, found.Hints = append(found.Errors, e.Error()), append(found.Hints, hintOf(e))
+		found.Errors, found.Hints = append(found.Errors, e.Error()), append(found.Hints, wrong.Hint(e))
 	}
 	if err != nil {
 		return found
@@ -244,7 +246,7 @@ func (c graphCase) read(t *testing.T) graphFound {
 // options are what the words of the command and its environment say.
 func (c graphCase) options(t *testing.T) Options {
 	t.Helper()
-	o := Options{Offline: true, Engine: Engine{State: t.TempDir()}, System: System{Environ: c.env}}
+	o := Options{Offline: true, Engine: outside.Engine{State: t.TempDir()}, System: outside.System{Environ: c.env}}
 	for i := 0; i < len(c.words); i++ {
 		word := c.words[i]
 		switch word {

@@ -16,6 +16,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // service is one PATH as it was found: a template, what archbuild.yaml beside
@@ -115,7 +116,7 @@ func (r run) read(ctx context.Context, host detect.HostFacts) ([]service, error)
 		return r.readProject(ctx, host)
 	}
 	if len(r.Paths) == 0 {
-		return nil, &UsageError{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile, or a Git repository"}
+		return nil, &wrong.Usage{errors.New("no folder to build was given"), "archbuild PATH, where PATH is the folder of a Dockerfile, or a Git repository"}
 	}
 	if err := r.checkStdin(); err != nil {
 		return nil, err
@@ -201,7 +202,7 @@ func (s service) checkIgnored(path string) error {
 		return nil
 	}
 	if _, err := s.context.ignored(); err != nil {
-		return &ReadError{What: "the context " + builder.Remote{Address: path}.Shown(), Err: err}
+		return &wrong.Read{What: "the context " + builder.Remote{Address: path}.Shown(), Err: err}
 	}
 	return nil
 }
@@ -347,7 +348,7 @@ func readConfig(at files, path string) (config.File, error) {
 	if data == nil {
 		other := strings.TrimSuffix(path, "yaml") + "yml"
 		if _, err := at.stat(other); err == nil {
-			return config.File{}, &FileError{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
+			return config.File{}, &wrong.File{fmt.Errorf("%s is not read under this name", other), "call it archbuild.yaml"}
 		}
 		return config.File{}, nil
 	}

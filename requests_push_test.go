@@ -11,6 +11,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // TestEveryRequestOfAPush fails each request of a push of two platforms. Whatever happens, the push is done and right, or it has
@@ -62,7 +63,7 @@ func (w *pushing) prepare(*testing.T, theatre) {}
 
 func (w *pushing) act(t *testing.T, s theatre) (any, error) {
 	made, err := Assemble(t.Context(), AssembleOptions{
-		System: s.system(), Engine: Engine{State: s.dir}, Registries: s.registries(),
+		System: s.system(), Engine: outside.Engine{State: s.dir}, Registries: s.registries(),
 		Sources: []string{w.layout, s.addr + "/parts:arm64"},
 		Tags:    []string{s.addr + "/" + pushedRepo + ":" + movedTag, s.addr + "/" + pushedRepo + ":" + newTag},
 	})
@@ -146,7 +147,7 @@ func (w *locking) prepare(t *testing.T, s theatre) {
 
 func (w *locking) act(t *testing.T, s theatre) (any, error) {
 	_, err := Lock(t.Context(), Options{
-		System: s.system(), Engine: Engine{State: filepath.Join(s.dir, "state")}, Registries: s.registries(),
+		System: s.system(), Engine: outside.Engine{State: filepath.Join(s.dir, "state")}, Registries: s.registries(),
 		Paths: []string{s.dir}, Platforms: []string{"linux/amd64,linux/arm64"},
 	}, []string{"*"})
 	if w.want == nil {

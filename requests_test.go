@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/internal/registrytest"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // The tests in this file fail the requests of a run one by one, each in every way, rather than a sample of them. Time is that of
@@ -139,12 +141,12 @@ type theatre struct {
 }
 
 // registries are options with a password.
-func (s theatre) registries() Registries {
-	return Registries{DockerConfig: s.dir + "/config.json", Dial: s.wire.Dial}
+func (s theatre) registries() outside.Registries {
+	return outside.Registries{DockerConfig: s.dir + "/config.json", Dial: s.wire.Dial}
 }
 
-func (s theatre) system() System {
-	return System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Environ: []string{"HOME=" + s.dir}}
+func (s theatre) system() outside.System {
+	return outside.System{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Environ: []string{"HOME=" + s.dir}}
 }
 
 // played is what came of it.
@@ -209,7 +211,7 @@ func play(t *testing.T, of scene, troubles ...trouble) *played {
 // hints looks for the one thing to do that each error has to name.
 func (p *played) hints() {
 	for _, err := range leavesOf(p.err) {
-		if hintOf(err) == "" {
+		if wrong.Hint(err) == "" {
 			p.find("it has no hint: %v", err)
 		}
 	}

@@ -12,11 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/internal/ignore"
 	"github.com/archbuild/archbuild/internal/treesum"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/template"
-	"github.com/opencontainers/go-digest"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // contentsOf is the digest of all files that a job's build can see: those of the context
@@ -30,14 +32,14 @@ func (r run) contentsOf(ctx context.Context, s service, p plan.Plan, job plan.Jo
 	default:
 		list, err := r.listed(ctx, s.context.Folder, s.of(job.Platform).ignore, append(rewrites(s, p), r.recordNames(s)...), notBefore)
 		if err != nil {
-			return inputDigest{}, &ReadError{What: "the context", Err: err}
+			return inputDigest{}, &wrong.Read{What: "the context", Err: err}
 		}
 		digests["."], stamps["."] = list.Digest.Digest(), list.Stamp.Digest()
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.folders)) {
 		list, err := r.listed(ctx, r.folders[name], nil, nil, notBefore)
 		if err != nil {
-			return inputDigest{}, &ReadError{What: "the context " + name, Err: err}
+			return inputDigest{}, &wrong.Read{What: "the context " + name, Err: err}
 		}
 		digests["named "+name], stamps["named "+name] = list.Digest.Digest(), list.Stamp.Digest()
 		if isStage(s.of(job.Platform).template, job, name) {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/archbuild/archbuild/outside"
 )
 
 // A node is sent a link as it is: it finds no ignore file behind one that leads nowhere, or out of
@@ -31,7 +33,7 @@ func TestAnIgnoreFileOutsideOfTheContextIsNotBelieved(t *testing.T) {
 		if err := os.Symlink(row.target, filepath.Join(folder, ".dockerignore")); err != nil {
 			t.Fatal(err)
 		}
-		r := run{store: Options{Engine: Engine{State: t.TempDir()}}.contentStore(), resuming: &resuming{}}
+		r := run{store: Options{Engine: outside.Engine{State: t.TempDir()}}.contentStore(), resuming: &resuming{}}
 		if _, err := r.listed(t.Context(), folder, nil, nil, time.Now()); (err == nil) != row.readable {
 			t.Errorf("%s: the error is %v", row.what, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -81,7 +82,7 @@ func TestWhatMayHaveChangedElsewhereIsNotResumed(t *testing.T) {
 }
 
 func TestRecordsOfResultsAreBounded(t *testing.T) {
-	s := Options{Engine: Engine{State: t.TempDir()}}.contentStore()
+	s := Options{Engine: outside.Engine{State: t.TempDir()}}.contentStore()
 	recipe, now := digest.FromString("recipe"), time.Now()
 	r := run{store: s}
 	for days := range 10 {

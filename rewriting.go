@@ -9,6 +9,7 @@ import (
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // RewriteOptions is what a user can say of writing Dockerfiles. Options has one
@@ -152,15 +153,15 @@ func (o RewriteOptions) checkModes() error {
 	}
 	switch {
 	case len(o.Paths) != 1:
-		return &UsageError{fmt.Errorf("one Dockerfile is rewritten at a time, and %d paths are given", len(o.Paths)), "archbuild rewrite PATH, where PATH is a Dockerfile or the folder of one"}
+		return &wrong.Usage{fmt.Errorf("one Dockerfile is rewritten at a time, and %d paths are given", len(o.Paths)), "archbuild rewrite PATH, where PATH is a Dockerfile or the folder of one"}
 	case len(modes) > 1:
-		return &UsageError{fmt.Errorf("%s and %s exclude each other", modes[0], modes[1]), "leave one of them out"}
+		return &wrong.Usage{fmt.Errorf("%s and %s exclude each other", modes[0], modes[1]), "leave one of them out"}
 	case len(modes) == 1 && o.Out == "-":
-		return &UsageError{fmt.Errorf("%s and -o - exclude each other", modes[0]), "leave one of them out"}
+		return &wrong.Usage{fmt.Errorf("%s and -o - exclude each other", modes[0]), "leave one of them out"}
 	case o.Deps != "" && (len(modes) == 1 || o.Out == "-"):
-		return &UsageError{errors.New("--deps needs files to write rules for, and none is written"), "leave --deps out, or name a folder with -o"}
+		return &wrong.Usage{errors.New("--deps needs files to write rules for, and none is written"), "leave --deps out, or name a folder with -o"}
 	case o.Diff && o.Out != "":
-		return &UsageError{errors.New("--diff writes no files, so -o has no meaning"), "leave one of them out"}
+		return &wrong.Usage{errors.New("--diff writes no files, so -o has no meaning"), "leave one of them out"}
 	}
 	return nil
 }
@@ -171,9 +172,9 @@ func (o RewriteOptions) checkTargets(s service) error {
 	case o.Out != "-" || o.Diff || o.JSON:
 		return nil
 	case o.Check:
-		return &UsageError{errors.New("--check needs files to compare with, and the Dockerfile comes from no folder"), "name the folder that holds them with -o"}
+		return &wrong.Usage{errors.New("--check needs files to compare with, and the Dockerfile comes from no folder"), "name the folder that holds them with -o"}
 	case len(s.targets) != 1:
-		return &UsageError{fmt.Errorf("standard output takes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
+		return &wrong.Usage{fmt.Errorf("standard output takes one file, but there are %d platforms", len(s.targets)), "name one with --platform, or a folder with -o"}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // rewriter decides every reference of a template by itself: unlike a build, it
@@ -160,7 +161,7 @@ func (w rewriter) ask(ctx context.Context, questions []resolve.Question) (knowle
 			return knowledge{}, e
 		}
 		why := doubt{
-			text: failed.Err.Error(), hint: hintOf(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
+			text: failed.Err.Error(), hint: wrong.Hint(failed.Err), missing: w.Locked && errors.As(failed.Err, new(*resolve.NotLockedError)),
 		}
 		if why.host, _ = unreached(failed.Err); why.host != "" {
 			why.hint += withoutNetwork
@@ -310,7 +311,7 @@ func (w rewriter) replace(done *Rewritten, uses []template.Use, list []rewrite.R
 		}
 		for _, r := range byImage[image] {
 			text := fmt.Sprintf("%s (%s) cannot take its place: %v", r.New, r.Rule, err)
-			done.warn(w.warning(uses[r.Reference], doubt{text: text, hint: hintOf(err)}))
+			done.warn(w.warning(uses[r.Reference], doubt{text: text, hint: wrong.Hint(err)}))
 		}
 	}
 	return out, nil

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rogpeppe/go-internal/diff"
+
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/rewrite"
-	"github.com/rogpeppe/go-internal/diff"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // RewrittenFile is a file that was written, or need not be.
@@ -68,7 +70,7 @@ func rewrittenFiles(s service, done []Rewritten) []namedFile {
 // when it could be is worth more than what is left open now. The others are written.
 func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, &WriteError{Path: folder, Err: err}
+		return nil, &wrong.Write{Path: folder, Err: err}
 	}
 	var written []RewrittenFile
 	var kept []error
@@ -127,7 +129,7 @@ func checkFresh(files []namedFile, folder string) error {
 		case errors.Is(err, fs.ErrNotExist):
 			failed = append(failed, &StaleError{Path: path, Missing: true})
 		case err != nil:
-			failed = append(failed, &ReadError{What: path, Err: err})
+			failed = append(failed, &wrong.Read{What: path, Err: err})
 		case !bytes.Equal(found, file.content) && !file.isSource(path):
 			failed = append(failed, &StaleError{Path: path, Open: file.open})
 		}

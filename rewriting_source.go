@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // stdinName is standard input where a file is named: "-", or DIR/- when what
@@ -28,7 +29,7 @@ func fromStdin(file string) bool { return filepath.Base(file) == stdinName }
 func (r run) rewriteSource(ctx context.Context, host detect.HostFacts) (service, error) {
 	path := r.Paths[0]
 	if path == stdinName && r.File != "" && r.File != stdinName {
-		return service{}, &UsageError{fmt.Errorf("-f %s and standard input are two Dockerfiles", r.File), "leave one of them out"}
+		return service{}, &wrong.Usage{fmt.Errorf("-f %s and standard input are two Dockerfiles", r.File), "leave one of them out"}
 	}
 	if path == stdinName {
 		c, err := folderContext(".")
@@ -40,7 +41,7 @@ func (r run) rewriteSource(ctx context.Context, host detect.HostFacts) (service,
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && !isArchive(path) {
 		if r.File != "" {
-			return service{}, &UsageError{fmt.Errorf("-f %s and %s are two Dockerfiles", r.File, path), "leave one of them out"}
+			return service{}, &wrong.Usage{fmt.Errorf("-f %s and %s are two Dockerfiles", r.File, path), "leave one of them out"}
 		}
 		r.File, r.Paths = path, []string{filepath.Dir(path)}
 		path = r.Paths[0]
@@ -51,11 +52,11 @@ func (r run) rewriteSource(ctx context.Context, host detect.HostFacts) (service,
 // readStdin reads the template from standard input; what belongs to it is in folder.
 func (r run) readStdin(c buildContext, at files, folder string, host platform.Platform) (service, error) {
 	if r.Stdin == nil {
-		return service{}, &UsageError{errors.New("there is no standard input"), "give a Dockerfile, or the folder of one"}
+		return service{}, &wrong.Usage{errors.New("there is no standard input"), "give a Dockerfile, or the folder of one"}
 	}
 	content, err := io.ReadAll(io.LimitReader(r.Stdin, r.maxBytes()+1))
 	if err != nil {
-		return service{}, &ReadError{What: "standard input", Err: err}
+		return service{}, &wrong.Read{What: "standard input", Err: err}
 	}
 	s := service{name: c.name, context: c, notes: c.notes, beside: at, source: source{file: filepath.Join(folder, stdinName)}}
 	if s.template, err = template.ParseLimited("Dockerfile", content, r.limits()); err != nil {

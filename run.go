@@ -19,6 +19,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // run is Options read: every text of a flag turned into what it means. Wrong
@@ -90,7 +91,7 @@ func (o Options) check() (run, error) {
 func (o Options) checkFlags() (run, error) {
 	r := run{Options: o}
 	var failed []error
-	note := func(err error) { failed = append(failed, usage(err)) }
+	note := func(err error) { failed = append(failed, wrong.AsUsage(err)) }
 	var err error
 	r.args, err = o.parseBuildArgs()
 	note(err)
@@ -157,7 +158,7 @@ func parseRules(texts []string) ([]resolve.Rule, error) {
 // checkWords looks at the flags that take one word of a few.
 func (o Options) checkWords() error {
 	if o.MaxBytes < 0 || o.MaxInstructions < 0 {
-		return &UsageError{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
+		return &wrong.Usage{errors.New("--max-bytes and --max-instructions are not below 0"), "leave them out for the limits that archbuild has"}
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"--verify", o.Verify}, {"--cross", o.Cross}, {"--emulation", o.Emulation}, {o.world().ProgressFrom(), o.progressMode()},
@@ -167,7 +168,7 @@ func (o Options) checkWords() error {
 		}
 	}
 	if o.progressMode() == "tty" && !isTerminal(o.Stderr) {
-		return &UsageError{fmt.Errorf("%s tty: standard error is no terminal", o.world().ProgressFrom()), "use --progress plain"}
+		return &wrong.Usage{fmt.Errorf("%s tty: standard error is no terminal", o.world().ProgressFrom()), "use --progress plain"}
 	}
 	return nil
 }
@@ -176,7 +177,7 @@ func (o Options) checkWords() error {
 // that a push has somewhere to go.
 func (r run) checkNames() error {
 	if r.Push && len(r.Tags) == 0 && (r.found == nil || r.of != nil) {
-		return &UsageError{errors.New("--push needs a tag"), "name the image: -t REGISTRY/NAME:TAG"}
+		return &wrong.Usage{errors.New("--push needs a tag"), "name the image: -t REGISTRY/NAME:TAG"}
 	}
 	if r.imageCount() < 2 || r.of != nil {
 		return nil
@@ -188,13 +189,13 @@ func (r run) checkNames() error {
 	for _, flag := range slices.Sorted(maps.Keys(texts)) {
 		for _, text := range texts[flag] {
 			if text != "" && manifest.Expand(text, "") == text {
-				return &UsageError{fmt.Errorf("%s %s would be the same for %d %s", flag, text, r.imageCount(), r.imagesWord()), "put {name} into it: " + flag + " " + text + "-{name}"}
+				return &wrong.Usage{fmt.Errorf("%s %s would be the same for %d %s", flag, text, r.imageCount(), r.imagesWord()), "put {name} into it: " + flag + " " + text + "-{name}"}
 			}
 		}
 	}
 	for _, out := range r.outputs {
 		if !out.HasName() {
-			return &UsageError{fmt.Errorf("-o %s would be the same for %d %s", out, r.imageCount(), r.imagesWord()), "put {name} into it"}
+			return &wrong.Usage{fmt.Errorf("-o %s would be the same for %d %s", out, r.imageCount(), r.imagesWord()), "put {name} into it"}
 		}
 	}
 	return nil
@@ -211,19 +212,19 @@ func (r run) checkFiles() error {
 			s.File = s.ID // as buildx has it
 		}
 		if _, set := os.LookupEnv(s.Env); s.Env != "" && !set {
-			failed = append(failed, &UsageError{fmt.Errorf("--secret id=%s: the environment has no %s", s.ID, s.Env), "set it, or give a file: src=FILE"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--secret id=%s: the environment has no %s", s.ID, s.Env), "set it, or give a file: src=FILE"})
 		}
 		if s.File == "" {
 			continue
 		}
 		if info, err := os.Stat(s.File); err != nil || info.IsDir() {
-			failed = append(failed, &UsageError{fmt.Errorf("--secret id=%s: no such file: %s", s.ID, s.File), "give the file that holds it: src=FILE"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--secret id=%s: no such file: %s", s.ID, s.File), "give the file that holds it: src=FILE"})
 		}
 	}
 	for _, text := range []string{r.IIDFile, r.MetadataFile} {
 		folder := filepath.Dir(text)
 		if info, err := os.Stat(folder); text != "" && manifest.Expand(folder, "") == folder && (err != nil || !info.IsDir()) {
-			failed = append(failed, &UsageError{fmt.Errorf("%s: no such folder: %s", text, folder), "make the folder first: mkdir -p " + folder})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("%s: no such folder: %s", text, folder), "make the folder first: mkdir -p " + folder})
 		}
 	}
 	return errors.Join(failed...)

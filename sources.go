@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // source is a Dockerfile as it was read.
@@ -30,7 +31,7 @@ func (o Options) readSource(at files, file string) (source, error) {
 	s := source{file: file}
 	content, err := at.read(file, o.maxBytes())
 	if err != nil {
-		return s, &ReadError{What: "the Dockerfile", Err: err}
+		return s, &wrong.Read{What: "the Dockerfile", Err: err}
 	}
 	if s.template, err = template.ParseLimited(file, content, o.limits()); err != nil {
 		return s, err
@@ -65,7 +66,7 @@ func (o Options) readOwn(at files, folder string, named []config.Dockerfile) (ma
 	for _, d := range named {
 		one, err := o.readSource(at, filepath.Join(folder, d.Path))
 		if errors.Is(err, os.ErrNotExist) {
-			err = &FileError{fmt.Errorf("%s:%d: %s: no such file", filepath.Join(folder, "archbuild.yaml"), d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
+			err = &wrong.File{fmt.Errorf("%s:%d: %s: no such file", filepath.Join(folder, "archbuild.yaml"), d.Line, d.Path), "name a Dockerfile beside archbuild.yaml, or leave the platform out to have the template rewritten"}
 		}
 		own[d.Platform] = one
 		failed = append(failed, err)

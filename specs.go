@@ -9,9 +9,11 @@ import (
 	"os"
 	"slices"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/manifest/spec"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // SpecOptions is what a user can say of `manifest push`, which takes what
@@ -64,7 +66,7 @@ func PushSpecs(ctx context.Context, opts SpecOptions) ([]Assembled, error) {
 func (o SpecOptions) read() ([]spec.Spec, []spec.Warning, error) {
 	if o.File == "" {
 		s, warnings, err := spec.FromArgs(o.Args)
-		return []spec.Spec{s}, warnings, usage(err)
+		return []spec.Spec{s}, warnings, wrong.AsUsage(err)
 	}
 	source, err := o.readFile()
 	if err != nil {
@@ -79,15 +81,15 @@ func (o SpecOptions) readFile() ([]byte, error) {
 	}
 	f, err := os.Open(o.File)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &UsageError{fmt.Errorf("%s: no such file", o.File), "give the path of a spec, or - for standard input"}
+		return nil, &wrong.Usage{fmt.Errorf("%s: no such file", o.File), "give the path of a spec, or - for standard input"}
 	}
 	if err != nil {
-		return nil, &ReadError{What: o.File, Err: err}
+		return nil, &wrong.Read{What: o.File, Err: err}
 	}
 	defer f.Close()
 	source, err := io.ReadAll(io.LimitReader(f, maxSpec))
 	if err != nil {
-		return nil, &ReadError{What: o.File, Err: err}
+		return nil, &wrong.Read{What: o.File, Err: err}
 	}
 	return source, nil
 }

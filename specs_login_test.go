@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // TestAPasswordGoesToTheTargetsRegistryAlone: manifest-tool knows one registry, but here sources may be in others.
@@ -38,9 +39,9 @@ func TestAPasswordGoesToTheTargetsRegistryAlone(t *testing.T) {
 	_, err := archbuild.PushSpecs(t.Context(), archbuild.SpecOptions{
 		File: "-",
 		AssembleOptions: archbuild.AssembleOptions{
-			System:     archbuild.System{Stdin: strings.NewReader(spec), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}},
-			Engine:     archbuild.Engine{State: t.TempDir()},
-			Registries: archbuild.Registries{Username: "me", Password: "secret", DockerConfig: config},
+			System:     outside.System{Stdin: strings.NewReader(spec), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}},
+			Engine:     outside.Engine{State: t.TempDir()},
+			Registries: outside.Registries{Username: "me", Password: "secret", DockerConfig: config},
 		},
 	})
 	if err == nil {

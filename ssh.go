@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/builder/nodes"
-	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 const agentHint = "start an agent: eval $(ssh-agent) && ssh-add, or name a key: --ssh default=KEYFILE"
@@ -26,7 +28,7 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 	for _, text := range o.SSH {
 		id, paths, given := strings.Cut(text, "=")
 		if id == "" || given && paths == "" {
-			return nil, &UsageError{fmt.Errorf("--ssh %s: write an id, and after = the socket of an agent or a key", text), "write --ssh default, or --ssh ID=KEYFILE"}
+			return nil, &wrong.Usage{fmt.Errorf("--ssh %s: write an id, and after = the socket of an agent or a key", text), "write --ssh default, or --ssh ID=KEYFILE"}
 		}
 		one := builder.SSH{ID: id}
 		if given {
@@ -49,7 +51,7 @@ func (o Options) parseSSH() ([]builder.SSH, error) {
 		}
 		socket := o.Getenv("SSH_AUTH_SOCK")
 		if socket == "" {
-			return nil, &UsageError{fmt.Errorf("%s: there is no agent, SSH_AUTH_SOCK is not set", by), agentHint}
+			return nil, &wrong.Usage{fmt.Errorf("%s: there is no agent, SSH_AUTH_SOCK is not set", by), agentHint}
 		}
 		list[i].Paths = []string{socket}
 	}
@@ -86,7 +88,7 @@ func (o Options) checkSSH(list []builder.SSH) error {
 	for _, s := range list {
 		for _, path := range s.Paths {
 			if info, err := os.Stat(path); err != nil || info.IsDir() {
-				return &UsageError{fmt.Errorf("--ssh %s: no such socket or key: %s", s.ID, path), agentHint}
+				return &wrong.Usage{fmt.Errorf("--ssh %s: no such socket or key: %s", s.ID, path), agentHint}
 			}
 		}
 	}

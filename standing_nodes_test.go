@@ -7,6 +7,7 @@ import (
 
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
@@ -33,7 +34,7 @@ services:
   own: {build: {context: own, platforms: [linux/arm64]}}
   target: {build: {context: target, platforms: [linux/arm64]}}
 `)
-	o, err := Options{File: "compose.yaml", Offline: true, Engine: Engine{State: t.TempDir()}}.input(t.Context())
+	o, err := Options{File: "compose.yaml", Offline: true, Engine: outside.Engine{State: t.TempDir()}}.input(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

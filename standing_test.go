@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/archbuild/archbuild/builder/engine"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
 )
@@ -41,7 +42,7 @@ func newShop(t *testing.T) *shop {
 	t.Chdir(s.folder)
 	s.opts = Options{
 		Paths: []string{"base", "user", "copies"}, Platforms: []string{"linux/amd64,linux/arm64"}, Progress: "plain",
-		Engine: Engine{State: filepath.Join(t.TempDir(), "state")},
+		Engine: outside.Engine{State: filepath.Join(t.TempDir(), "state")},
 	}
 	s.opts.Stdout, s.opts.Environ = &bytes.Buffer{}, os.Environ()
 	t.Cleanup(func() {

@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // hole is a known way out of a build at one of the places: what a Dockerfile that one
@@ -104,7 +105,7 @@ func (o Options) distrusting() (Options, error) {
 	var failed []error
 	exclude := func(given bool, flag, why string) {
 		if given {
-			failed = append(failed, &UsageError{fmt.Errorf("--untrusted and %s exclude each other: %s", flag, why), "leave out " + flag + ", or --untrusted if you vouch for the Dockerfile and all that it runs"})
+			failed = append(failed, &wrong.Usage{fmt.Errorf("--untrusted and %s exclude each other: %s", flag, why), "leave out " + flag + ", or --untrusted if you vouch for the Dockerfile and all that it runs"})
 		}
 	}
 	exclude(len(o.Allow) > 0, "--allow", "a step could have this machine")

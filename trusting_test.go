@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // What would give the Dockerfile more than --untrusted leaves it is refused by the flag's own name.
@@ -23,11 +26,11 @@ func TestWhatUntrustedExcludes(t *testing.T) {
 		}
 		opts.Untrusted = true
 		_, err := opts.distrusting()
-		if wrong := new(UsageError); !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), "--untrusted and "+flag+" exclude each other") {
+		if wrong := new(wrong.Usage); !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), "--untrusted and "+flag+" exclude each other") {
 			t.Errorf("%s: error %v", flag, err)
 		}
 	}
-	quiet, err := Options{BuildFlags: BuildFlags{Untrusted: true}, Engine: Engine{State: "/state"}}.distrusting()
+	quiet, err := Options{BuildFlags: BuildFlags{Untrusted: true}, Engine: outside.Engine{State: "/state"}}.distrusting()
 	if err != nil || quiet.Network != "none" || quiet.State != filepath.Join("/state", "untrusted") {
 		t.Errorf("network %q, state %q, error %v", quiet.Network, quiet.State, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/verify"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 const (
@@ -127,7 +128,7 @@ func (o Options) names() ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, &UsageError{errors.New("the list on standard input names no image"), "write one name a line; a # begins a comment"}
+		return nil, &wrong.Usage{errors.New("the list on standard input names no image"), "write one name a line; a # begins a comment"}
 	}
 	return names, nil
 }
@@ -147,12 +148,12 @@ func readNames(r io.Reader) ([]string, error) {
 			continue
 		}
 		if len(names) == maxNames {
-			return nil, &UsageError{fmt.Errorf("the list on standard input has more than %d names", maxNames), "verify it in parts"}
+			return nil, &wrong.Usage{fmt.Errorf("the list on standard input has more than %d names", maxNames), "verify it in parts"}
 		}
 		names = append(names, line)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, &UsageError{fmt.Errorf("reading the list on standard input: %w", err), "write one name a line; a # begins a comment"}
+		return nil, &wrong.Usage{fmt.Errorf("reading the list on standard input: %w", err), "write one name a line; a # begins a comment"}
 	}
 	return names, nil
 }

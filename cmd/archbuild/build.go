@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newBuild(system archbuild.System) *cobra.Command {
+func newBuild(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var said buildWords
 	c := &cobra.Command{
@@ -167,7 +168,7 @@ func engineFlags(f *pflag.FlagSet, opts *archbuild.Options) {
 }
 
 // stateFlags say where things are kept and how registries are reached.
-func stateFlags(f *pflag.FlagSet, opts *archbuild.Engine) {
+func stateFlags(f *pflag.FlagSet, opts *outside.Engine) {
 	f.StringVar(&opts.State, "state", "", "`FOLDER` for the engine, caches and results (default $ARCHBUILD_STATE, then the system's)")
 	f.StringVar(&opts.Config, "engine-config", "", "a buildkitd.toml, a `FILE` (default $XDG_CONFIG_HOME/archbuild/buildkitd.toml)")
 }

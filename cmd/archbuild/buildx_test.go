@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // buildxRow is a row of the tables in docs/buildx.md: a name, and how it stands.
@@ -57,7 +57,7 @@ func TestEveryFlagOfBuildxIsInTheTable(t *testing.T) {
 }
 
 func TestTheTableOfBuildxFlagsIsTrue(t *testing.T) {
-	flags := newRoot(archbuild.System{Stdout: io.Discard, Stderr: io.Discard}).Flags()
+	flags := newRoot(outside.System{Stdout: io.Discard, Stderr: io.Discard}).Flags()
 	for name, how := range buildxDoc(t) {
 		there := name == "help" || flags.Lookup(name) != nil
 		instead := buildxFlags[name]

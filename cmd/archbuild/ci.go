@@ -14,10 +14,11 @@ import (
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // newCI is the parent of the verbs for a matrix of jobs.
-func newCI(system archbuild.System) *cobra.Command {
+func newCI(system outside.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ci",
 		Short: "Build each platform in a job of its own: plan the jobs, and make one image of their results",
@@ -39,7 +40,7 @@ func legFlags(f *pflag.FlagSet, opts *archbuild.Leg) {
 	f.StringVar(&opts.Run, "run", "", "`ID` that all jobs of one run share (default what the CI says, then the commit)")
 }
 
-func newCIPlan(system archbuild.System) *cobra.Command {
+func newCIPlan(system outside.System) *cobra.Command {
 	opts := archbuild.CIPlanOptions{Options: archbuild.Options{System: system}}
 	var format string
 	c := &cobra.Command{
@@ -140,7 +141,7 @@ func handedOn(given *pflag.FlagSet) []string {
 	return args
 }
 
-func newCIAssemble(system archbuild.System) *cobra.Command {
+func newCIAssemble(system outside.System) *cobra.Command {
 	opts := archbuild.CIAssembleOptions{System: system}
 	var out printing
 	var timeout time.Duration
@@ -196,7 +197,7 @@ Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 verification failed.`
 }
 
 // collected prints what was made of records.
-func (p printing) collected(system archbuild.System, dry bool, made archbuild.CIAssembly, failed error) error {
+func (p printing) collected(system outside.System, dry bool, made archbuild.CIAssembly, failed error) error {
 	var err error
 	switch {
 	case made.Empty():

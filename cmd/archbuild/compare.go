@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 
+	"github.com/spf13/cobra"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
-	"github.com/spf13/cobra"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newCompare(system archbuild.System) *cobra.Command {
+func newCompare(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
 	c := &cobra.Command{

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/nearest"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // shells are those that the verb completion knows.
@@ -119,7 +121,7 @@ func completeFlag(f *pflag.Flag) cobra.CompletionFunc {
 			return matching(typesIn.FindAllString(usage, -1), typed), cobra.ShellCompDirectiveNoSpace
 		}
 		if f.Name == "builder" {
-			opts := archbuild.Options{System: archbuild.System{Environ: os.Environ()}}
+			opts := archbuild.Options{System: outside.System{Environ: os.Environ()}}
 			return matching(opts.BuilderNames(), typed), cobra.ShellCompDirectiveNoFileComp
 		}
 		if words := wordsIn(f.Usage); len(words) > 0 {

@@ -7,9 +7,10 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newDoctor(system archbuild.System) *cobra.Command {
+func newDoctor(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON, verbose bool
 	var d archbuild.Doctoring

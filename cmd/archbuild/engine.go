@@ -1,12 +1,14 @@
 package main
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
-	"github.com/spf13/cobra"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newEngine(system archbuild.System) *cobra.Command {
+func newEngine(system outside.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "engine",
 		Short:   "Look at, prune or stop the private BuildKit server",
@@ -18,7 +20,7 @@ func newEngine(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEngineStatus(system archbuild.System) *cobra.Command {
+func newEngineStatus(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
 	c := &cobra.Command{
@@ -40,7 +42,7 @@ func newEngineStatus(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEngineStop(system archbuild.System) *cobra.Command {
+func newEngineStop(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	c := &cobra.Command{
 		Use: "stop", Short: "End the engine; what it cached stays", Args: cobra.NoArgs,
@@ -53,7 +55,7 @@ func newEngineStop(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEngineLogs(system archbuild.System) *cobra.Command {
+func newEngineLogs(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var follow bool
 	var tail int
@@ -74,7 +76,7 @@ func newEngineLogs(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEngineUsage(system archbuild.System) *cobra.Command {
+func newEngineUsage(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var verbose, asJSON bool
 	c := &cobra.Command{
@@ -101,7 +103,7 @@ func newEngineUsage(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newEnginePrune(system archbuild.System) *cobra.Command {
+func newEnginePrune(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var want archbuild.Pruning
 	var asJSON, force bool

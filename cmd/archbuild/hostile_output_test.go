@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // spoken is a row: a call of a verb whose output is looked at.
@@ -101,7 +101,7 @@ func allVerbs() []string {
 			walk(verb)
 		}
 	}
-	walk(newRoot(archbuild.System{Stdout: io.Discard, Stderr: io.Discard}))
+	walk(newRoot(outside.System{Stdout: io.Discard, Stderr: io.Discard}))
 	return list
 }
 

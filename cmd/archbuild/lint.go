@@ -12,9 +12,11 @@ import (
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/lint"
+	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
-func newLint(system archbuild.System) *cobra.Command {
+func newLint(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var format, failOn, explain string
 	var asJSON, asSARIF, rules bool
@@ -99,7 +101,7 @@ func lintFormat(asJSON, asSARIF bool, format string, given bool) (string, error)
 		}
 	}
 	if len(names) > 1 {
-		return "", &archbuild.UsageError{Err: fmt.Errorf("findings are printed in one format, and %s are asked for", strings.Join(names, " and ")), Help: "leave all but one of --json, --sarif and --format out"}
+		return "", &wrong.Usage{Err: fmt.Errorf("findings are printed in one format, and %s are asked for", strings.Join(names, " and ")), Help: "leave all but one of --json, --sarif and --format out"}
 	}
 	return names[0], nil
 }
@@ -109,7 +111,7 @@ func checkLintWords(format, failOn string) (lint.Severity, error) {
 	switch format {
 	case "text", "json", "sarif", "github":
 	default:
-		return "", &archbuild.UsageError{Err: fmt.Errorf("--format %s: there is no such format", format), Help: "use text, json, sarif or github"}
+		return "", &wrong.Usage{Err: fmt.Errorf("--format %s: there is no such format", format), Help: "use text, json, sarif or github"}
 	}
 	switch s := lint.Severity(failOn); s {
 	case lint.Error, lint.Warning, lint.Info:
@@ -117,11 +119,11 @@ func checkLintWords(format, failOn string) (lint.Severity, error) {
 	case "never":
 		return "", nil
 	}
-	return "", &archbuild.UsageError{Err: fmt.Errorf("--fail-on %s: there is no such severity", failOn), Help: "use error, warning, info or never"}
+	return "", &wrong.Usage{Err: fmt.Errorf("--fail-on %s: there is no such severity", failOn), Help: "use error, warning, info or never"}
 }
 
 // writeLinted prints the findings to standard output and what else there is to say to standard error.
-func writeLinted(system archbuild.System, linted archbuild.Linted, format string) error {
+func writeLinted(system outside.System, linted archbuild.Linted, format string) error {
 	var err error
 	switch format {
 	case "json":

@@ -3,12 +3,14 @@ package main
 import (
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
-	"github.com/spf13/cobra"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newLock(system archbuild.System) *cobra.Command {
+func newLock(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var update, asJSON bool
 	c := &cobra.Command{

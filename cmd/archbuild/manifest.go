@@ -3,11 +3,11 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // newManifest is the parent of the verbs about indexes.
-func newManifest(system archbuild.System) *cobra.Command {
+func newManifest(system outside.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "manifest",
 		Short: "Put images together as one, and look at what they are made of",

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/archbuild/archbuild"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newManifestCreate(system archbuild.System) *cobra.Command {
+func newManifestCreate(system outside.System) *cobra.Command {
 	opts := archbuild.AssembleOptions{System: system}
 	var out printing
 	c := &cobra.Command{
@@ -65,7 +67,7 @@ func releaseFlags(f *pflag.FlagSet, opts *archbuild.Release) {
 }
 
 // registryFlags say how registries are asked.
-func registryFlags(f *pflag.FlagSet, opts *archbuild.Registries) {
+func registryFlags(f *pflag.FlagSet, opts *outside.Registries) {
 	f.IntVar(&opts.Concurrency, "registry-concurrency", 0, "how many requests a registry gets at once, a `NUMBER`")
 	f.Float64Var(&opts.Rate, "registry-rate", 0, "how many requests a registry gets in a second, a `NUMBER` (default no limit)")
 }
@@ -80,7 +82,7 @@ func (p *printing) flags(f *pflag.FlagSet) {
 
 // assembled prints indexes that were made: the summary on stderr, the digest on
 // stdout with --quiet; a dry run prints the index itself.
-func (p printing) assembled(system archbuild.System, dry bool, failed error, list ...archbuild.Assembled) error {
+func (p printing) assembled(system outside.System, dry bool, failed error, list ...archbuild.Assembled) error {
 	for _, made := range list {
 		if made.Digest == "" {
 			continue
@@ -105,7 +107,7 @@ func (p printing) assembled(system archbuild.System, dry bool, failed error, lis
 }
 
 // loginFlags are manifest-tool's ways of saying how a registry is reached.
-func loginFlags(f *pflag.FlagSet, opts *archbuild.Registries) {
+func loginFlags(f *pflag.FlagSet, opts *outside.Registries) {
 	f.BoolVar(&opts.Insecure, "insecure", false, "take any certificate of a registry")
 	f.BoolVar(&opts.PlainHTTP, "plain-http", false, "talk plain http to registries")
 	f.StringVar(&opts.Username, "username", "", "`NAME` to log in with where the index goes (better: docker login)")

@@ -5,13 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/verbs/inspecting"
 )
 
-func newManifestInspect(system archbuild.System) *cobra.Command {
+func newManifestInspect(system outside.System) *cobra.Command {
 	opts := inspecting.Options{World: outside.World{System: system}}
 	var asJSON, raw bool
 	c := &cobra.Command{

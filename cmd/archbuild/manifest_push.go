@@ -1,11 +1,13 @@
 package main
 
 import (
-	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
+
+	"github.com/archbuild/archbuild"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newManifestPush(system archbuild.System) *cobra.Command {
+func newManifestPush(system outside.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "push",
 		Short:   "Put an index together from a spec of manifest-tool, and push it",
@@ -17,7 +19,7 @@ func newManifestPush(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newPushFromSpec(system archbuild.System) *cobra.Command {
+func newPushFromSpec(system outside.System) *cobra.Command {
 	opts := archbuild.SpecOptions{AssembleOptions: archbuild.AssembleOptions{System: system}}
 	var out printing
 	c := &cobra.Command{
@@ -39,7 +41,7 @@ of them can be made. ${NAME} is taken from the environment.`,
 	return c
 }
 
-func newPushFromArgs(system archbuild.System) *cobra.Command {
+func newPushFromArgs(system outside.System) *cobra.Command {
 	opts := archbuild.SpecOptions{AssembleOptions: archbuild.AssembleOptions{System: system}}
 	var out printing
 	c := &cobra.Command{
@@ -76,7 +78,7 @@ func specFlags(c *cobra.Command, opts *archbuild.SpecOptions, out *printing) {
 	loginFlags(f, &opts.Registries)
 }
 
-func pushSpecs(c *cobra.Command, system archbuild.System, opts archbuild.SpecOptions, out printing) error {
+func pushSpecs(c *cobra.Command, system outside.System, opts archbuild.SpecOptions, out printing) error {
 	made, err := archbuild.PushSpecs(c.Context(), opts)
 	err = out.assembled(system, opts.DryRun, err, made...)
 	if err == nil && !out.json && !out.quiet && !opts.DryRun {

@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 
+	"github.com/spf13/cobra"
+
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
-	"github.com/spf13/cobra"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newNode(system archbuild.System) *cobra.Command {
+func newNode(system outside.System) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "node",
 		Short:   "Look at the BuildKit servers that builds can use",
@@ -20,7 +22,7 @@ func newNode(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newNodeList(system archbuild.System) *cobra.Command {
+func newNodeList(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
 	c := &cobra.Command{

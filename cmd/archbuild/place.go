@@ -7,13 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/verbs/placing"
 )
 
-func newPlace(system archbuild.System) *cobra.Command {
+func newPlace(system outside.System) *cobra.Command {
 	opts := placing.Options{World: outside.World{System: system}}
 	var asJSON, check bool
 	c := &cobra.Command{
@@ -68,7 +67,7 @@ written to. Without --nodes the platforms are all that some image holds.`,
 }
 
 // printPlaced prints the table on standard output, where no overlay goes there, and what else is to be known on standard error.
-func printPlaced(system archbuild.System, placed placing.Placed, asJSON, check bool) error {
+func printPlaced(system outside.System, placed placing.Placed, asJSON, check bool) error {
 	table := system.Stdout
 	if placed.Text != nil {
 		table = system.Stderr

@@ -8,9 +8,10 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newPort(system archbuild.System) *cobra.Command {
+func newPort(system outside.System) *cobra.Command {
 	opts := archbuild.PortOptions{Options: archbuild.Options{System: system}}
 	var asJSON bool
 	c := &cobra.Command{
@@ -61,7 +62,7 @@ Exit status 3: with --compare, the image is not what it was.`,
 
 // writePorted prints the diff to standard output, and what else there is to say to standard
 // error. failed is a difference that --compare found.
-func writePorted(system archbuild.System, done archbuild.Ported, write, asJSON bool, failed error) error {
+func writePorted(system outside.System, done archbuild.Ported, write, asJSON bool, failed error) error {
 	if asJSON {
 		return errors.Join(ui.WriteJSON(system.Stdout, done), failed, done.Fail())
 	}

@@ -5,11 +5,12 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
 // printOutcome prints the result: the digest with --quiet, one document with
 // --json, else the summary on stderr. A dry run prints its plans to stdout.
-func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed error, quiet, asJSON bool) error {
+func printOutcome(system outside.System, outcome archbuild.Outcome, failed error, quiet, asJSON bool) error {
 	switch {
 	case asJSON:
 		if failed != nil && len(outcome.Images) == 0 {
@@ -37,6 +38,6 @@ func printOutcome(system archbuild.System, outcome archbuild.Outcome, failed err
 	return outcome.WriteText(system.Stderr)
 }
 
-func printPlans(system archbuild.System, outcome archbuild.Outcome, asJSON bool) error {
+func printPlans(system outside.System, outcome archbuild.Outcome, asJSON bool) error {
 	return printOutcome(system, outcome, nil, false, asJSON)
 }

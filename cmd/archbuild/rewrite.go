@@ -7,9 +7,10 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newRewrite(system archbuild.System) *cobra.Command {
+func newRewrite(system outside.System) *cobra.Command {
 	opts := archbuild.RewriteOptions{Options: archbuild.Options{System: system}}
 	c := &cobra.Command{
 		Use:   "rewrite PATH",
@@ -63,7 +64,7 @@ A file that says the same already is not touched, any other is written over.`,
 
 // printRewriting prints what was done and, if it went well, the document or the
 // diffs that were asked for.
-func printRewriting(system archbuild.System, opts archbuild.RewriteOptions, result archbuild.Rewriting, well bool) error {
+func printRewriting(system outside.System, opts archbuild.RewriteOptions, result archbuild.Rewriting, well bool) error {
 	archbuild.AnnotateWarnings(system, result)
 	if err := errors.Join(result.WriteWarnings(system.Stderr), result.WriteFiles(system.Stderr)); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/wrong"
 )
 
 // Exit statuses, the same for every verb.
@@ -25,7 +26,7 @@ const (
 
 // run is the whole program without the process: arguments and streams in, exit status out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	system := archbuild.System{
+	system := outside.System{
 		Environ: os.Environ(), Stdin: interruptible{ctx, stdin}, Stdout: stdout, Stderr: stderr, Version: versionString(),
 		Terminal: outside.IsTerminal(stdin) && outside.IsTerminal(stderr),
 		OnNodes:  memoryForNodes,
@@ -123,7 +124,7 @@ func (e usageError) ExitStatus() int { return exitUsage }
 func (e usageError) Hint() string    { return fmt.Sprintf("see `%s --help`", e.verb) }
 
 // newRoot is the tree of verbs. The root itself is `build`, whose word may be left out.
-func newRoot(system archbuild.System) *cobra.Command {
+func newRoot(system outside.System) *cobra.Command {
 	root := newBuild(system)
 	root.Use = "archbuild [build] PATH..."
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -183,14 +184,14 @@ func usageStatus(c *cobra.Command) {
 func flagError(c *cobra.Command, err error) error {
 	missing, invalid := new(pflag.NotExistError), new(pflag.InvalidValueError)
 	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "duration" {
-		return &archbuild.UsageError{Err: fmt.Errorf("--%s %s is no time", invalid.GetFlag().Name, invalid.GetValue()), Help: "write a number and its unit: 30s, 5m, 1h"}
+		return &wrong.Usage{Err: fmt.Errorf("--%s %s is no time", invalid.GetFlag().Name, invalid.GetValue()), Help: "write a number and its unit: 30s, 5m, 1h"}
 	}
 	if !errors.As(err, &missing) {
 		return usageError{err, c.CommandPath()}
 	}
 	name := missing.GetSpecifiedName()
 	if c.Name() == "plan" && isBuildFlag(c.Root(), missing) {
-		return &archbuild.UsageError{Err: err, Help: "archbuild build --dry-run shows the plan, and takes all flags of a build"}
+		return &wrong.Usage{Err: err, Help: "archbuild build --dry-run shows the plan, and takes all flags of a build"}
 	}
 	if letters, _, _ := strings.Cut(missing.GetSpecifiedShortnames(), "="); letters != "" {
 		// -platform: the letters of a word with one dash are flags each.

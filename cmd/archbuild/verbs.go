@@ -12,7 +12,7 @@ import (
 	"github.com/archbuild/archbuild/verbs/detecting"
 )
 
-func newPlan(system archbuild.System) *cobra.Command {
+func newPlan(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON bool
 	var explain, graph string
@@ -68,7 +68,7 @@ func newPlan(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newDetect(system archbuild.System) *cobra.Command {
+func newDetect(system outside.System) *cobra.Command {
 	world := outside.World{System: system}
 	var asJSON bool
 	c := &cobra.Command{
@@ -93,7 +93,7 @@ func newDetect(system archbuild.System) *cobra.Command {
 	return c
 }
 
-func newVersion(system archbuild.System) *cobra.Command {
+func newVersion(system outside.System) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the versions of archbuild and of the BuildKit inside it", Args: cobra.NoArgs,
 		Example: `  archbuild version`,

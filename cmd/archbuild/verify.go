@@ -5,9 +5,10 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-func newVerify(system archbuild.System) *cobra.Command {
+func newVerify(system outside.System) *cobra.Command {
 	opts := archbuild.Options{System: system}
 	var asJSON, deep bool
 	c := &cobra.Command{

@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/archbuild/archbuild"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/archbuild/archbuild/outside"
 )
 
 // verbs calls do with every verb that --help shows.
@@ -30,7 +31,7 @@ func verbs(do func(*cobra.Command)) {
 			walk(verb)
 		}
 	}
-	walk(newRoot(archbuild.System{Stdout: io.Discard, Stderr: io.Discard}))
+	walk(newRoot(outside.System{Stdout: io.Discard, Stderr: io.Discard}))
 }
 
 func TestEveryVerbShowsAnExample(t *testing.T) {

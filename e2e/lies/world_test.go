@@ -18,6 +18,7 @@ import (
 
 	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/registry/hubtest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 )
 
@@ -83,14 +84,14 @@ func (w *world) write(name, text string) {
 // options are those of archbuild PATH -t app:1 --push --platform … --node …
 func (w *world) options(stderr *bytes.Buffer, nodes ...string) archbuild.Options {
 	return archbuild.Options{
-		System: archbuild.System{
+		System: outside.System{
 			Environ: []string{"HOME=" + w.state, "DOCKER_CONFIG=" + w.state, "XDG_CONFIG_HOME=" + w.state, "PATH=" + os.Getenv("PATH")},
 			Stdin:   strings.NewReader(""), Stdout: &bytes.Buffer{}, Stderr: stderr,
 		},
 		Paths: []string{w.dir}, Platforms: []string{w.label.String()}, Tags: []string{w.hub.Addr + "/app:1"}, Push: true,
 		Nodes: nodes, Progress: "quiet",
 		Farm:   archbuild.Farm{NodeTimeout: w.patience, Retries: -1},
-		Engine: archbuild.Engine{State: w.state},
+		Engine: outside.Engine{State: w.state},
 	}
 }
 
