@@ -32,6 +32,8 @@ type parityCase struct {
 	env                 []string
 	// stdin is the file that both read from standard input, or empty.
 	stdin string
+	// tries is how often a case is built by both until they agree, where BuildKit itself is not the same twice; it is 1 else.
+	tries int
 	// syntax is a line "# syntax=" that archbuild finds in the Dockerfile, and buildx, which would pull that image, does not.
 	syntax string
 	files  []txtar.File
@@ -141,6 +143,12 @@ func (c *parityCase) read(line string) error {
 		c.stdin = text
 	case "syntax":
 		c.syntax = text
+	case "tries":
+		tries, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		c.tries = tries
 	default:
 		do, ok := steps()[word]
 		if !ok {
