@@ -111,7 +111,7 @@ func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assem
 	if err != nil {
 		return nil, err
 	}
-	defer o.base().contentStore().tidy()
+	defer o.base().world().Kept().Tidy()
 	var made []Assembled
 	var gathered []*manifest.Assembly
 	defer func() {

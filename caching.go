@@ -93,10 +93,10 @@ func (r run) openCaches(ctx context.Context, s service, p plan.Plan) (caches *bu
 	if len(r.cacheFrom)+len(r.cacheTo) == 0 {
 		return nil, func() {}, nil
 	}
-	if err := os.MkdirAll(r.store.scratch(), 0o700); err != nil {
+	if err := os.MkdirAll(r.store.Scratch(), 0o700); err != nil {
 		return nil, nil, fmt.Errorf("making a folder for caches: %w", err)
 	}
-	scratch, err := os.MkdirTemp(r.store.scratch(), "caches-")
+	scratch, err := os.MkdirTemp(r.store.Scratch(), "caches-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a folder for caches: %w", err)
 	}

@@ -37,7 +37,7 @@ func (r run) checkJob(ctx context.Context, s service, job plan.Job, built builde
 // exported reads what a job was built to. That the config names another platform is no
 // error where verification only warns.
 func (r run) exported(s service, job plan.Job, built builder.Result) (manifest.Result, error) {
-	result, err := manifest.FromExport(manifest.Store{Dir: r.store.dir}, job.Platform, built.Descriptor)
+	result, err := manifest.FromExport(manifest.Store{Dir: r.store.Dir}, job.Platform, built.Descriptor)
 	if mismatch := (*manifest.PlatformError)(nil); errors.As(err, &mismatch) && r.verifyMode(s) != "fail" {
 		err = nil
 	}
@@ -116,7 +116,7 @@ func (r run) image(result manifest.Result) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ocistore.Store{Dir: r.store.dir}.Image(v1.Descriptor{Digest: digest, Size: result.Descriptor.Size})
+	return ocistore.Store{Dir: r.store.Dir}.Image(v1.Descriptor{Digest: digest, Size: result.Descriptor.Size})
 }
 
 // baseLayers is how many of the image's layers are its base's: those were
@@ -160,5 +160,5 @@ func origin(t *template.Template, job plan.Job) func(string) (string, bool) {
 
 // verdicts remembers what was found, so that nothing is looked at twice.
 func (o Options) verdicts() verify.Folder {
-	return verify.Folder{Dir: o.world().VerdictsDir()}
+	return verify.Folder{Dir: string(o.world().Kept().Verdicts)}
 }

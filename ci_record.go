@@ -199,7 +199,7 @@ func (l *leg) file(r ci.Record) string {
 // deliver pushes every platform by digest, and then writes its record: who has the record
 // finds the image. p is the plan as it was run in the end.
 func (l *leg) deliver(ctx context.Context, p plan.Plan, results []manifest.Result, image *Image) error {
-	store := manifest.Store{Dir: l.store.dir}
+	store := manifest.Store{Dir: l.store.Dir}
 	for _, result := range results {
 		i := slices.IndexFunc(p.Jobs, func(job plan.Job) bool { return job.Platform == result.Platform })
 		listed, err := manifest.Assemble(ctx, store, []manifest.Result{result}, l.annotations, manifest.InIndex)
@@ -244,7 +244,7 @@ func (l *leg) verified(job plan.Job, result manifest.Result) (ci.Verify, error) 
 
 // keep pushes one platform and writes its record.
 func (l *leg) keep(ctx context.Context, record ci.Record, result manifest.Result, image *Image) (string, error) {
-	store := manifest.Store{Dir: l.store.dir}
+	store := manifest.Store{Dir: l.store.Dir}
 	options := manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: l.journal()}}
 	profile := manifest.NoAttestations
 	if len(result.Attestations) > 0 {

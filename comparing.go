@@ -73,7 +73,7 @@ func Compare(ctx context.Context, opts Options) ([]Compared, error) {
 	}
 	crew := roster.crew()
 	defer crew.close()
-	release, err := r.store.hold(ctx)
+	release, err := r.store.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (c comparing) images(ctx context.Context, p plan.Plan) ([]manifest.Result, 
 	var results []manifest.Result
 	var times []float64
 	for i, job := range p.Jobs {
-		result, err := manifest.FromExport(manifest.Store{Dir: c.store.dir}, job.Platform, built[i].Descriptor)
+		result, err := manifest.FromExport(manifest.Store{Dir: c.store.Dir}, job.Platform, built[i].Descriptor)
 		if err != nil {
 			return nil, nil, err
 		}

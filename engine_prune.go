@@ -9,6 +9,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -58,26 +59,26 @@ func EnginePrune(ctx context.Context, opts Options, p Pruning) (Pruned, error) {
 	if len(want.Filters) > 0 {
 		return pruned, nil
 	}
-	limits := bounds{age: want.KeepDuration, most: want.MaxUsedSpace, least: want.ReservedSpace, free: want.MinFreeSpace}
+	limits := keep.Bounds{Age: want.KeepDuration, Most: want.MaxUsedSpace, Least: want.ReservedSpace, Free: want.MinFreeSpace}
 	for _, f := range opts.cacheFolders() {
 		gone, busy := f.prune(limits, time.Now())
 		if busy {
 			pruned.Kept = append(pruned.Kept, f.Name)
 		}
-		f.Size, f.Count = gone.size, gone.count
+		f.Size, f.Count = gone.Size, gone.Count
 		pruned.Folders = append(pruned.Folders, f)
-		pruned.Total += gone.size
+		pruned.Total += gone.Size
 	}
 	return pruned, nil
 }
 
 // prune removes what may go of a folder. That of results belongs to the runs
 // that build; of the others each file can be missing at any time.
-func (f FolderUsage) prune(b bounds, now time.Time) (gone trimmed, busy bool) {
+func (f FolderUsage) prune(b keep.Bounds, now time.Time) (gone keep.Trimmed, busy bool) {
 	if f.Name == "results" {
-		return store{dir: f.Path}.empty(b, now)
+		return keep.Store{Dir: f.Path}.Empty(b, now)
 	}
-	return folder(f.Path).trim(now, b), false
+	return keep.Folder(f.Path).Trim(now, b), false
 }
 
 func (p Pruning) parse() (engine.PruneOptions, error) {

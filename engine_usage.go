@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/keep"
 )
 
 // EngineDisk is what archbuild keeps on disk for one state folder.
@@ -39,22 +39,22 @@ type FolderUsage struct {
 }
 
 // content is where the folder has what counts: the lock of the store does not.
-func (f FolderUsage) content() folder {
+func (f FolderUsage) content() keep.Folder {
 	if f.Name == "results" {
-		return store{dir: f.Path}.blobs()
+		return keep.Store{Dir: f.Path}.BlobFolder()
 	}
-	return folder(f.Path)
+	return keep.Folder(f.Path)
 }
 
 // cacheFolders are archbuild's own folders whose content can be had again.
 func (o Options) cacheFolders() []FolderUsage {
-	state := o.stateDir()
+	kept := o.world().Kept()
 	return []FolderUsage{
-		{Name: "results", Path: filepath.Join(state, "store")},
-		{Name: "registry", Path: o.world().AnswersDir()},
-		{Name: "verdicts", Path: o.world().VerdictsDir()},
-		{Name: "resume", Path: filepath.Join(state, resultsName)},
-		{Name: "files", Path: filepath.Join(state, filesName)},
+		{Name: "results", Path: kept.Dir},
+		{Name: "registry", Path: string(kept.Answers)},
+		{Name: "verdicts", Path: string(kept.Verdicts)},
+		{Name: "resume", Path: string(kept.Results)},
+		{Name: "files", Path: string(kept.Files)},
 	}
 }
 
@@ -74,10 +74,9 @@ func EngineUsage(ctx context.Context, opts Options, verbose bool) (EngineDisk, e
 	}
 	disk.Total = disk.Cache.Total
 	for _, f := range opts.cacheFolders() {
-		list, size := f.content().files()
-		f.Count, f.Size = len(list), size
+		f.Size, f.Count = f.content().Size()
 		disk.Folders = append(disk.Folders, f)
-		disk.Total += size
+		disk.Total += f.Size
 	}
 	return disk, nil
 }

@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/internal/registrytest"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -36,7 +37,7 @@ func TestEveryFlipOfANote(t *testing.T) {
 	notes := resultNotes{t.TempDir(), recipe}
 	notes.write(contents, resultNote{
 		Platform: platform.MustParse("linux/arm/v7"), Image: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("image"), Size: 4711},
-		Blobs: []blobNote{{Digest: digest.FromString("image"), Size: 4711}, {Digest: digest.FromString("layer"), Size: 12}}, Warnings: []client.VertexWarning{{Short: []byte("x"), URL: "https://example.com"}},
+		Blobs: []keep.Blob{{Digest: digest.FromString("image"), Size: 4711}, {Digest: digest.FromString("layer"), Size: 12}}, Warnings: []client.VertexWarning{{Short: []byte("x"), URL: "https://example.com"}},
 		Steps: 3, Seconds: 1.5, Node: "engine", At: time.Unix(1e9, 0).UTC(),
 	})
 	whole, err := os.ReadFile(notes.file(contents))

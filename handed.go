@@ -7,11 +7,13 @@ import (
 	"slices"
 	"syscall"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/verify"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // A node says what it has built. All of that is looked at here, in the bytes that came:
@@ -29,9 +31,9 @@ import (
 // handedOver says whether all that a node names as its result came from it. Else it could
 // name whatever lies in the content store, such as what was built for somebody else.
 func (b *batch) handedOver(from *builder.Session, result builder.Result, node string) error {
-	blobs, err := b.store.blobsOf(result.Descriptor)
+	blobs, err := b.store.Blobs(result.Descriptor)
 	if err == nil {
-		i := slices.IndexFunc(blobs, func(blob blobNote) bool { return !blob.Outside && !from.Brought(blob.Digest) })
+		i := slices.IndexFunc(blobs, func(blob keep.Blob) bool { return !blob.Outside && !from.Brought(blob.Digest) })
 		if i < 0 {
 			return nil
 		}
@@ -106,7 +108,7 @@ func (r run) refused(ctx context.Context, built builder.Result, job plan.Job, er
 		return err
 	case isMachines(err):
 		return err
-	case len(r.store.damagedOf(built.Descriptor)) > 0:
+	case len(r.store.Damaged(built.Descriptor)) > 0:
 		return err
 	}
 	lie := &builder.LieError{Node: job.Node, Platform: job.Platform, Err: err}

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/archbuild/archbuild/builder"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/plan"
 )
 
 // A disk that fails here is not the node's lie. (Such errors cannot be had from a disk in a test, so the judge is asked.)
 func TestWhatThisMachineCannotReadIsNoLie(t *testing.T) {
-	r := run{store: store{dir: t.TempDir()}}
+	r := run{store: keep.Store{Dir: t.TempDir()}}
 	for name, tt := range map[string]struct {
 		err error
 		lie bool

@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/builder/dispatch"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/opencontainers/go-digest"
 )
 
 // history is how long jobs took on which node, one small file for each service in the
@@ -25,7 +26,7 @@ type tookOnce struct {
 	At int64 `json:"at"`
 }
 
-func (o Options) history() history { return history{filepath.Join(o.stateDir(), "times")} }
+func (o Options) history() history { return history{string(o.world().Kept().Times)} }
 
 // file is that of a service: by where its files come from and what is built of them.
 func (h history) file(s service) string {

@@ -99,15 +99,17 @@ var arrows = map[string][]string{
 	"internal/registry": {"resolve", "internal/plainfile"},
 	// What is wrong with what a user has said: a cause, a hint, and the exit status that follows.
 	"wrong": {"internal/nearest"},
+	// What stays in the state folder between runs: blobs of images, and what is remembered.
+	"keep": {"manifest", "internal/imagetree"},
 	// The world outside as every verb meets it. It finds the private engine and the registries by one buildkitd.toml,
 	// asks git for the commit, and writes what a step of GitHub's leaves behind.
-	"outside": {"wrong", "ci", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github"},
+	"outside": {"wrong", "ci", "keep", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github"},
 	// Verbs that build nothing: each has what it needs of the world, and nothing of a build. Which images a project
 	// builds is the root's to say: place asks it.
 	"verbs/detecting":  {"outside", "builder/engine", "detect", "internal/ui"},
 	"verbs/inspecting": {"outside", "wrong", "manifest/inspect", "internal/imagetree", "internal/ui"},
 	"verbs/placing":    {".", "outside", "wrong", "placement", "placement/files", "project/compose", "project/find", "verify", "internal/imagetree", "internal/nearest", "internal/ocistore", "internal/plainfile", "internal/registry", "internal/ui", "internal/whole"},
-	".": {"wrong", "outside", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "detect", "detect/kernel", "doctor",
+	".": {"wrong", "outside", "keep", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "detect", "detect/kernel", "doctor",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum", "internal/whole"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.

@@ -46,7 +46,7 @@ type making struct {
 // make takes every plan through rewrite, builder, verify and manifest. All services are
 // built at once, as far as nodes have room; then each is verified and delivered.
 func (r run) make(ctx context.Context, c *crew, services []service, plans []plan.Plan) ([]Image, error) {
-	release, err := r.store.hold(ctx)
+	release, err := r.store.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (m *making) finish(ctx context.Context) error {
 	if m.leg != nil {
 		return m.leg.deliver(ctx, m.plan, results, m.image)
 	}
-	index, err := manifest.Assemble(ctx, manifest.Store{Dir: m.store.dir}, results, m.annotations, m.profile)
+	index, err := manifest.Assemble(ctx, manifest.Store{Dir: m.store.Dir}, results, m.annotations, m.profile)
 	if err != nil {
 		return err
 	}

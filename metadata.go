@@ -109,7 +109,7 @@ func (r run) addProvenance(all map[string]any, results []manifest.Result) error 
 	if wanted, err := strconv.ParseBool(mode); mode == "disabled" || err == nil && !wanted {
 		return nil
 	}
-	store := manifest.Store{Dir: r.store.dir}
+	store := manifest.Store{Dir: r.store.Dir}
 	for _, result := range results {
 		for _, attestation := range result.Attestations {
 			statement, err := provenanceIn(store, attestation)

@@ -144,7 +144,7 @@ func (r run) offered(s service, p plan.Plan, dockerfiles map[string][]byte) (bui
 	secrets, agents := r.wanted(s, p)
 	return builder.Sources{
 		Context: s.context.Context, Results: out, Rewrites: append(rewrites(s, p), r.recordNames(s)...), Dockerfiles: dockerfiles, Contexts: r.folders, Layouts: r.layouts,
-		Secrets: secrets, SSH: agents, Fetches: r.fetches(s, p), Registries: r.access(p), Realm: r.registry.Realm, Tokens: r.registry.Tokens, Store: r.store.dir, Edition: r.editions(s),
+		Secrets: secrets, SSH: agents, Fetches: r.fetches(s, p), Registries: r.access(p), Realm: r.registry.Realm, Tokens: r.registry.Tokens, Store: r.store.Dir, Edition: r.editions(s),
 	}, nil
 }
 

@@ -18,7 +18,7 @@ func (p *porting) compare(ctx context.Context) (*verify.Comparison, error) {
 		return nil, err
 	}
 	defer at.close()
-	release, err := p.store.hold(ctx)
+	release, err := p.store.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -7,10 +7,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/plan"
-	"github.com/opencontainers/go-digest"
 )
 
 // A platform whose inputs are what they were has its result already: what it was built
@@ -39,7 +40,7 @@ type resuming struct {
 // it was then and every blob is still there. The store has to be held. p is the plan that
 // the job would be built by, and record is to be called with the same.
 func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job) (builder.Result, bool) {
-	if r.resuming == nil || !isOwn(string(r.store.results)) {
+	if r.resuming == nil || !isOwn(string(r.store.Results)) {
 		return builder.Result{}, false
 	}
 	recipe, err := r.jobRecipe(ctx, s, p, job)
@@ -61,7 +62,7 @@ func (r run) recorded(ctx context.Context, s service, p plan.Plan, job plan.Job)
 	if !ok || note.Platform != job.Platform {
 		return builder.Result{}, false
 	}
-	if !r.store.use(note.Blobs, time.Now()) {
+	if !r.store.Use(note.Blobs, time.Now()) {
 		return builder.Result{}, r.cannotResume(job, "what was built is no longer in the content store")
 	}
 	return builder.Result{Platform: job.Platform, Descriptor: note.Image, Warnings: note.Warnings, Resumed: true}, true
@@ -104,7 +105,7 @@ func (r run) record(ctx context.Context, s service, p plan.Plan, job plan.Job, b
 	if is, err := r.contentsOf(ctx, s, p, job, ended); err != nil || is != was {
 		return // what was built is some of the one and some of the other
 	}
-	blobs, err := r.store.blobsOf(built.Descriptor)
+	blobs, err := r.store.Blobs(built.Descriptor)
 	if err != nil {
 		return
 	}

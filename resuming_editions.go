@@ -17,22 +17,22 @@ import (
 // the image. Where a walk finds such a change, the folder gets another edition: to a node it
 // is then a folder that it has not seen.
 
-// renew gives a folder another edition.
-func (s store) renew(folder string) {
-	if os.MkdirAll(string(s.files), 0o700) == nil {
-		_ = writeWhole(s.edition(folder), []byte(rand.Text()))
+// renewFolder gives a folder another edition.
+func (r run) renewFolder(folder string) {
+	if os.MkdirAll(string(r.store.Files), 0o700) == nil {
+		_ = writeWhole(r.edition(folder), []byte(rand.Text()))
 	}
 }
 
-func (s store) edition(folder string) string {
-	return filepath.Join(string(s.files), fmt.Sprintf("%x", sha256.Sum256([]byte("edition\x00"+folder))))
+func (r run) edition(folder string) string {
+	return filepath.Join(string(r.store.Files), fmt.Sprintf("%x", sha256.Sum256([]byte("edition\x00"+folder))))
 }
 
 // editions of the folders that a session offers; empty where all are the first.
 func (r run) editions(s service) string {
 	var list []string
 	for _, folder := range r.offeredFolders(s) {
-		name := r.store.edition(folder)
+		name := r.edition(folder)
 		if text, err := os.ReadFile(name); err == nil {
 			now := time.Now()
 			_ = os.Chtimes(name, now, now) // it is in use
@@ -51,6 +51,6 @@ func (r run) offeredFolders(s service) []string {
 // has new files and has noted the digests of those before, and would take the one for the other.
 func (r run) renewFolders(s service) {
 	for _, folder := range r.offeredFolders(s) {
-		r.store.renew(folder)
+		r.renewFolder(folder)
 	}
 }

@@ -87,7 +87,7 @@ func (r run) listed(ctx context.Context, folder string, text []byte, without []s
 		},
 	}
 	key := fmt.Sprintf("%q %q %q", folder, text, without)
-	return r.resuming.contents.list(ctx, key, tree, notBefore, func() { r.store.renew(folder) })
+	return r.resuming.contents.list(ctx, key, tree, notBefore, func() { r.renewFolder(folder) })
 }
 
 // resultsIn is the folder of results as a folder has it; empty when it lies elsewhere.
@@ -109,7 +109,7 @@ func (r run) filesOf(folder string, ignored []byte) string {
 		return ""
 	}
 	name := sha256.Sum256(fmt.Appendf(nil, "%q %q", folder, ignored))
-	return filepath.Join(string(r.store.files), fmt.Sprintf("%x", name))
+	return filepath.Join(string(r.store.Files), fmt.Sprintf("%x", name))
 }
 
 // contents are the folders that a run has walked, each once before anything is built.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/keep"
 )
 
 // A node is sent a link as it is: it finds no ignore file behind one that leads nowhere, or out of
@@ -33,7 +33,7 @@ func TestAnIgnoreFileOutsideOfTheContextIsNotBelieved(t *testing.T) {
 		if err := os.Symlink(row.target, filepath.Join(folder, ".dockerignore")); err != nil {
 			t.Fatal(err)
 		}
-		r := run{store: Options{Engine: outside.Engine{State: t.TempDir()}}.contentStore(), resuming: &resuming{}}
+		r := run{store: keep.In(t.TempDir()), resuming: &resuming{}}
 		if _, err := r.listed(t.Context(), folder, nil, nil, time.Now()); (err == nil) != row.readable {
 			t.Errorf("%s: the error is %v", row.what, err)
 		}

@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/archbuild/archbuild/internal/imagetree"
-	"github.com/archbuild/archbuild/manifest"
-	"github.com/archbuild/archbuild/platform"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/archbuild/archbuild/keep"
+	"github.com/archbuild/archbuild/platform"
 )
 
 // resultNote says what a job was built to. It is a file of the state folder: only a
@@ -24,7 +23,7 @@ type resultNote struct {
 	Platform platform.Platform  `json:"platform"`
 	Image    ocispec.Descriptor `json:"image"`
 	// Blobs are all that the image is made of, its attestations included.
-	Blobs    []blobNote             `json:"blobs"`
+	Blobs    []keep.Blob            `json:"blobs"`
 	Warnings []client.VertexWarning `json:"warnings,omitempty"`
 	Steps    int                    `json:"steps"`
 	Seconds  float64                `json:"seconds"`
@@ -32,14 +31,6 @@ type resultNote struct {
 	At       time.Time              `json:"at"`
 	// Sum is the digest of the note without it.
 	Sum digest.Digest `json:"sum"`
-}
-
-// blobNote is a blob in the content store.
-type blobNote struct {
-	Digest digest.Digest `json:"digest"`
-	Size   int64         `json:"size"`
-	// Outside is a layer that lies on somebody's server, and may not be here.
-	Outside bool `json:"-"`
 }
 
 // resultNotes are those of one recipe: a folder, with a file for each digest of contents.
@@ -50,7 +41,7 @@ type resultNotes struct {
 
 func (r run) resultNotes(recipe digest.Digest) resultNotes {
 	const enough = 16 // the whole key is in the note
-	return resultNotes{filepath.Join(string(r.store.results), recipe.Encoded()[:enough]), recipe}
+	return resultNotes{filepath.Join(string(r.store.Results), recipe.Encoded()[:enough]), recipe}
 }
 
 func (n resultNotes) file(contents digest.Digest) string {
@@ -112,69 +103,4 @@ func (n resultNotes) write(contents digest.Digest, note resultNote) {
 	if errors.Join(err, file.Close()) == nil {
 		_ = os.Rename(file.Name(), n.file(contents))
 	}
-}
-
-// use makes blobs as good as new, so that they are not pruned, and says whether all of
-// them are there as they should be. What is not is removed: a node would not send it again.
-func (s store) use(blobs []blobNote, now time.Time) bool {
-	whole := true
-	for _, blob := range blobs {
-		path, err := manifest.Store{Dir: s.dir}.Path(blob.Digest)
-		if err != nil {
-			return false
-		}
-		info, err := os.Lstat(path)
-		switch {
-		case err != nil:
-			whole = false
-		case info.Size() != blob.Size || !info.Mode().IsRegular():
-			_ = os.Remove(path)
-			whole = false
-		default:
-			_ = os.Chtimes(path, now, now) // This run holds the store: nothing goes before it ends.
-		}
-	}
-	return whole
-}
-
-// mostBlobs bounds what one result is made of.
-const mostBlobs = 10_000
-
-// blobsOf lists the blobs that an image is made of, or an index with all its children.
-func (s store) blobsOf(desc ocispec.Descriptor) ([]blobNote, error) {
-	var list []blobNote
-	seen := map[digest.Digest]bool{}
-	documents := []ocispec.Descriptor{desc}
-	for len(documents) > 0 {
-		at := documents[0]
-		documents = documents[1:]
-		if seen[at.Digest] {
-			continue
-		}
-		body, err := manifest.Store{Dir: s.dir}.Read(at)
-		if err != nil {
-			return nil, err
-		}
-		doc, err := imagetree.Decode(body)
-		if err != nil {
-			return nil, err
-		}
-		seen[at.Digest] = true
-		list = append(list, blobNote{Digest: at.Digest, Size: int64(len(body))})
-		documents = append(documents, doc.Manifests...)
-		blobs := doc.Layers
-		if doc.Config != nil {
-			blobs = append(blobs, *doc.Config)
-		}
-		for _, blob := range blobs {
-			if !seen[blob.Digest] {
-				seen[blob.Digest] = true
-				list = append(list, blobNote{blob.Digest, blob.Size, manifest.IsOutside(blob)})
-			}
-		}
-		if len(list) > mostBlobs {
-			return nil, fmt.Errorf("%s has more than %d blobs", desc.Digest, mostBlobs)
-		}
-	}
-	return list, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/template"
@@ -82,7 +82,7 @@ func TestWhatMayHaveChangedElsewhereIsNotResumed(t *testing.T) {
 }
 
 func TestRecordsOfResultsAreBounded(t *testing.T) {
-	s := Options{Engine: outside.Engine{State: t.TempDir()}}.contentStore()
+	s := keep.In(t.TempDir())
 	recipe, now := digest.FromString("recipe"), time.Now()
 	r := run{store: s}
 	for days := range 10 {
@@ -93,8 +93,8 @@ func TestRecordsOfResultsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.prune(now)
-	left, err := filepath.Glob(filepath.Join(string(s.results), "*", "*"))
+	s.Prune(now)
+	left, err := filepath.Glob(filepath.Join(string(s.Results), "*", "*"))
 	if err != nil || len(left) != 7 {
 		t.Errorf("%d of 10 records are left after a week, %v", len(left), err)
 	}

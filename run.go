@@ -14,6 +14,7 @@ import (
 	"github.com/archbuild/archbuild/internal/containers"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
@@ -58,7 +59,7 @@ type run struct {
 	moves    map[[2]string]bool
 	agreed   map[agreement]bool
 	mode     resolve.Mode
-	store    store
+	store    keep.Store
 	registry *registry.Client
 	// emulated are platforms of which no stage may move to the build platform, and why.
 	emulated map[platform.Platform]string
@@ -80,7 +81,7 @@ type run struct {
 func (o Options) check() (run, error) {
 	o.System, _ = o.Guarded() // what is cut off has no end, so nothing waits to be flushed
 	r, err := o.checkFlags()
-	r.store, r.cacheTags, r.resuming, r.began = o.contentStore(), newCacheTags(), &resuming{}, time.Now()
+	r.store, r.cacheTags, r.resuming, r.began = o.world().Kept(), newCacheTags(), &resuming{}, time.Now()
 	r.silent, r.agreed = &silentHosts{}, map[agreement]bool{}
 	var wrong error
 	r.registry, r.mirrors, wrong = o.registryClient()

@@ -170,7 +170,7 @@ func (r run) handOver(ctx context.Context, s service, job plan.Job, built builde
 	if err != nil {
 		return madeBase{}, err
 	}
-	blobs, err := r.store.blobsOf(result.Descriptor)
+	blobs, err := r.store.Blobs(result.Descriptor)
 	if err != nil {
 		return madeBase{}, err
 	}

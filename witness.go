@@ -247,7 +247,7 @@ func (m *making) compared(ctx context.Context, i int, b *batch, k int, first man
 		}
 		return fmt.Errorf("node %s, the witness: %w", seen.Node, err)
 	}
-	second, err := manifest.FromExport(manifest.Store{Dir: m.store.dir}, job.Platform, b.built[k].Descriptor)
+	second, err := manifest.FromExport(manifest.Store{Dir: m.store.Dir}, job.Platform, b.built[k].Descriptor)
 	if err != nil && !errors.As(err, new(*manifest.PlatformError)) {
 		return m.refused(ctx, b.built[k], b.plan.Jobs[k], err)
 	}

@@ -6,12 +6,12 @@ package outside
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ocistore"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -42,7 +42,7 @@ func (w World) Client(dry bool) (*registry.Client, map[string][]string, error) {
 	for host, table := range config.Registries {
 		mirrors[host] = table.Mirrors
 	}
-	cache := w.AnswersDir()
+	cache := string(w.Kept().Answers)
 	if dry { // which leaves nothing behind
 		cache = ""
 	}
@@ -61,11 +61,8 @@ func (w World) Client(dry bool) (*registry.Client, map[string][]string, error) {
 	}), mirrors, nil
 }
 
-// VerdictsDir holds what was found in images, by digest.
-func (w World) VerdictsDir() string { return filepath.Join(w.StateDir(), "verdicts") }
-
-// AnswersDir holds what registries have answered, by digest.
-func (w World) AnswersDir() string { return filepath.Join(w.StateDir(), "registry") }
+// Kept is what this user's state folder keeps between runs.
+func (w World) Kept() keep.Store { return keep.In(w.StateDir()) }
 
 // Mistyped makes wrong usage of paths that do not exist, where the command line
 // names them.

@@ -61,7 +61,7 @@ func (p *placing) truth(ctx context.Context, client *registry.Client) (map[strin
 			users[c.Image] = append(users[c.Image], user)
 		}
 	}
-	checker, err := verify.NewChecker(verify.CheckOptions{Memory: verify.Folder{Dir: p.VerdictsDir()}, Allow: p.VerifyAllow})
+	checker, err := verify.NewChecker(verify.CheckOptions{Memory: verify.Folder{Dir: string(p.Kept().Verdicts)}, Allow: p.VerifyAllow})
 	if err != nil {
 		return nil, err
 	}

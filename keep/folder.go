@@ -1,4 +1,4 @@
-package archbuild
+package keep
 
 import (
 	"cmp"
@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// folder holds files that can be had again: blobs, answers of registries. Others
+// Folder holds files that can be had again: blobs, answers of registries. Others
 // may lie there too: a state folder can be one that was made for something else.
-type folder string
+type Folder string
 
 // ours is how archbuild names the files that it keeps, below their folder: blobs and
 // verdicts by a digest, answers of registries by repository and digest or tag, times of
@@ -22,19 +22,19 @@ var ours = regexp.MustCompile(`^(?:[0-9a-f]{64}|[0-9a-f]{32}\.json|[0-9a-f]{16}/
 // halfDone is how a file is named until it is whole.
 var halfDone = regexp.MustCompile(`^(?:[0-9a-f]{16}/)?\.(?:new|archbuild)-[^/]+$`)
 
-// bounds say which of them may go. The zero value lets all go.
-type bounds struct {
-	// age is how old a file must be.
-	age time.Duration
-	// most is how many bytes may stay, least how many stay in any case, free how
+// Bounds say which of them may go. The zero value lets all go.
+type Bounds struct {
+	// Age is how old a file must be.
+	Age time.Duration
+	// Most is how many bytes may stay, Least how many stay in any case, Free how
 	// many the disk shall have. As in BuildKit, 0 is no bound.
-	most, least, free int64
+	Most, Least, Free int64
 }
 
-// trimmed is what was removed.
-type trimmed struct {
-	size  int64
-	count int
+// Trimmed is what was removed.
+type Trimmed struct {
+	Size  int64
+	Count int
 }
 
 // held is a file of a folder.
@@ -44,7 +44,7 @@ type held struct {
 }
 
 // files lists archbuild's files below a folder, the oldest first, and their size.
-func (f folder) files() (list []held, size int64) {
+func (f Folder) files() (list []held, size int64) {
 	_ = filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return nil
@@ -64,9 +64,15 @@ func (f folder) files() (list []held, size int64) {
 	return list, size
 }
 
+// Size is how many bytes archbuild's files below a folder have, and how many files they are.
+func (f Folder) Size() (bytes int64, count int) {
+	list, size := f.files()
+	return size, len(list)
+}
+
 // clear removes files that a killed run was writing. One that somebody writes now
 // is removed as well: what is kept here can be had again.
-func (f folder) clear() {
+func (f Folder) clear() {
 	_ = filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return nil
@@ -78,18 +84,18 @@ func (f folder) clear() {
 	})
 }
 
-// trim removes the oldest files until the bounds are met, one after the other.
+// Trim removes the oldest files until the bounds are met, one after the other.
 // What it cannot remove is left.
-func (f folder) trim(now time.Time, each ...bounds) trimmed {
+func (f Folder) Trim(now time.Time, each ...Bounds) Trimmed {
 	list, size := f.files()
-	var gone trimmed
+	var gone Trimmed
 	for _, b := range each {
-		keep, bounded := b.keep(size, int64(free(string(f))))
-		for len(list) > 0 && now.Sub(list[0].info.ModTime()) >= b.age && (!bounded || size > keep) {
+		keep, bounded := b.keep(size, int64(Free(string(f))))
+		for len(list) > 0 && now.Sub(list[0].info.ModTime()) >= b.Age && (!bounded || size > keep) {
 			bytes := list[0].info.Size()
 			if os.Remove(list[0].path) == nil {
-				gone.size += bytes
-				gone.count++
+				gone.Size += bytes
+				gone.Count++
 			}
 			size -= bytes
 			list = list[1:]
@@ -99,16 +105,16 @@ func (f folder) trim(now time.Time, each ...bounds) trimmed {
 }
 
 // keep is how many of size bytes may stay, if there is a bound for them at all.
-func (b bounds) keep(size, free int64) (bytes int64, bounded bool) {
-	if b.most == 0 && b.least == 0 && b.free == 0 {
+func (b Bounds) keep(size, free int64) (bytes int64, bounded bool) {
+	if b.Most == 0 && b.Least == 0 && b.Free == 0 {
 		return 0, false
 	}
 	keep := size
-	if b.most > 0 || b.free == 0 {
-		keep = b.most
+	if b.Most > 0 || b.Free == 0 {
+		keep = b.Most
 	}
-	if lacking := b.free - free; b.free > 0 && lacking > 0 {
+	if lacking := b.Free - free; b.Free > 0 && lacking > 0 {
 		keep = min(keep, size-lacking)
 	}
-	return max(keep, b.least), true
+	return max(keep, b.Least), true
 }

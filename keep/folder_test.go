@@ -1,4 +1,4 @@
-package archbuild
+package keep
 
 import (
 	"errors"
@@ -11,8 +11,7 @@ import (
 
 // A killed program cannot remove its temporary files. Those in caches are found when a build lets go of the store.
 func TestWhatKilledRunsLeaveIsTrimmed(t *testing.T) {
-	opts := Options{}
-	opts.State = t.TempDir()
+	state := t.TempDir()
 	long := strings.Repeat("0123456789abcdef", 4)
 	cases := []struct {
 		name string
@@ -30,18 +29,18 @@ func TestWhatKilledRunsLeaveIsTrimmed(t *testing.T) {
 		{"times/" + long[32:] + ".txt", timesAge + time.Hour, false}, // not archbuild's
 	}
 	for _, c := range cases {
-		path, at := filepath.Join(opts.State, c.name), time.Now().Add(-c.age)
+		path, at := filepath.Join(state, c.name), time.Now().Add(-c.age)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("half"), 0o600), os.Chtimes(path, at, at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	release, err := opts.contentStore().hold(t.Context())
+	release, err := In(state).Hold(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	release()
 	for _, c := range cases {
-		if _, err := os.Stat(filepath.Join(opts.State, c.name)); os.IsNotExist(err) != c.goes {
+		if _, err := os.Stat(filepath.Join(state, c.name)); os.IsNotExist(err) != c.goes {
 			t.Errorf("%s, %v old: gone is %t, want %t", c.name, c.age, !c.goes, c.goes)
 		}
 	}
