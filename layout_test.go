@@ -106,6 +106,7 @@ var arrows = map[string][]string{
 	"outside": {"wrong", "ci", "keep", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github"},
 	// Verbs that build nothing: each has what it needs of the world, and nothing of a build. Which images a project
 	// builds is the root's to say: place asks it.
+	"verbs/tending":    {"outside", "wrong", "keep", "builder/engine", "internal/ui"},
 	"verbs/detecting":  {"outside", "builder/engine", "detect", "internal/ui"},
 	"verbs/inspecting": {"outside", "wrong", "manifest/inspect", "internal/imagetree", "internal/ui"},
 	"verbs/placing":    {".", "outside", "wrong", "placement", "placement/files", "project/compose", "project/find", "verify", "internal/imagetree", "internal/nearest", "internal/ocistore", "internal/plainfile", "internal/registry", "internal/ui", "internal/whole"},
@@ -113,7 +114,7 @@ var arrows = map[string][]string{
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum", "internal/whole"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.
-	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/placing", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
+	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/placing", "verbs/tending", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

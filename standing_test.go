@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/project"
+	"github.com/archbuild/archbuild/verbs/tending"
 )
 
 // shop is three services in a folder: a base, one that stands on it, and one that copies from it.
@@ -46,7 +47,7 @@ func newShop(t *testing.T) *shop {
 	}
 	s.opts.Stdout, s.opts.Environ = &bytes.Buffer{}, os.Environ()
 	t.Cleanup(func() {
-		if err := EngineStop(context.WithoutCancel(t.Context()), s.opts); err != nil {
+		if err := tending.Stop(context.WithoutCancel(t.Context()), s.opts.world()); err != nil {
 			t.Errorf("stopping the engine: %v", err)
 		}
 	})

@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/tending"
 )
 
 func newEngine(system outside.System) *cobra.Command {
@@ -21,42 +21,42 @@ func newEngine(system outside.System) *cobra.Command {
 }
 
 func newEngineStatus(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	world := outside.World{System: system}
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "status", Short: "Say whether the engine runs, and where it keeps things", Args: cobra.NoArgs,
 		Example: `  archbuild engine status`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			state, err := archbuild.EngineStatus(c.Context(), opts)
+			state, err := tending.Status(c.Context(), world)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return ui.WriteJSON(system.Stdout, state)
 			}
-			return archbuild.WriteEngine(system.Stdout, state)
+			return tending.WriteStatus(system.Stdout, state)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	stateFlags(c.Flags(), &opts.Engine)
+	stateFlags(c.Flags(), &world.Engine)
 	return c
 }
 
 func newEngineStop(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	world := outside.World{System: system}
 	c := &cobra.Command{
 		Use: "stop", Short: "End the engine; what it cached stays", Args: cobra.NoArgs,
 		Example: `  archbuild engine stop`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return archbuild.EngineStop(c.Context(), opts)
+			return tending.Stop(c.Context(), world)
 		},
 	}
-	stateFlags(c.Flags(), &opts.Engine)
+	stateFlags(c.Flags(), &world.Engine)
 	return c
 }
 
 func newEngineLogs(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	world := outside.World{System: system}
 	var follow bool
 	var tail int
 	c := &cobra.Command{
@@ -64,7 +64,7 @@ func newEngineLogs(system outside.System) *cobra.Command {
 		Example: `  archbuild engine logs --tail 20
   archbuild engine logs --follow`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return archbuild.EngineLogs(c.Context(), opts, tail, follow)
+			return tending.Logs(c.Context(), world, tail, follow)
 		},
 	}
 	f := c.Flags()
@@ -72,19 +72,19 @@ func newEngineLogs(system outside.System) *cobra.Command {
 	f.BoolVarP(&follow, "follow", "f", false, "go on with what the engine writes, until ^C")
 	f.IntVarP(&tail, "tail", "n", -1, "print the last `NUMBER` of lines only")
 	f.Lookup("tail").DefValue = "all"
-	stateFlags(f, &opts.Engine)
+	stateFlags(f, &world.Engine)
 	return c
 }
 
 func newEngineUsage(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	world := outside.World{System: system}
 	var verbose, asJSON bool
 	c := &cobra.Command{
 		Use: "df", Short: "Show what is kept on disk: the engine's cache, results, registries' answers", Args: cobra.NoArgs,
 		Example: `  archbuild engine df
   archbuild engine df --verbose`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			disk, err := archbuild.EngineUsage(c.Context(), opts, verbose)
+			disk, err := tending.Usage(c.Context(), world, verbose)
 			if err != nil {
 				return err
 			}
@@ -98,14 +98,14 @@ func newEngineUsage(system outside.System) *cobra.Command {
 	f.SortFlags = false
 	f.BoolVarP(&verbose, "verbose", "v", false, "list every entry of the cache, and the rules by which the engine prunes itself")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document, sizes in bytes")
-	stateFlags(f, &opts.Engine)
-	f.StringVar(&opts.Runc, "runc", "", "the runc that the engine starts with, a `FILE`")
+	stateFlags(f, &world.Engine)
+	f.StringVar(&world.Runc, "runc", "", "the runc that the engine starts with, a `FILE`")
 	return c
 }
 
 func newEnginePrune(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
-	var want archbuild.Pruning
+	world := outside.World{System: system}
+	var want tending.Pruning
 	var asJSON, force bool
 	c := &cobra.Command{
 		Use: "prune", Short: "Remove from the caches what no build needs now",
@@ -119,7 +119,7 @@ cache and for each of archbuild's own folders; --filter is for the engine's cach
   archbuild engine prune --filter type=exec.cachemount`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			pruned, err := archbuild.EnginePrune(c.Context(), opts, want)
+			pruned, err := tending.Prune(c.Context(), world, want)
 			if err != nil {
 				return err
 			}
@@ -142,7 +142,7 @@ cache and for each of archbuild's own folders; --filter is for the engine's cach
 	f.Lookup("force").Hidden = true
 	f.StringVar(&want.ReservedSpace, "keep-storage", "", "the older name of --reserved-space")
 	f.Lookup("keep-storage").Hidden = true
-	stateFlags(f, &opts.Engine)
-	f.StringVar(&opts.Runc, "runc", "", "the runc that the engine starts with, a `FILE`")
+	stateFlags(f, &world.Engine)
+	f.StringVar(&world.Runc, "runc", "", "the runc that the engine starts with, a `FILE`")
 	return c
 }

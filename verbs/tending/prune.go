@@ -1,4 +1,4 @@
-package archbuild
+package tending
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/keep"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -39,16 +40,16 @@ type Pruned struct {
 	Total int64 `json:"total"`
 }
 
-// EnginePrune removes from this user's caches what the pruning names and no
+// Prune removes from this user's caches what the pruning names and no
 // build needs, starting the engine if it has ever kept anything.
-func EnginePrune(ctx context.Context, opts Options, p Pruning) (Pruned, error) {
+func Prune(ctx context.Context, w outside.World, p Pruning) (Pruned, error) {
 	want, err := p.parse()
 	if err != nil {
 		return Pruned{}, err
 	}
 	pruned := Pruned{Folders: []FolderUsage{}}
 	var root string
-	err = opts.onEngine(ctx, &root, func(h *engine.Handle) (err error) {
+	err = onEngine(ctx, w, &root, func(h *engine.Handle) (err error) {
 		pruned.Cache, err = h.Prune(ctx, want)
 		return err
 	})
@@ -60,7 +61,7 @@ func EnginePrune(ctx context.Context, opts Options, p Pruning) (Pruned, error) {
 		return pruned, nil
 	}
 	limits := keep.Bounds{Age: want.KeepDuration, Most: want.MaxUsedSpace, Least: want.ReservedSpace, Free: want.MinFreeSpace}
-	for _, f := range opts.cacheFolders() {
+	for _, f := range cacheFolders(w) {
 		gone, busy := f.prune(limits, time.Now())
 		if busy {
 			pruned.Kept = append(pruned.Kept, f.Name)

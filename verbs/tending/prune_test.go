@@ -1,4 +1,4 @@
-package archbuild_test
+package tending_test
 
 import (
 	"io"
@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/tending"
 )
 
 // blob is a name as archbuild gives it, by a digest.
@@ -22,7 +22,7 @@ func blob(of string) string { return digest.FromString(of).Encoded() }
 
 // kept makes a state folder in which no engine has ever run: four results and
 // two answers of registries of 1000 bytes each, named for their age.
-func kept(t *testing.T) (archbuild.Options, string) {
+func kept(t *testing.T) (outside.World, string) {
 	t.Helper()
 	state := t.TempDir()
 	for name, age := range map[string]time.Duration{
@@ -43,7 +43,7 @@ func kept(t *testing.T) (archbuild.Options, string) {
 			t.Fatal(err)
 		}
 	}
-	opts := archbuild.Options{System: outside.System{Stdout: io.Discard, Stderr: t.Output()}}
+	opts := outside.World{System: outside.System{Stdout: io.Discard, Stderr: t.Output()}}
 	opts.State = state
 	return opts, state
 }
@@ -71,28 +71,28 @@ func left(t *testing.T, state string) []string {
 func TestPruningOfArchbuildsOwnFolders(t *testing.T) {
 	all := []string{"registry hour", "registry week", "store day", "store days", "store hour", "store week"}
 	for name, tt := range map[string]struct {
-		want archbuild.Pruning
+		want tending.Pruning
 		left []string
 		size int64
 	}{
-		"everything": {archbuild.Pruning{}, nil, 6000},
-		"what is old enough": {archbuild.Pruning{KeepDuration: 36 * time.Hour},
+		"everything": {tending.Pruning{}, nil, 6000},
+		"what is old enough": {tending.Pruning{KeepDuration: 36 * time.Hour},
 			[]string{"registry hour", "store day", "store hour"}, 3000},
-		"by a filter's time": {archbuild.Pruning{Filters: []string{"until=36h"}},
+		"by a filter's time": {tending.Pruning{Filters: []string{"until=36h"}},
 			[]string{"registry hour", "store day", "store hour"}, 3000},
-		"the oldest, until each folder is within a bound": {archbuild.Pruning{MaxUsedSpace: "2500"},
+		"the oldest, until each folder is within a bound": {tending.Pruning{MaxUsedSpace: "2500"},
 			[]string{"registry hour", "registry week", "store day", "store hour"}, 2000},
-		"nothing within a bound": {archbuild.Pruning{MaxUsedSpace: "1GB"}, all, 0},
-		"of the old ones only what is above a bound": {archbuild.Pruning{KeepDuration: 36 * time.Hour, MaxUsedSpace: "3000"},
+		"nothing within a bound": {tending.Pruning{MaxUsedSpace: "1GB"}, all, 0},
+		"of the old ones only what is above a bound": {tending.Pruning{KeepDuration: 36 * time.Hour, MaxUsedSpace: "3000"},
 			[]string{"registry hour", "registry week", "store day", "store days", "store hour"}, 1000},
-		"down to what is reserved":                           {archbuild.Pruning{ReservedSpace: "1000"}, []string{"registry hour", "store hour"}, 4000},
-		"nothing while the disk has enough":                  {archbuild.Pruning{MinFreeSpace: "1"}, all, 0},
-		"everything while it has not":                        {archbuild.Pruning{MinFreeSpace: "1000PB"}, nil, 6000},
-		"nothing of them by a filter for the engine's cache": {archbuild.Pruning{Filters: []string{"type=regular"}}, all, 0},
+		"down to what is reserved":                           {tending.Pruning{ReservedSpace: "1000"}, []string{"registry hour", "store hour"}, 4000},
+		"nothing while the disk has enough":                  {tending.Pruning{MinFreeSpace: "1"}, all, 0},
+		"everything while it has not":                        {tending.Pruning{MinFreeSpace: "1000PB"}, nil, 6000},
+		"nothing of them by a filter for the engine's cache": {tending.Pruning{Filters: []string{"type=regular"}}, all, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts, state := kept(t)
-			pruned, err := archbuild.EnginePrune(t.Context(), opts, tt.want)
+			pruned, err := tending.Prune(t.Context(), opts, tt.want)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,14 +120,14 @@ func TestResultsThatABuildNeedsAreLeftAlone(t *testing.T) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_SH); err != nil {
 		t.Fatal(err)
 	}
-	pruned, err := archbuild.EnginePrune(t.Context(), opts, archbuild.Pruning{})
+	pruned, err := tending.Prune(t.Context(), opts, tending.Pruning{})
 	if err != nil || !slices.Equal(pruned.Kept, []string{"results"}) || pruned.Total != 2000 {
 		t.Errorf("%+v, %v", pruned, err)
 	}
 	if got := left(t, state); len(got) != 5 {
 		t.Errorf("left: %q", got)
 	}
-	disk, err := archbuild.EngineUsage(t.Context(), opts, false)
+	disk, err := tending.Usage(t.Context(), opts, false)
 	if err != nil || disk.Total != 4000 {
 		t.Errorf("%+v, %v", disk, err)
 	}
@@ -145,7 +145,7 @@ func TestPruningLeavesWhatArchbuildHasNotMade(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pruned, err := archbuild.EnginePrune(t.Context(), opts, archbuild.Pruning{})
+	pruned, err := tending.Prune(t.Context(), opts, tending.Pruning{})
 	if err != nil || pruned.Total != 6000 {
 		t.Errorf("%+v, %v", pruned, err)
 	}

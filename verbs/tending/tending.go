@@ -1,4 +1,6 @@
-package archbuild
+// Package tending is the verb engine: whether the private BuildKit server runs, its end, its log, what it and
+// archbuild keep on disk, and what of that may go.
+package tending
 
 import (
 	"cmp"
@@ -10,28 +12,29 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 )
 
-// EngineStatus tells of the private engine.
-func EngineStatus(ctx context.Context, opts Options) (engine.State, error) {
-	options, err := opts.engineOptions()
+// Status tells of the private engine.
+func Status(ctx context.Context, w outside.World) (engine.State, error) {
+	options, err := w.EngineOptions()
 	if err != nil {
 		return engine.State{}, err
 	}
 	return engine.Status(ctx, options)
 }
 
-// EngineStop ends it; the caches stay. None running is no error.
-func EngineStop(ctx context.Context, opts Options) error {
-	options, err := opts.engineOptions()
+// Stop ends it; the caches stay. None running is no error.
+func Stop(ctx context.Context, w outside.World) error {
+	options, err := w.EngineOptions()
 	if err != nil {
 		return err
 	}
 	return engine.Stop(ctx, options)
 }
 
-// WriteEngine prints the engine's state.
-func WriteEngine(w io.Writer, s engine.State) error {
+// WriteStatus prints the engine's state.
+func WriteStatus(w io.Writer, s engine.State) error {
 	if !s.Running {
 		_, err := fmt.Fprintf(w, "not running; the next build starts it (BuildKit %s)\ncaches in %s\n", s.BuildKit, s.Root)
 		return err

@@ -1,4 +1,4 @@
-package archbuild
+package tending
 
 import (
 	"context"
@@ -9,23 +9,24 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/wrong"
 )
 
-// EngineLogs prints the engine's log to Stdout: the last lines of it, or with
+// Logs prints the engine's log to Stdout: the last lines of it, or with
 // tail below 0 all. With follow it goes on until the context ends.
-func EngineLogs(ctx context.Context, opts Options, tail int, follow bool) error {
-	options, err := opts.engineOptions()
+func Logs(ctx context.Context, w outside.World, tail int, follow bool) error {
+	options, err := w.EngineOptions()
 	if err != nil {
 		return err
 	}
 	err = engine.Logs(ctx, options, engine.LogOptions{Tail: tail, Follow: follow}, func(line string) error {
-		_, err := fmt.Fprintln(opts.Stdout, ui.Line(line))
+		_, err := fmt.Fprintln(w.Stdout, ui.Line(line))
 		return err
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		_, err = fmt.Fprintln(opts.Stderr, "there is no log: the engine has not run with this state folder")
+		_, err = fmt.Fprintln(w.Stderr, "there is no log: the engine has not run with this state folder")
 	case errors.Is(err, os.ErrPermission):
 		err = &wrong.Read{What: "the engine's log", Err: err}
 	}

@@ -1,4 +1,4 @@
-package archbuild
+package tending
 
 import (
 	"context"
@@ -15,10 +15,11 @@ import (
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/keep"
+	"github.com/archbuild/archbuild/outside"
 )
 
-// EngineDisk is what archbuild keeps on disk for one state folder.
-type EngineDisk struct {
+// Disk is what archbuild keeps on disk for one state folder.
+type Disk struct {
 	// Cache is the engine's: layers, cache mounts, copies of contexts.
 	Cache engine.Usage `json:"cache"`
 	// Root is the folder of the cache.
@@ -47,8 +48,8 @@ func (f FolderUsage) content() keep.Folder {
 }
 
 // cacheFolders are archbuild's own folders whose content can be had again.
-func (o Options) cacheFolders() []FolderUsage {
-	kept := o.world().Kept()
+func cacheFolders(w outside.World) []FolderUsage {
+	kept := w.Kept()
 	return []FolderUsage{
 		{Name: "results", Path: kept.Dir},
 		{Name: "registry", Path: string(kept.Answers)},
@@ -58,11 +59,11 @@ func (o Options) cacheFolders() []FolderUsage {
 	}
 }
 
-// EngineUsage tells what is kept. It starts the engine if it has ever kept
+// Usage tells what is kept. It starts the engine if it has ever kept
 // anything; the single records are in the answer when verbose.
-func EngineUsage(ctx context.Context, opts Options, verbose bool) (EngineDisk, error) {
-	disk := EngineDisk{Cache: engine.Usage{Kinds: []engine.KindUsage{}, Policy: []engine.Rule{}}}
-	err := opts.onEngine(ctx, &disk.Root, func(h *engine.Handle) (err error) {
+func Usage(ctx context.Context, w outside.World, verbose bool) (Disk, error) {
+	disk := Disk{Cache: engine.Usage{Kinds: []engine.KindUsage{}, Policy: []engine.Rule{}}}
+	err := onEngine(ctx, w, &disk.Root, func(h *engine.Handle) (err error) {
 		disk.Cache, err = h.Usage(ctx)
 		return err
 	})
@@ -73,7 +74,7 @@ func EngineUsage(ctx context.Context, opts Options, verbose bool) (EngineDisk, e
 		disk.Cache.Records = nil
 	}
 	disk.Total = disk.Cache.Total
-	for _, f := range opts.cacheFolders() {
+	for _, f := range cacheFolders(w) {
 		f.Size, f.Count = f.content().Size()
 		disk.Folders = append(disk.Folders, f)
 		disk.Total += f.Size
@@ -83,8 +84,8 @@ func EngineUsage(ctx context.Context, opts Options, verbose bool) (EngineDisk, e
 
 // onEngine calls do with the engine, started if need be, and names its root
 // folder. Where no engine has ever kept anything, nothing is started or called.
-func (o Options) onEngine(ctx context.Context, root *string, do func(*engine.Handle) error) error {
-	options, err := o.engineOptions()
+func onEngine(ctx context.Context, w outside.World, root *string, do func(*engine.Handle) error) error {
+	options, err := w.EngineOptions()
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (o Options) onEngine(ctx context.Context, root *string, do func(*engine.Han
 
 // WriteText prints what is kept and where; with verbose each record and the
 // rules by which the engine prunes itself.
-func (d EngineDisk) WriteText(w io.Writer, verbose bool) error {
+func (d Disk) WriteText(w io.Writer, verbose bool) error {
 	if verbose && len(d.Cache.Records) > 0 {
 		if err := writeRecords(w, d.Cache.Records); err != nil {
 			return err
