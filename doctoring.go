@@ -49,8 +49,6 @@ func Doctor(ctx context.Context, opts Options, d Doctoring) (doctor.Report, erro
 func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 	asking, end := context.WithTimeoutCause(ctx, x.wait, &noAnswerError{x.wait})
 	defer end()
-	deciding, ended := context.WithTimeoutCause(ctx, x.wait+moment, &noAnswerError{x.wait})
-	defer ended()
 
 	var machine machine
 	var tools, proxies []doctor.Check
@@ -67,6 +65,9 @@ func (x *examination) look(ctx context.Context) (doctor.Report, error) {
 		return doctor.Report{}, err
 	}
 	registries := x.knocks.answers()
+	// One that is silent has taken all of that time; what is known has to be put together all the same, on a busy machine too.
+	deciding, ended := context.WithTimeoutCause(ctx, x.wait, &noAnswerError{x.wait})
+	defer ended()
 	paths := x.place(deciding, plans, machine, seen, registries)
 
 	checks := append(machine.checks, tools...)
@@ -177,9 +178,8 @@ type noAnswerError struct{ wait time.Duration }
 
 func (e *noAnswerError) Error() string { return fmt.Sprintf("no answer within %s", e.wait) }
 
-// moment is what comes on top: who is told to end needs some time to do so, and what was
-// found out has to be put together.
-const moment = 250 * time.Millisecond
+// moment is what comes on top: who is told to end needs some time to do so.
+const moment = 125 * time.Millisecond
 
 // finish waits for an answer as long as ctx lasts and a moment longer, whether or not who
 // is asked obeys it; then late stands for the answer.
@@ -194,7 +194,7 @@ func finish[T any](ctx context.Context, late T, ask func(context.Context) T) T {
 	select {
 	case a := <-answer:
 		return a
-	case <-time.After(moment / 2):
+	case <-time.After(moment):
 		return late
 	}
 }

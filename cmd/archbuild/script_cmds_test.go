@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"github.com/archbuild/archbuild/internal/fixtures"
 )
@@ -33,8 +35,9 @@ type command func(ts *testscript.TestScript, args []string) error
 //	image-run LAYOUT PLATFORM            prints what the image prints when it is started
 //	machine FILE MACHINE                 so is a program on disk
 //	await ARG…                           waits until a process with exactly these arguments runs
-//	gone ARG…                            no such process runs, or it ends within ten seconds
-//	stopwatch start|TIME                 fails when more than TIME has passed since start
+//	gone ARG…                            no such process runs, or it ends within a minute
+//	end ARG…                             ends the processes with exactly these arguments
+//	stopwatch start|TIME                 fails when more than TIME has passed since start; see stopwatch
 //	tmpfs FOLDER SIZE                    mounts a small disk for the rest of the script
 //	empty FOLDER                         there is nothing in the folder, or it does not exist
 //	no-emulator VARIABLE                 names a platform that this machine cannot run
@@ -52,7 +55,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	byName := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, run := range map[string]command{
 		"exits": exits, "fails": fails, "image-cat": imageCat, "image-machine": imageMachine, "image-run": imageRun, "machine": fileMachine,
-		"await": await, "gone": gone, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
+		"await": await, "gone": gone, "end": end, "stopwatch": stopwatch, "tmpfs": tmpfs, "empty": empty,
 		"no-emulator": noEmulator, "is-digest": isDigest, "cached": cached, "counts": counts, "serve-git": serveGit, "serve-files": serveFiles,
 		"config-digest": configDigest, "docker-engine": dockerEngine, "docker": dockerCommand,
 		"unsafe": unsafeStages, "kept": keptSays, "moved": movedSays, "go-cache": goCache,
@@ -185,43 +188,64 @@ func isFor(program []byte, machine string) error {
 	return nil
 }
 
-// running says whether a process with exactly these arguments exists.
-func running(args []string) bool {
+// running are the processes with exactly these arguments.
+func running(args []string) (pids []int) {
 	want := []byte(strings.Join(args, "\x00") + "\x00")
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {
 		// Emulated programs have the emulator before their own arguments.
 		if got, err := os.ReadFile(file); err == nil && bytes.HasSuffix(got, want) {
-			return true
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			pids = append(pids, pid)
 		}
 	}
-	return false
+	return pids
 }
 
 func await(_ *testscript.TestScript, args []string) error {
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(20 * time.Millisecond) {
-		if running(args) {
+	for began := time.Now(); time.Since(began) < 3*time.Minute; time.Sleep(20 * time.Millisecond) {
+		if len(running(args)) > 0 {
 			return nil
 		}
 	}
-	return errors.New("no such process within a minute")
+	return errors.New("no such process within three minutes")
 }
 
 func gone(_ *testscript.TestScript, args []string) error {
-	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
-		if !running(args) {
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(20 * time.Millisecond) {
+		if len(running(args)) == 0 {
 			return nil
 		}
 	}
 	return errors.New("the process is still there")
 }
 
+func end(_ *testscript.TestScript, args []string) error {
+	pids := running(args)
+	if len(pids) == 0 {
+		return errors.New("no such process")
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopwatch has times of a machine that does nothing else. Other tests run beside, so they are longer by what work takes longer
+// at the start or at the end.
 func stopwatch(ts *testscript.TestScript, args []string) error {
-	const began = "STOPWATCH"
+	const began, slowdown = "STOPWATCH", "STOPWATCH_SLOWDOWN"
+	now := time.Now()
+	slower, err := busy()
 	switch {
+	case err != nil:
+		return err
 	case len(args) != 1:
 		return errUsage
 	case args[0] == "start":
+		ts.Setenv(slowdown, strconv.FormatFloat(slower, 'f', 2, 64))
 		ts.Setenv(began, time.Now().Format(time.RFC3339Nano))
 		return nil
 	}
@@ -233,12 +257,36 @@ func stopwatch(ts *testscript.TestScript, args []string) error {
 	if err != nil {
 		return err
 	}
-	took := time.Since(start)
-	ts.Logf("%s", took)
-	if took > limit {
+	took := now.Sub(start)
+	before, err := strconv.ParseFloat(ts.Getenv(slowdown), 64)
+	if err != nil {
+		return err
+	}
+	slower = max(slower, before)
+	ts.Logf("%s, on a machine that is %.1f times slower than when it is idle", took, slower)
+	if took > time.Duration(slower*float64(limit)) {
 		return fmt.Errorf("it took %s", took)
 	}
 	return nil
+}
+
+// busy says how much longer work takes than the processor works on it, because it has others to work for.
+func busy() (float64, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	processor := func() (time.Duration, error) {
+		var now unix.Timespec
+		err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now)
+		return time.Duration(now.Nano()), err
+	}
+	start, err := processor()
+	began, worked := time.Now(), time.Duration(0)
+	for err == nil && worked < 50*time.Millisecond {
+		var now time.Duration
+		now, err = processor()
+		worked = now - start
+	}
+	return max(1, float64(time.Since(began))/float64(worked)), err
 }
 
 func tmpfs(ts *testscript.TestScript, args []string) error {
