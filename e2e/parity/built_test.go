@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing/fstest"
 
@@ -150,7 +151,9 @@ func (i *image) leaveChance() error {
 	var kept []any
 	for i, record := range records {
 		if used[i] || len(record.Inputs)+len(record.Results)+len(record.ChainedResults) > 0 {
-			kept = append(kept, record)
+			after := linked(record, records)
+			record.Inputs = nil
+			kept = append(kept, cacheStep{record, after})
 		}
 	}
 	if len(kept) == 0 {
@@ -162,6 +165,25 @@ func (i *image) leaveChance() error {
 	whole, err := json.Marshal(i)
 	i.Digest = digest.FromBytes(whole).String()
 	return err
+}
+
+// cacheStep is a record of an inline cache. The records that it follows, input by input, are told by their digests, and not by
+// their numbers, which count those that are left out as well.
+type cacheStep struct {
+	cacheimporttypes.CacheRecord
+	After [][]string
+}
+
+func linked(record cacheimporttypes.CacheRecord, records []cacheimporttypes.CacheRecord) (after [][]string) {
+	for _, alternatives := range record.Inputs {
+		var list []string
+		for _, a := range alternatives {
+			list = append(list, a.Selector+" "+records[a.LinkIndex].Digest.String())
+		}
+		slices.Sort(list)
+		after = append(after, list)
+	}
+	return after
 }
 
 // readLayout reads an OCI layout.
