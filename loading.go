@@ -54,6 +54,18 @@ func (i Image) ID() string {
 	return i.Digest
 }
 
+// IDs are those of the images that were asked for, in the order of the plan. What is built only because another image stands
+// on it has none among them.
+func (o Outcome) IDs() []string {
+	var list []string
+	for _, image := range o.Images {
+		if image.Digest != "" && !image.aside {
+			list = append(list, image.ID())
+		}
+	}
+	return list
+}
+
 // withLoad adds --load to the outputs, unless one of them says the same.
 func (o Options) withLoad(outputs []manifest.Output) []manifest.Output {
 	same := func(out manifest.Output) bool { return out.Loads() && out.Context == "" }

@@ -50,6 +50,7 @@ type Image struct {
 	Records []Recorded `json:"records,omitempty"`
 
 	metadata []byte // buildx's keys, as for --metadata-file
+	aside    bool   // nobody has asked for it: it is made for others alone
 }
 
 // Built is one platform of an image.
@@ -112,7 +113,7 @@ const (
 )
 
 func newImage(s service, p plan.Plan) Image {
-	image := Image{Name: s.name}
+	image := Image{Name: s.name, aside: s.self != nil && s.self.aside}
 	for _, job := range p.Jobs {
 		built := Built{Platform: job.Platform, How: job.How, Cross: builtCross(job), State: stateFailed}
 		if job.Final != nil {

@@ -108,7 +108,7 @@ func buildFlags(f *pflag.FlagSet, opts *archbuild.Options, said *buildWords) {
 	resultFlags(f, opts)
 	depsFlag(f, opts, "write rules for make to `FILE`: what --iidfile and --metadata-file write depends on all that is read")
 	f.StringVar(&opts.Progress, "progress", "auto", "how progress is shown, a `MODE`: auto, tty, plain, rawjson, quiet, none")
-	f.BoolVarP(&said.quiet, "quiet", "q", false, "print the digest and nothing else")
+	f.BoolVarP(&said.quiet, "quiet", "q", false, "print the digest of each image that was asked for, and nothing else")
 	verifyFlags(f, opts)
 	failureFlags(f, opts)
 	f.BoolVar(&opts.DryRun, "dry-run", false, "show the plan and do nothing")

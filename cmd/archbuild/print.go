@@ -26,11 +26,12 @@ func printOutcome(system outside.System, outcome archbuild.Outcome, failed error
 		}
 		return archbuild.WritePlans(system.Stdout, outcome.Plans)
 	case quiet:
-		for _, image := range outcome.Images {
-			if image.Digest != "" && failed == nil {
-				if _, err := fmt.Fprintln(system.Stdout, image.ID()); err != nil {
-					return err
-				}
+		if failed != nil {
+			return nil
+		}
+		for _, id := range outcome.IDs() {
+			if _, err := fmt.Fprintln(system.Stdout, id); err != nil {
+				return err
 			}
 		}
 		return nil
