@@ -18,7 +18,7 @@ var verbs = []string{"build", "rewrite", "plan", "lock", "detect", "verify", "co
 
 // buildxVerbs are verbs of docker buildx that have another name here, or none.
 var buildxVerbs = map[string]string{
-	"bake":       "give every folder: archbuild ./a ./b -t registry.example/{name}:1.2",
+	"bake":       "name the file: archbuild -f docker-bake.hcl [TARGET…]",
 	"imagetools": "that is archbuild manifest: inspect, create",
 	"du":         "that is archbuild engine df",
 	"prune":      "that is archbuild engine prune",
@@ -169,7 +169,7 @@ func (e *NoDockerfileError) Hint() string {
 	}
 	if e.in.tree != nil {
 		if found := find.InTree(e.in.tree); len(found.Files) > 0 {
-			return "it has " + found.Files[0] + ", of which archbuild PATH builds all; else name the folder of one Dockerfile: ADDRESS#REF:FOLDER"
+			return "there is " + strings.Join(append(found.Files[:1:1], found.Beside...), " and ") + "; a Dockerfile is named with its folder: -f FOLDER/Dockerfile"
 		}
 	}
 	if below := e.below(); below != "" && slices.Contains(dockerfileNames, filepath.Base(e.Path)) {

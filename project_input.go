@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/builder"
-	"github.com/archbuild/archbuild/internal/nearest"
-	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/project/find"
 	"github.com/archbuild/archbuild/wrong"
@@ -86,7 +84,7 @@ func (o Options) understood() (Options, error) {
 	if file.Kind == find.Bake { // which has looked the names up
 		names = p.Default
 	}
-	if found.names, err = chosen(p, names); err != nil {
+	if found.names, err = o.chosen(p, names); err != nil {
 		return o, err
 	}
 	if len(p.Targets) == 0 {
@@ -126,6 +124,8 @@ func (o Options) projectFile() (found find.Found, names []string, err error) {
 			return found, nil, &wrong.Usage{fmt.Errorf("-f is given twice, and %s is no compose or bake file", o.File), "name one Dockerfile"}
 		case found.Kind != find.None:
 			found.Files = append([]string{o.File}, o.MoreFiles...)
+		case missing(o.File) && len(o.Paths) > 0 && isFolder(o.Paths[0]) && looksLikeProject(o.File) && IsProjectFile(filepath.Join(o.Paths[0], o.File)):
+			return found, nil, o.fileOfFolder()
 		case missing(o.File) && (len(o.Paths) == 0 || looksLikeProject(o.File) && missing(o.Paths[0])):
 			return found, nil, o.noFile(o.File)
 		}
@@ -148,17 +148,6 @@ func (o Options) projectFile() (found find.Found, names []string, err error) {
 		return found, nil, nil // what there is to say of the path is said when it is read
 	}
 	return found, o.Paths[1:], err
-}
-
-// noFile says that a project's file is not there.
-func (o Options) noFile(file string) error {
-	hint := "name one that is there"
-	if near := (&NoFolderError{Path: file}).nearFile(filepath.Dir(file)); near != "" {
-		hint = "did you mean " + near + "?"
-	} else if in, err := find.In(filepath.Dir(file)); err == nil && len(in.Files) > 0 {
-		hint = "there is " + in.Files[0]
-	}
-	return &wrong.Usage{fmt.Errorf("%s: no such file", file), hint}
 }
 
 // missing says of what would be a file or a folder of this machine that there is none.
@@ -194,7 +183,7 @@ func filesIn(folder string) (find.Found, error) {
 
 // chosen are the targets that names stand for, in the order of the file: those of groups
 // among them, without names those of the default, else all.
-func chosen(p project.Project, names []string) ([]string, error) {
+func (o Options) chosen(p project.Project, names []string) ([]string, error) {
 	if len(names) == 0 {
 		names = p.Default
 	}
@@ -213,7 +202,7 @@ func chosen(p project.Project, names []string) ([]string, error) {
 		}
 		i := slices.IndexFunc(p.Groups, func(g project.Group) bool { return g.Name == name })
 		if i < 0 {
-			failed = append(failed, noTarget(p, name))
+			failed = append(failed, o.noTarget(p, names, name))
 			return
 		}
 		for _, member := range p.Groups[i].Members {
@@ -230,30 +219,6 @@ func chosen(p project.Project, names []string) ([]string, error) {
 		}
 	}
 	return list, errors.Join(failed...)
-}
-
-// noTarget says that a project has nothing of a name that could be built.
-func noTarget(p project.Project, name string) error {
-	file := strings.Join(p.Files, ", ")
-	if i := slices.IndexFunc(p.Images, func(i project.Image) bool { return i.Name == name }); i >= 0 {
-		image := p.Images[i]
-		return &wrong.Usage{fmt.Errorf("%s: %s has an image, %s, and no build", image.At, name, image.Image), "give it a build:, or map the image to a folder under services: in archbuild.yaml"}
-	}
-	var known []string
-	for _, t := range p.Targets {
-		known = append(known, t.Name)
-	}
-	for _, g := range p.Groups {
-		known = append(known, g.Name)
-	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() && !slices.Contains(known, name) {
-		return &wrong.Usage{fmt.Errorf("%s is a folder, and after %s stand names of what is in it", name, file), "build one after the other; it has " + ui.Few(known)}
-	}
-	hint := "it has " + ui.Few(known)
-	if near := nearest.Word(name, known); near != "" {
-		hint = "did you mean " + near + "? " + hint
-	}
-	return &wrong.Usage{fmt.Errorf("%s: there is no %s in it", file, name), hint}
 }
 
 // links reads --link.

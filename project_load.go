@@ -60,7 +60,7 @@ func (o Options) loadFiles(file find.Found, names []string) (project.Project, er
 		return project.Project{}, errors.Join(failed...)
 	}
 	p, err := bake.Load(o.bakeOptions(file, names))
-	return p, ofBake(err)
+	return p, o.ofBake(file, names, err)
 }
 
 // SourcesBeside are the images that the archbuild.yaml beside a compose file says the sources of. A nil tree is this machine.
@@ -89,21 +89,6 @@ func (o Options) bakeOptions(file find.Found, names []string) bake.Options {
 	return made
 }
 
-// ofBake makes wrong usage of what is wrong with a name or a flag.
-func ofBake(err error) error {
-	if err == nil {
-		return nil
-	}
-	var each []error
-	for _, e := range leaves(err) {
-		if of := new(bake.Error); errors.As(e, &of) && of.Place.File == "" && of.Cause == nil {
-			e = wrong.AsUsage(e)
-		}
-		each = append(each, e)
-	}
-	return errors.Join(each...)
-}
-
 // PrintProject prints what `docker buildx bake --print` prints of a bake file: the targets
 // that are asked for, with everything filled in. It does nothing else.
 func PrintProject(ctx context.Context, opts Options) error {
@@ -124,7 +109,7 @@ func PrintProject(ctx context.Context, opts Options) error {
 		err = opts.opened.mislocated(err, nil, nil)
 	}
 	if err != nil {
-		return ofBake(err)
+		return opts.ofBake(file, names, err)
 	}
 	return ui.WriteExact(opts.Stdout, text)
 }

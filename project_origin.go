@@ -165,7 +165,7 @@ func (g *farRoot) project(o Options) (found find.Found, names []string, err erro
 	if !at.isFile(file) {
 		hint := "name one that is there"
 		if in := find.InTree(g.whole.tree); len(in.Files) > 0 {
-			hint = "there is " + in.Files[0]
+			hint = o.thereIs(file, in)
 		}
 		return found, nil, &wrong.Usage{fmt.Errorf("%s: there is no %s in it", g.shown, o.File), hint}
 	}

@@ -3,8 +3,10 @@ package archbuild
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -15,13 +17,26 @@ func (o Options) refuseProject(verb string) error {
 		return nil // what the verb says of a file that is not there is better
 	}
 	hint := "name the folder of one of its Dockerfiles: archbuild " + verb + " FOLDER"
-	if p, err := o.load(found, nil); err == nil && len(p.Targets) > 0 {
-		first := p.Targets[0]
-		words := []string{"archbuild", verb, filepath.Clean(first.Context)}
-		if first.Dockerfile != "" {
-			words = append(words, "-f", fileOf(first))
+	targets := o.targetsOf(found, nil)
+	for _, in := range []string{"", filepath.Dir(found.Files[0])} {
+		i := slices.IndexFunc(targets, func(t project.Target) bool { return t.Inline == "" && isSource(t, in) })
+		if i < 0 {
+			continue
 		}
-		hint = "look at them one after the other, as in: " + strings.Join(words, " ")
+		hint = "look at them one after the other, as in: " + lookAt(verb, targets[i])
+		if in != "" {
+			hint = "cd " + in + ", and " + hint
+		}
+		break
 	}
 	return &wrong.Usage{fmt.Errorf("%s lists images, and archbuild %s looks at a Dockerfile", found.Files[0], verb), hint}
+}
+
+// lookAt is the command line that looks at one target's Dockerfile.
+func lookAt(verb string, t project.Target) string {
+	words := []string{"archbuild", verb, filepath.Clean(t.Context)}
+	if t.Dockerfile != "" {
+		words = append(words, "-f", fileOf(t))
+	}
+	return strings.Join(words, " ")
 }

@@ -20,6 +20,8 @@ type Error struct {
 	Text, Help string
 	// Cause is the error of a file that could not be read.
 	Cause error
+	// Unknown is the name, as the command line has it, of which there is no target and no group; else empty.
+	Unknown string
 }
 
 func (e *Error) Error() string {

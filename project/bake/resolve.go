@@ -71,7 +71,10 @@ func (d *Definition) unknown(name string) error {
 	if name == "default" {
 		return &Error{Text: files + " has no group or target called default", Help: "name what is to be built: " + d.list()}
 	}
-	return &Error{Text: files + " has no group or target called " + name, Help: d.meant(name, append(d.config.names(), d.groups()...))}
+	if isPattern(name) {
+		return &Error{Text: "no target or group is called like " + name, Help: "name one that there is: " + d.list()}
+	}
+	return &Error{Unknown: name, Text: files + " has no group or target called " + name, Help: d.meant(name, append(d.config.names(), d.groups()...))}
 }
 
 // meant is a hint at a name that comes near, or at those that there are.
@@ -117,9 +120,9 @@ func (d *Definition) selected() (selection, error) {
 	}
 	for _, name := range asked {
 		// A compose service may have a dot in its name, and buildx's targets have _ for it.
-		names, err := d.named(strings.ReplaceAll(name, ".", "_"))
-		if err != nil {
-			return s, err
+		names := d.named(strings.ReplaceAll(name, ".", "_"))
+		if len(names) == 0 {
+			return s, d.unknown(name)
 		}
 		s.names = append(s.names, names...)
 	}
@@ -137,12 +140,12 @@ func (d *Definition) selected() (selection, error) {
 }
 
 // named are the groups and targets of a name, which may be a pattern.
-func (d *Definition) named(name string) ([]string, error) {
-	if !strings.ContainsAny(name, "*?[]") {
+func (d *Definition) named(name string) []string {
+	if !isPattern(name) {
 		if d.config.target(name) == nil && d.config.group(name) == nil {
-			return nil, d.unknown(name)
+			return nil
 		}
-		return []string{name}, nil
+		return []string{name}
 	}
 	var found []string
 	for _, candidate := range append(d.groups(), d.config.names()...) {
@@ -150,11 +153,11 @@ func (d *Definition) named(name string) ([]string, error) {
 			found = append(found, candidate)
 		}
 	}
-	if len(found) == 0 {
-		return nil, &Error{Text: "no target or group is called like " + name, Help: "name one that there is: " + d.list()}
-	}
-	return found, nil
+	return found
 }
+
+// isPattern says of a name that it may stand for several.
+func isPattern(name string) bool { return strings.ContainsAny(name, "*?[]") }
 
 // round is the way from a group back to itself, if there is one. A group may have its own name as
 // a member where a target is called that as well. Clean are groups that have been looked at.

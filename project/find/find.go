@@ -45,8 +45,8 @@ type Found struct {
 	Kind Kind
 	// Files with their folder in front, each laid over the one before.
 	Files []string
-	// Notes name files that were passed over.
-	Notes []string
+	// Beside are files of other projects in the same folder, which were passed over; Notes tell of them.
+	Beside, Notes []string
 }
 
 // ComposeNames are those of a folder's compose file, in the order in which they are looked for.
@@ -64,19 +64,25 @@ func In(dir string) (Found, error) {
 	if _, err := os.ReadDir(dir); err != nil {
 		return Found{}, fmt.Errorf("looking for a compose or bake file: %w", err)
 	}
-	return in(dir, "name %s to take that", os.Stat), nil
+	return in(dir, func(file string) string {
+		if name := filepath.Base(file); dir != "." && byName(name) == Bake { // whose paths start from the working directory
+			return "in " + dir + ", -f " + name + " takes that"
+		}
+		return "name " + file + " to take that"
+	}, os.Stat), nil
 }
 
 // InTree looks in the root of a tree, as In does in a folder.
 func InTree(tree fs.FS) Found {
-	return in("", "-f %s takes that", func(name string) (fs.FileInfo, error) { return fs.Stat(tree, name) })
+	instead := func(file string) string { return "-f " + file + " takes that" }
+	return in("", instead, func(name string) (fs.FileInfo, error) { return fs.Stat(tree, name) })
 }
 
 // stat tells of a file, links followed.
 type stat func(name string) (fs.FileInfo, error)
 
 // in looks in a folder; instead says how a file of it is taken that is passed over.
-func in(dir, instead string, stat stat) Found {
+func in(dir string, instead func(file string) string, stat stat) Found {
 	present := func(names []string) []string { return present(dir, names, stat) }
 	compose, bake := present(ComposeNames), present(bakeNames)
 	switch {
@@ -88,8 +94,9 @@ func in(dir, instead string, stat stat) Found {
 			found.Files = append(found.Files[:1:1], over[0])
 			passed = append(passed[:len(passed):len(passed)], over[1:]...)
 		}
-		for _, file := range append(passed, bake...) {
-			found.Notes = append(found.Notes, fmt.Sprintf("%s is read, and not %s beside it; "+instead, compose[0], filepath.Base(file), file))
+		found.Beside = append(passed, bake...)
+		for _, file := range found.Beside {
+			found.Notes = append(found.Notes, fmt.Sprintf("%s is read, and not %s beside it; %s", compose[0], filepath.Base(file), instead(file)))
 		}
 		return found
 	case len(bake) > 0:

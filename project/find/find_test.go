@@ -144,7 +144,7 @@ func TestWhatIsPassedOverCanBeNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	near, err := find.In(dir)
-	if err != nil || len(near.Notes) != 1 || !strings.HasSuffix(near.Notes[0], "; name "+filepath.Join(dir, "docker-bake.hcl")+" to take that") {
+	if err != nil || len(near.Notes) != 1 || !strings.HasSuffix(near.Notes[0], "; in "+dir+", -f docker-bake.hcl takes that") {
 		t.Errorf("in a folder: %q, %v", near.Notes, err)
 	}
 	if far := find.InTree(tree); len(far.Notes) != 1 || !strings.HasSuffix(far.Notes[0], "; -f docker-bake.hcl takes that") {
