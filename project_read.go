@@ -74,7 +74,7 @@ func (r run) readTarget(ctx context.Context, t project.Target, host detect.HostF
 
 // noContextHint says from where the path of a context starts: a bake file's from the working directory, as bake has it.
 func noContextHint(t project.Target) string {
-	if dir, name := filepath.Split(t.At.File); t.Image == "" && startIn(filepath.Clean(dir), []project.Target{t}) != "" {
+	if dir, name := filepath.Split(t.At.File); t.Image == "" && dir != "" && isFolder(filepath.Join(dir, t.Context)) {
 		return "paths in a bake file start from the working directory: cd " + filepath.Clean(dir) + " and give -f " + name + ", or set BUILDX_BAKE_FILE_RELATIVE_PATHS=1"
 	}
 	if t.Image == "" {

@@ -18,6 +18,7 @@ import (
 
 // WritePlans prints what would be done, one table a template.
 func WritePlans(w io.Writer, plans []plan.Plan) error {
+	told := map[string]bool{}
 	for i, p := range plans {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -44,7 +45,10 @@ func WritePlans(w io.Writer, plans []plan.Plan) error {
 			}
 		}
 		for _, note := range p.Notes {
-			fmt.Fprintf(w, "note: %s\n", ui.Line(note))
+			if !told[note] {
+				told[note] = true
+				fmt.Fprintf(w, "note: %s\n", ui.Line(note))
+			}
 		}
 		if len(p.Outputs) > 0 {
 			as := ""

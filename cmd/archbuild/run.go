@@ -78,18 +78,35 @@ func (r interruptible) Read(p []byte) (int, error) {
 	}
 }
 
-// report prints every error with its hint and tells the exit status of the worst.
+// report prints every error with its hint and tells the exit status of the worst. Errors of one hint stand together, and it
+// follows them once.
 func report(stderr io.Writer, err error) int {
 	code := exitFailed
+	type group struct {
+		hint string
+		errs []error
+	}
+	var groups []group
+	at := map[string]int{}
 	for _, e := range leaves(err) {
-		fmt.Fprintf(stderr, "archbuild: error: %s\n", said(e.Error()))
-		var hinted interface{ Hint() string }
-		if errors.As(e, &hinted) && hinted.Hint() != "" {
-			fmt.Fprintf(stderr, "archbuild: hint: %s\n", said(hinted.Hint()))
-		}
 		var status interface{ ExitStatus() int }
 		if errors.As(e, &status) {
 			code = max(code, status.ExitStatus())
+		}
+		hint := wrong.Hint(e)
+		i, known := at[hint]
+		if !known || hint == "" {
+			i, at[hint] = len(groups), len(groups)
+			groups = append(groups, group{hint: hint})
+		}
+		groups[i].errs = append(groups[i].errs, e)
+	}
+	for _, g := range groups {
+		for _, e := range g.errs {
+			fmt.Fprintf(stderr, "archbuild: error: %s\n", said(e.Error()))
+		}
+		if g.hint != "" {
+			fmt.Fprintf(stderr, "archbuild: hint: %s\n", said(g.hint))
 		}
 	}
 	return code
