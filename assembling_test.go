@@ -11,6 +11,7 @@ import (
 	"github.com/archbuild/archbuild/manifest/spec"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/verbs/inspecting"
+	"github.com/archbuild/archbuild/verbs/verifying"
 )
 
 // TestMistakesOnTheCommandLineAreToldAtOnce: each with its own hint and the status 2.
@@ -58,7 +59,7 @@ func TestMistakesOnTheCommandLineAreToldAtOnce(t *testing.T) {
 		{
 			"a path to verify that does not exist",
 			func() error {
-				_, err := archbuild.Verify(t.Context(), archbuild.Options{System: system, Engine: engine, Paths: []string{"./no"}}, false)
+				_, err := verifying.Images(t.Context(), verifying.Options{World: outside.World{System: system, Engine: engine}, Paths: []string{"./no"}})
 				return err
 			}(),
 			[]string{"./no:"},

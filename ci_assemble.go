@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/internal/imagetree"
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
@@ -370,7 +371,12 @@ func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssem
 		return err
 	}
 	name := j.repos[0] + "@" + made.Digest.String()
-	result, err := check(ctx, checker, j.client, name)
+	opened, err := imagetree.Open(ctx, name, j.client)
+	if err != nil {
+		return err
+	}
+	result, err := checker.Check(ctx, name, opened)
+	err = errors.Join(err, opened.Close())
 	if err != nil {
 		return err
 	}
@@ -382,7 +388,7 @@ func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssem
 	if j.Verify == "warn" || j.Verify == "off" {
 		return nil
 	}
-	return findingsError(name, slices.DeleteFunc(slices.Clone(result.Findings), said("warn", "off")))
+	return verify.Failed(name, slices.DeleteFunc(slices.Clone(result.Findings), said("warn", "off")))
 }
 
 func aboutProgram(f verify.Finding) bool { return f.Kind == verify.KindProgram }

@@ -3,14 +3,14 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/verifying"
 )
 
 func newVerify(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
-	var asJSON, deep bool
+	opts := verifying.Options{World: outside.World{System: system}}
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify REF|LAYOUT|ARCHIVE|-...",
 		Short: "Look whether an image is whole, and what its labels say",
@@ -27,7 +27,7 @@ a list of names on standard input, one a line. Findings of severity error end wi
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
-			verified, err := archbuild.Verify(c.Context(), opts, deep)
+			verified, err := verifying.Images(c.Context(), opts)
 			switch {
 			case len(verified.Images) == 0:
 				return err
@@ -46,8 +46,8 @@ a list of names on standard input, one a line. Findings of severity error end wi
 	f := c.Flags()
 	f.SortFlags = false
 	f.StringArrayVar(&opts.Platforms, "platform", nil, "look at these `PLATFORMS` only")
-	f.StringArrayVar(&opts.VerifyAllow, "verify-allow", nil, "files to pass over, a `GLOB` (repeatable)")
-	f.BoolVar(&deep, "deep", false, "read every blob and compare its digest")
+	f.StringArrayVar(&opts.Allow, "verify-allow", nil, "files to pass over, a `GLOB` (repeatable)")
+	f.BoolVar(&opts.Deep, "deep", false, "read every blob and compare its digest")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document")
 	stateFlags(f, &opts.Engine)
 	registryFlags(f, &opts.Registries)

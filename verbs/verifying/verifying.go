@@ -1,4 +1,5 @@
-package archbuild
+// Package verifying is the verb verify: whether images that exist are whole, and what their labels say.
+package verifying
 
 import (
 	"bufio"
@@ -26,18 +27,33 @@ const (
 	// maxNames and maxName bound a list on standard input.
 	maxNames = 10_000
 	maxName  = 4096
+	// mostShown is how many findings of one kind in one image are spelled out; --json has all.
+	mostShown = 10
 )
 
-// Verified is what Verify found, as data.
-type Verified struct {
-	// Images in the order of the arguments.
-	Images []VerifiedImage `json:"images"`
-	// Findings of all of them, in the same order, what is serious first in each.
-	Findings []VerifyFinding `json:"findings"`
+// Options are what a user can say.
+type Options struct {
+	outside.World
+	// Paths are references, layouts and archives, and "-" for a list of them on Stdin.
+	Paths []string
+	// Platforms are those to be looked at, all of them if there is none.
+	Platforms []string
+	// Allow are globs of files to pass over.
+	Allow []string
+	// Deep reads every blob and compares its digest.
+	Deep bool
 }
 
-// VerifiedImage is one argument: a reference, a layout, an archive.
-type VerifiedImage struct {
+// Verified is what was found, as data.
+type Verified struct {
+	// Images in the order of the arguments.
+	Images []Image `json:"images"`
+	// Findings of all of them, in the same order, what is serious first in each.
+	Findings []Finding `json:"findings"`
+}
+
+// Image is one argument: a reference, a layout, an archive.
+type Image struct {
 	Name string `json:"name"`
 	// Error says why it, or a part of it, could not be looked at.
 	Error string `json:"error,omitempty"`
@@ -46,17 +62,17 @@ type VerifiedImage struct {
 	Findings *struct{} `json:"findings,omitempty"`
 }
 
-// VerifyFinding is a finding and the argument it is about.
-type VerifyFinding struct {
+// Finding is a finding and the argument it is about.
+type Finding struct {
 	Image string `json:"image"`
 	verify.Finding
 }
 
-// Verify looks at images that exist: layouts, archives, references, and for "-"
+// Images looks at images that exist: layouts, archives, references, and for "-"
 // those that standard input lists. Findings of severity error make the error one
 // with exit status 3; one that says what could not be looked at has status 1.
-func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
-	client, _, err := opts.registryClient()
+func Images(ctx context.Context, opts Options) (Verified, error) {
+	client, _, err := opts.Client(false)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -68,18 +84,18 @@ func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	checker, err := verify.NewChecker(verify.CheckOptions{Platforms: only, Allow: opts.VerifyAllow, Memory: opts.verdicts(), Deep: deep})
+	checker, err := verify.NewChecker(verify.CheckOptions{Platforms: only, Allow: opts.Allow, Memory: verify.Folder{Dir: string(opts.Kept().Verdicts)}, Deep: opts.Deep})
 	if err != nil {
 		return Verified{}, err
 	}
-	v := Verified{Images: make([]VerifiedImage, len(names)), Findings: []VerifyFinding{}}
+	v := Verified{Images: make([]Image, len(names)), Findings: []Finding{}}
 	findings, failed := make([][]verify.Finding, len(names)), make([]error, len(names))
 	var group errgroup.Group
 	group.SetLimit(checkedAtOnce)
 	for i, name := range names {
 		group.Go(func() error {
 			result, err := check(ctx, checker, client, name)
-			v.Images[i], findings[i], failed[i] = VerifiedImage{Name: name, Result: result}, result.Findings, err
+			v.Images[i], findings[i], failed[i] = Image{Name: name, Result: result}, result.Findings, err
 			if slices.Contains(opts.Paths, name) {
 				failed[i] = outside.Mistyped(err)
 			}
@@ -92,9 +108,9 @@ func Verify(ctx context.Context, opts Options, deep bool) (Verified, error) {
 	_ = group.Wait() // it never fails: every name is looked at
 	for i, name := range names {
 		for _, f := range findings[i] {
-			v.Findings = append(v.Findings, VerifyFinding{name, f})
+			v.Findings = append(v.Findings, Finding{name, f})
 		}
-		failed[i] = errors.Join(failed[i], findingsError(name, findings[i]))
+		failed[i] = errors.Join(failed[i], verify.Failed(name, findings[i]))
 	}
 	return v, errors.Join(failed...)
 }
@@ -158,50 +174,6 @@ func readNames(r io.Reader) ([]string, error) {
 	return names, nil
 }
 
-// FindingsError says that an image is not what it should be. First is the first
-// of its serious findings, Errors is how many there are.
-type FindingsError struct {
-	Image  string
-	First  verify.Finding
-	Errors int
-}
-
-// findingsError is nil when nothing serious is among the findings.
-func findingsError(image string, findings []verify.Finding) error {
-	e := &FindingsError{Image: image}
-	for _, f := range findings {
-		if f.Severity != verify.SeverityError {
-			continue
-		}
-		if e.Errors == 0 {
-			e.First = f
-		}
-		e.Errors++
-	}
-	if e.Errors == 0 {
-		return nil
-	}
-	return e
-}
-
-func (e *FindingsError) Error() string {
-	about := e.Image
-	if e.First.Platform != "" && e.First.Kind == verify.KindProgram || e.First.Kind == verify.KindPlatform && e.First.Found != "" {
-		about = fmt.Sprintf("%s: the image for %s does not fit its platform", e.Image, e.First.Platform)
-	}
-	text := fmt.Sprintf("%s: %s", about, e.First.Message)
-	if e.Errors > 1 {
-		text += fmt.Sprintf(" (and %d more)", e.Errors-1)
-	}
-	return text
-}
-
-// Hint is what to do about the first.
-func (e *FindingsError) Hint() string { return e.First.Hint }
-
-// ExitStatus is 3, as whenever an image is not what its label says.
-func (e *FindingsError) ExitStatus() int { return 3 }
-
 // WriteText prints what was found: a line an image, then the findings.
 func (v Verified) WriteText(w io.Writer) error {
 	var rows [][]string
@@ -250,7 +222,7 @@ func (v Verified) verdict(name string, one verify.Looked) string {
 
 // writeFindings prints what is said of one argument, each with what to do. Of
 // many findings of one kind in one image the first are shown.
-func (v Verified) writeFindings(w io.Writer, image VerifiedImage) error {
+func (v Verified) writeFindings(w io.Writer, image Image) error {
 	var lines []string
 	shown, hidden := map[string]int{}, 0
 	for _, f := range v.Findings {
@@ -258,7 +230,7 @@ func (v Verified) writeFindings(w io.Writer, image VerifiedImage) error {
 			continue
 		}
 		key := f.Platform + string(f.Kind) + string(f.Severity)
-		if shown[key]++; shown[key] > shownWarnings {
+		if shown[key]++; shown[key] > mostShown {
 			hidden++
 			continue
 		}
@@ -284,4 +256,4 @@ func (v Verified) writeFindings(w io.Writer, image VerifiedImage) error {
 	return nil
 }
 
-func todo(f VerifyFinding) string { return "to do: " + ui.Line(f.Hint) }
+func todo(f Finding) string { return "to do: " + ui.Line(f.Hint) }
