@@ -110,12 +110,13 @@ var arrows = map[string][]string{
 	"verbs/detecting":  {"outside", "builder/engine", "detect", "internal/ui"},
 	"verbs/inspecting": {"outside", "wrong", "manifest/inspect", "internal/imagetree", "internal/ui"},
 	"verbs/verifying":  {"outside", "wrong", "verify", "internal/imagetree", "internal/registry", "internal/ui"},
+	"verbs/listing":    {"outside", "builder/engine", "builder/nodes", "detect", "internal/ui"},
 	"verbs/placing":    {".", "outside", "wrong", "placement", "placement/files", "project/compose", "project/find", "verify", "internal/imagetree", "internal/nearest", "internal/ocistore", "internal/plainfile", "internal/registry", "internal/ui", "internal/whole"},
 	".": {"wrong", "outside", "keep", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "detect", "detect/kernel", "doctor",
 		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum", "internal/whole"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.
-	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/placing", "verbs/tending", "verbs/verifying", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
+	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/listing", "verbs/placing", "verbs/tending", "verbs/verifying", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

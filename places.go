@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/wrong"
@@ -53,7 +54,7 @@ func (o Options) findPlaces(ctx context.Context, host detect.HostFacts) (places,
 	if err != nil {
 		return places{}, err
 	}
-	if _, name := o.builder(); len(specs) == 1 && name == "" { // nobody gave it a name
+	if _, name := o.where().BuilderName(o.System); len(specs) == 1 && name == "" { // nobody gave it a name
 		if plain, err := nodes.ParseAddress(specs[0].Address); err == nil && plain.Name == specs[0].Name {
 			specs[0].Name = specs[0].Address
 		}
@@ -224,4 +225,27 @@ func (p places) builds(on platform.Platform) platform.Platform {
 		}
 	}
 	return p.list[0].platform
+}
+
+// where is what the user has said of where to build.
+func (o Options) where() outside.Nodes {
+	return outside.Nodes{Named: o.Nodes, Builder: o.Builder, Insecure: o.NodeInsecure}
+}
+
+// specs are the nodes that were asked for, or else named.
+func (o Options) specs() ([]nodes.Spec, error) { return o.where().Specs(o.System) }
+
+// ofBuilder is the error of a builder's node that does not answer.
+func (o Options) ofBuilder(node string, err error) error {
+	from, name := o.where().BuilderName(o.System)
+	if name == "" || err == nil {
+		return err
+	}
+	if silent := new(SilentNodeError); errors.As(err, &silent) {
+		err = errors.New(silent.Facts.Error)
+	}
+	return &nodes.BuilderError{
+		From: from, Name: name, Err: fmt.Errorf("node %s does not answer: %w", node, err),
+		Help: "see whether it runs: docker buildx inspect --bootstrap " + name,
+	}
 }

@@ -13,19 +13,11 @@ import (
 	"github.com/archbuild/archbuild/internal/plainfile"
 )
 
-// dockerConfigDir is the folder of the Docker config: DOCKER_CONFIG, else ~/.docker.
-func (o Options) dockerConfigDir() string {
-	if dir := o.Getenv("DOCKER_CONFIG"); dir != "" {
-		return dir
-	}
-	return filepath.Join(o.Getenv("HOME"), ".docker")
-}
-
 // proxies are build arguments that docker takes from the Docker config for every
 // build: those of the engine's address (DOCKER_HOST), else those called default.
 // Their values can hold a password, so only names are ever shown.
 func (o Options) proxies() map[string]string {
-	file := filepath.Join(o.dockerConfigDir(), "config.json")
+	file := filepath.Join(o.DockerConfigDir(), "config.json")
 	text, err := plainfile.Read(file, maxBeside)
 	if err != nil {
 		return nil // most people have none, and one that cannot be read holds nothing
@@ -68,7 +60,7 @@ func (r run) proxyNotes() []string {
 			secret = append(secret, name)
 		}
 	}
-	notes := []string{fmt.Sprintf("build arguments from the proxies of %s: %s", filepath.Join(r.dockerConfigDir(), "config.json"), strings.Join(names, ", "))}
+	notes := []string{fmt.Sprintf("build arguments from the proxies of %s: %s", filepath.Join(r.DockerConfigDir(), "config.json"), strings.Join(names, ", "))}
 	if len(secret) > 0 && r.provenance != "" {
 		notes = append(notes, fmt.Sprintf("%s holds a password, and provenance tells every build argument: leave --provenance out, or give --build-arg %s without one", strings.Join(secret, ", "), secret[0]))
 	}

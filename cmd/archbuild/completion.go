@@ -121,8 +121,8 @@ func completeFlag(f *pflag.Flag) cobra.CompletionFunc {
 			return matching(typesIn.FindAllString(usage, -1), typed), cobra.ShellCompDirectiveNoSpace
 		}
 		if f.Name == "builder" {
-			opts := archbuild.Options{System: outside.System{Environ: os.Environ()}}
-			return matching(opts.BuilderNames(), typed), cobra.ShellCompDirectiveNoFileComp
+			system := outside.System{Environ: os.Environ()}
+			return matching(system.Buildx().Names(), typed), cobra.ShellCompDirectiveNoFileComp
 		}
 		if words := wordsIn(f.Usage); len(words) > 0 {
 			return matching(words, typed), cobra.ShellCompDirectiveNoFileComp

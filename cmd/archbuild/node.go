@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/listing"
 )
 
 func newNode(system outside.System) *cobra.Command {
@@ -23,7 +23,7 @@ func newNode(system outside.System) *cobra.Command {
 }
 
 func newNodeList(system outside.System) *cobra.Command {
-	opts := archbuild.Options{System: system}
+	opts := listing.Options{World: outside.World{System: system}}
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "ls", Short: "Ask all nodes what they are: platforms, cores, running builds, disk",
@@ -42,20 +42,20 @@ Exit status: 0 all of them answer, 1 one or more do not, 2 wrong usage.`,
   archbuild node ls --builder farm`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			facts, err := archbuild.ListNodes(c.Context(), opts)
+			facts, err := listing.Nodes(c.Context(), opts)
 			switch {
 			case facts == nil:
 			case asJSON:
 				err = errors.Join(ui.WriteJSON(system.Stdout, facts), err)
 			default:
-				err = errors.Join(archbuild.WriteNodes(system.Stdout, facts), err)
+				err = errors.Join(listing.WriteText(system.Stdout, facts), err)
 			}
 			return err
 		},
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&opts.Nodes, "node", nil, "a node, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N][,cacert=FILE,cert=FILE,key=FILE] (repeatable; default $BUILDKIT_HOST)")
+	f.StringArrayVar(&opts.Named, "node", nil, "a node, `ADDRESS`[,platform=P+P][,weight=N][,name=NAME][,jobs=N][,cacert=FILE,cert=FILE,key=FILE] (repeatable; default $BUILDKIT_HOST)")
 	f.StringVar(&opts.Builder, "builder", "", "the nodes of one of buildx's builders, by `NAME` (default $BUILDX_BUILDER)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON document, sizes in bytes")
 	stateFlags(f, &opts.Engine)

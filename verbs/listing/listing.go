@@ -1,4 +1,5 @@
-package archbuild
+// Package listing is the verb node ls: what the nodes are that builds can use, as they say themselves.
+package listing
 
 import (
 	"cmp"
@@ -19,16 +20,17 @@ import (
 	"github.com/archbuild/archbuild/builder/nodes"
 	"github.com/archbuild/archbuild/detect"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 )
 
 // nodeLimit is how long a node may take to answer all questions.
 const nodeLimit = 10 * time.Second
 
-// NodesError says that some nodes did not answer.
-type NodesError struct{ Names []string }
+// SilentError says that some nodes did not answer.
+type SilentError struct{ Names []string }
 
-func (e *NodesError) Error() string {
+func (e *SilentError) Error() string {
 	if len(e.Names) == 1 {
 		return fmt.Sprintf("node %s does not answer", e.Names[0])
 	}
@@ -36,14 +38,20 @@ func (e *NodesError) Error() string {
 }
 
 // Hint says where the causes are.
-func (e *NodesError) Hint() string {
+func (e *SilentError) Hint() string {
 	return "the cause stands in the list; docs/nodes.md shows how nodes are started and reached"
 }
 
-// ListNodes looks at all nodes that a build would use, at once. The facts are complete
-// also with a *NodesError, which says that one of them or more does not answer.
-func ListNodes(ctx context.Context, opts Options) ([]nodes.Facts, error) {
-	specs, err := opts.specs()
+// Options are what a user can say.
+type Options struct {
+	outside.World
+	outside.Nodes
+}
+
+// Nodes looks at all nodes that a build would use, at once. The facts are complete
+// also with a *SilentError, which says that one of them or more does not answer.
+func Nodes(ctx context.Context, opts Options) ([]nodes.Facts, error) {
+	specs, err := opts.Specs(opts.System)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +63,14 @@ func ListNodes(ctx context.Context, opts Options) ([]nodes.Facts, error) {
 		return nil, err
 	}
 	// What a build can know without asking is worth keeping; without a memory it asks.
-	_ = nodes.Remember(opts.stateDir(), time.Now(), facts...)
-	silent := &NodesError{}
+	_ = nodes.Remember(opts.StateDir(), time.Now(), facts...)
+	silent := &SilentError{}
 	for i, f := range facts {
 		if f.Error == "" {
 			continue
 		}
 		silent.Names = append(silent.Names, f.Name)
-		if seen, known := nodes.Recall(opts.stateDir(), f.Address); known {
+		if seen, known := nodes.Recall(opts.StateDir(), f.Address); known {
 			facts[i].Note = "when it answered last, it was native for " + nodePlatforms(seen.Native)
 		}
 	}
@@ -77,7 +85,7 @@ func (o Options) lookAt(ctx context.Context, s nodes.Spec) nodes.Facts {
 	if s.Address != nodes.EngineAddress {
 		return nodes.Look(ctx, s)
 	}
-	options, err := o.engineOptions()
+	options, err := o.EngineOptions()
 	if err != nil {
 		return nodes.Silent(s, err)
 	}
@@ -115,7 +123,7 @@ func (o Options) sleepingEngine(ctx context.Context, s nodes.Spec, options engin
 	f.Native, f.Emulated = s.Split(f.Listed, all.Host.Native)
 	cores := runtime.NumCPU()
 	f.Cores, f.Slots = &cores, s.Slots(cores)
-	f.DiskFree = freeBelow(o.stateDir())
+	f.DiskFree = freeBelow(o.StateDir())
 	return f
 }
 
@@ -132,8 +140,8 @@ func freeBelow(folder string) *int64 {
 	return &free
 }
 
-// WriteNodes prints a table of nodes, and below it what is wrong.
-func WriteNodes(w io.Writer, list []nodes.Facts) error {
+// WriteText prints a table of nodes, and below it what is wrong.
+func WriteText(w io.Writer, list []nodes.Facts) error {
 	var rows [][]string
 	for _, f := range list {
 		rows = append(rows, []string{
