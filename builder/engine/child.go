@@ -22,7 +22,7 @@ import (
 )
 
 // lockTimeout is how long a new engine waits for a dying predecessor.
-const lockTimeout = 20 * time.Second
+const lockTimeout = time.Minute
 
 // IsChild says whether this process was started by archbuild itself to be the
 // engine. A program that calls [Ensure] asks it first thing in main, and if so

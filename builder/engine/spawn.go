@@ -17,8 +17,9 @@ import (
 )
 
 // startTimeout is how long a client waits for an engine to be ready: a dying
-// predecessor may take some seconds, the sweep after a crash too.
-const startTimeout = 60 * time.Second
+// predecessor may take some seconds, the sweep after a crash too, and a busy disk
+// minutes for the databases. An engine that ends is noticed at once.
+const startTimeout = 3 * time.Minute
 
 // readyFD is the descriptor on which the engine says that it is ready, or why not.
 const readyFD = 3
