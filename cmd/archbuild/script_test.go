@@ -136,7 +136,7 @@ func endEngine(t testing.TB, state string, seen *containers) {
 	if _, err := os.Stat(state); errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var stderr strings.Builder
 	if code := run(ctx, []string{"engine", "stop", "--state", state}, strings.NewReader(""), io.Discard, &stderr); code != exitOK {
@@ -144,7 +144,7 @@ func endEngine(t testing.TB, state string, seen *containers) {
 	}
 	remains := seen.remains(state)
 	// An engine lets go of its lock just before it has ended.
-	for began := time.Now(); len(remains) > 0 && time.Since(began) < 2*time.Second; time.Sleep(20 * time.Millisecond) {
+	for began := time.Now(); len(remains) > 0 && time.Since(began) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
 		remains = seen.remains(state)
 	}
 	for _, left := range remains {

@@ -205,7 +205,7 @@ type ran struct {
 func (r ran) took() time.Duration { return r.ended.Sub(r.began) }
 
 // patience is how long a run may take that nobody kills; one whose engine or registry was killed has to notice it by then.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // start starts a run. The channel is closed when it is over, and then the answer is filled in.
 func (l *lane) start(w *watch, args ...string) (*exec.Cmd, *ran, <-chan struct{}) {

@@ -69,7 +69,7 @@ func (p process) kill() bool {
 func (l *lane) wantQuiet(r round) {
 	l.Helper()
 	var busy []string
-	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(5 * time.Millisecond) {
 		busy = l.mounts()
 		for _, p := range l.processes() {
 			if !p.is(server) && !p.is(keeper) {

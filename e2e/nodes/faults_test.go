@@ -43,7 +43,7 @@ var faults = []fault{
 // survived lets a fault hit the job of arm64 and looks at what came of it: the platform is built elsewhere, once, and the index is what it
 // would have been.
 func (x fault) survived(f *farm, t *testing.T) {
-	w := work{name: "fault", steps: 2, platforms: both, flags: []string{"--no-cache", "--no-resume", "--node-timeout", "3s"}}
+	w := work{name: "fault", steps: 2, platforms: both, flags: []string{"--no-cache", "--no-resume", "--node-timeout", "10s"}} // A busy machine may be silent for some seconds and be well.
 	if x.emulated {
 		w.nodes = []string{"amd-a", "amd-b"}
 	}

@@ -114,7 +114,7 @@ func (w work) spec(n *fixtures.Node) string {
 
 func (f *farm) archbuilds(t testing.TB, dir string, args []string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, f.archbuild, args...)
 	cmd.Dir, cmd.Env = dir, f.env
@@ -160,7 +160,7 @@ func (f *farm) platforms(t testing.TB, name string) []string {
 func (f *farm) quiet(t testing.TB) []string {
 	t.Helper()
 	var busy []string
-	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(20 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(20 * time.Millisecond) {
 		busy = nil
 		for _, n := range f.nodes {
 			for _, id := range n.Containers() {

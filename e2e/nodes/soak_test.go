@@ -116,7 +116,7 @@ func newSoakRun(f *farm, t *testing.T, seed uint64, total *soakTally, meets, oth
 	r := &soakRun{T: t, f: f, total: total, random: rand.New(rand.NewPCG(seed, 8)), before: map[string]string{}, lost: map[string]bool{}, struck: map[string]bool{}}
 	r.w = work{
 		name: fmt.Sprintf("soak%d", seed), paths: 1 + r.random.IntN(2), steps: 1 + r.random.IntN(3), platforms: both,
-		flags: []string{"--node-timeout", "2s", "--jobs", strconv.Itoa(1 + r.random.IntN(2))},
+		flags: []string{"--node-timeout", "6s", "--jobs", strconv.Itoa(1 + r.random.IntN(2))},
 	}
 	if r.random.IntN(3) == 0 {
 		r.w.flags = append(r.w.flags, "--keep-going")
