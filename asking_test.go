@@ -26,7 +26,7 @@ func TestARegistryThatStaysSilentIsNamed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte("FROM "+host+"/a\nFROM "+host+"/b\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	var stderr bytes.Buffer
 	_, err = archbuild.Rewrite(ctx, archbuild.RewriteOptions{Options: archbuild.Options{
