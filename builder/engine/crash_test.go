@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -72,7 +73,7 @@ func killDuringBuild(t *testing.T, state string, build func() error, pid func() 
 	noteContainers(state, ids)
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the build does not notice that its engine is dead")
 	}
 }
@@ -90,7 +91,7 @@ func TestStopEndsBuildsAndLeavesNothing(t *testing.T) {
 		done <- err
 	}()
 	ids := map[string]bool{}
-	for began := time.Now(); len(ids) == 0 && time.Since(began) < 20*time.Second; {
+	for began := time.Now(); len(ids) == 0 && time.Since(began) < time.Minute; {
 		time.Sleep(10 * time.Millisecond)
 		noteContainers(o.State, ids)
 	}
@@ -98,8 +99,8 @@ func TestStopEndsBuildsAndLeavesNothing(t *testing.T) {
 	began := time.Now()
 	stop(t, o)
 	t.Logf("stopped in %s", time.Since(began))
-	if took := time.Since(began); took > 8*time.Second {
-		t.Errorf("stopping took %s", took)
+	if log, err := os.ReadFile(filepath.Join(o.State, "run/engine.log")); err != nil || bytes.Contains(log, []byte("builds did not end")) {
+		t.Errorf("%v: the engine has waited for the build:\n%s", err, log)
 	}
 	if err := <-done; err == nil {
 		t.Error("the build has passed")
@@ -169,7 +170,7 @@ func TestAContainerEndsWithItsRunc(t *testing.T) {
 		if err == nil {
 			t.Error("the build has passed")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the build does not notice that runc is dead")
 	}
 	waitFor(t, "the container to end", func() bool { return len(commands(token)) == 0 })

@@ -236,7 +236,7 @@ func knockMain(args []string) error {
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		return err
 	}
-	conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	n, _ := conn.Read(make([]byte, 64))
 	fmt.Println(n)
 	return nil
@@ -257,7 +257,7 @@ func listenMain(args []string) error {
 		if err != nil {
 			return err
 		}
-		conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 		n, _ := conn.Read(make([]byte, 64))
 		fmt.Println(n)
 	}

@@ -15,9 +15,12 @@ import (
 const DefaultPatience = time.Hour
 
 const (
-	// hungTimeout is how long a run waits for an engine that does not answer: it
-	// may have been stopped by a debugger, or the machine is busy.
+	// hungTimeout is how long a run waits for an engine that a signal has stopped: a
+	// debugger's, say.
 	hungTimeout = 30 * time.Second
+	// slowTimeout is how long it waits for one that nobody has stopped and that does
+	// not answer all the same: the machine is busy.
+	slowTimeout = 3 * time.Minute
 	// quietTime is how long a run waits before it says what it waits for.
 	quietTime = time.Second
 	// lookAgain is the time between two looks while waiting.
@@ -69,7 +72,11 @@ func (w *waiting) on(ctx context.Context, err error) error {
 	limit, what, word := w.options.Patience, "", ""
 	switch hung, busy := (*HungError)(nil), (*BusyError)(nil); {
 	case errors.As(err, &hung):
-		limit, what = min(limit, hungTimeout), "answer"
+		if what = "answer"; hung.Stopped {
+			limit = min(limit, hungTimeout)
+		} else {
+			limit = min(limit, slowTimeout)
+		}
 		word = fmt.Sprintf("%v; waiting for it up to %s (%s)", hung, limit, hung.Hint())
 	case errors.As(err, &busy):
 		what = "builds"

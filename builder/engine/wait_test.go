@@ -94,7 +94,7 @@ func TestAStoppedEngineIsReportedAndNeverDoubled(t *testing.T) {
 			}
 		}
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it was said after %s", took)
 	}
 	time.Sleep(time.Second)
@@ -130,7 +130,7 @@ func TestAStoppedEngineIsAnErrorWhenPatienceEnds(t *testing.T) {
 		t.Errorf("got %v, want a *HungError", err)
 	}
 	began := time.Now()
-	if _, err := engine.Status(t.Context(), o); !errors.As(err, &hung) || time.Since(began) > 5*time.Second {
+	if _, err := engine.Status(t.Context(), o); !errors.As(err, &hung) || time.Since(began) > 20*time.Second {
 		t.Errorf("status says %v after %s", err, time.Since(began))
 	}
 }
