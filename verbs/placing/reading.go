@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,7 +119,12 @@ func (p *placing) file(path string) (f placefiles.File, isFile bool, err error) 
 		path = found.Files[0]
 	case err == nil && strings.HasSuffix(path, ".tar"):
 		return f, false, nil
+	case err == nil && info.Mode().IsRegular() && isPacked(path):
+		folder, _, _ := strings.Cut(filepath.Base(path), ".")
+		return f, true, &wrong.Usage{fmt.Errorf("%s is an archive, and place reads files and folders", path), fmt.Sprintf("unpack it first: mkdir %s && tar -xf %s -C %s && archbuild place %s", folder, path, folder, folder)}
 	case err == nil:
+	case isAddress(path):
+		return f, true, notFetched(path)
 	case isYAML(path) || strings.HasPrefix(path, ".") || strings.HasPrefix(path, "/"):
 		return f, true, &wrong.Usage{fmt.Errorf("%s: no such file", path), "name a compose file, objects of Kubernetes, - for standard input, or an image"}
 	default:
@@ -127,9 +133,58 @@ func (p *placing) file(path string) (f placefiles.File, isFile bool, err error) 
 	data, err := readNamed(path, placefiles.MaxBytes)
 	if err == nil {
 		f, err = p.parse(path, data, append([]string{path}, found.Files[min(1, len(found.Files)):]...)...)
-		f.Notes = append(found.Notes, f.Notes...)
+		f.Notes = append(applying(found), f.Notes...)
 	}
 	return f, true, err
+}
+
+// packed are the first bytes of gzip, bzip2, xz and zstd.
+var packed = []string{"\x1f\x8b", "BZh", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd"}
+
+// isPacked says whether a file is compressed: no file of services is.
+func isPacked(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false // which whoever reads it says
+	}
+	defer file.Close()
+	head := make([]byte, 6)
+	n, _ := io.ReadFull(file, head)
+	return slices.ContainsFunc(packed, func(first string) bool { return strings.HasPrefix(string(head[:n]), first) })
+}
+
+// addresses are what words begin with that are addresses, and no names of images.
+var addresses = []string{"https://", "http://", "git://", "ssh://", "git@"}
+
+func isAddress(word string) bool {
+	return slices.ContainsFunc(addresses, func(scheme string) bool { return strings.HasPrefix(word, scheme) })
+}
+
+// notFetched says that an argument is an address, and how what is there becomes a file.
+func notFetched(address string) error {
+	if u, err := url.Parse(address); err == nil && u.User != nil && strings.HasPrefix(u.Scheme, "http") {
+		u.User = nil // a password may be in it
+		address = u.String()
+	}
+	hint := "curl -fL " + address + " | archbuild place -"
+	if repository, _, is := strings.Cut(address, ".git"); is || !strings.HasPrefix(address, "http") {
+		if is {
+			repository += ".git"
+		}
+		hint = "clone it first, and name its folder: git clone " + repository
+	}
+	return &wrong.Usage{fmt.Errorf("%s is an address, and place fetches no files", address), hint}
+}
+
+// applying are those of a folder's notes that hold here: a bake file tells nothing of what runs.
+func applying(found find.Found) []string {
+	var notes []string
+	for i, note := range found.Notes {
+		if !strings.HasPrefix(filepath.Base(found.Beside[i]), "docker-bake") {
+			notes = append(notes, note)
+		}
+	}
+	return notes
 }
 
 func isYAML(path string) bool {

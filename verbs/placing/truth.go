@@ -83,7 +83,11 @@ func (p *placing) truth(ctx context.Context, client *registry.Client) (map[strin
 			continue
 		}
 		if one := new(UnbuiltError); errors.As(failed[i], &one) {
-			unbuilt.Services, unbuilt.Named, failed[i] = append(unbuilt.Services, users[name]...), unbuilt.Named || one.Named, nil
+			if failed[i], unbuilt.Silent = nil, unbuilt.Silent || one.Silent; one.Named {
+				unbuilt.Services, unbuilt.Named = append(unbuilt.Services, users[name]...), true
+			} else {
+				unbuilt.Nameless = append(unbuilt.Nameless, users[name]...)
+			}
 			continue
 		}
 		failed[i] = &ImageError{users[name], name, failed[i]}
@@ -91,7 +95,7 @@ func (p *placing) truth(ctx context.Context, client *registry.Client) (map[strin
 			failed[i] = outside.Mistyped(failed[i])
 		}
 	}
-	if len(unbuilt.Services) > 0 {
+	if len(unbuilt.Services)+len(unbuilt.Nameless) > 0 {
 		for _, f := range p.files {
 			unbuilt.Files = append(unbuilt.Files, f.Name)
 		}
@@ -113,7 +117,10 @@ func (p *placing) image(ctx context.Context, client *registry.Client, checker *v
 	image, err := p.look(ctx, client, checker, name, word)
 	// Several registries answer that access is refused where there is nothing.
 	if missing := new(registry.Error); built && errors.As(err, &missing) && (missing.NotFound() || missing.MirrorsLackIt() || missing.Unauthorized()) {
-		return toBuild(name, build)
+		image, err = toBuild(name, build)
+		if unbuilt := new(UnbuiltError); errors.As(err, &unbuilt) {
+			unbuilt.Silent = missing.MirrorsLackIt()
+		}
 	}
 	return image, err
 }
@@ -130,18 +137,36 @@ func (p *placing) build(name string) (placefiles.Build, bool) {
 
 // UnbuiltError says that images are neither pushed nor told what they are built for.
 type UnbuiltError struct {
-	// Services that run them, "web (compose.yaml:12)", and the Files that say how they are built.
-	Services, Files []string
-	// Named says that one of them has a name to be pushed under.
-	Named bool
+	// Services that run them, "web (compose.yaml:12)", and the Files that say how they are built. Nameless are those without an
+	// image:, of which no registry can be asked.
+	Services, Nameless, Files []string
+	// Named says that one of them has a name to be pushed under, and Silent that a registry did not answer, whose mirrors lack it.
+	Named, Silent bool
 }
 
 func (e *UnbuiltError) Error() string {
-	is, they := "is", "it is"
-	if len(e.Services) > 1 {
-		is, they = "are", "they are"
+	var said []string
+	count := 0
+	tell := func(services []string, one, several string) {
+		switch count += len(services); len(services) {
+		case 0:
+		case 1:
+			said = append(said, services[0]+" "+one)
+		default:
+			said = append(said, ui.Few(services)+" "+several)
+		}
 	}
-	return fmt.Sprintf("%s %s in no registry yet, and build.platforms does not say what %s built for", ui.Few(e.Services), is, they)
+	where := "in no registry yet"
+	if e.Silent {
+		where = "in no registry that answers"
+	}
+	tell(e.Services, "is "+where, "are "+where)
+	tell(e.Nameless, "has no image: to be looked for", "have no image: to be looked for")
+	they := "it is"
+	if count > 1 {
+		they = "they are"
+	}
+	return fmt.Sprintf("%s, and build.platforms does not say what %s built for", strings.Join(said, ", "), they)
 }
 
 // Hint is what to do.
