@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -215,6 +216,9 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 	if err := remote.Check(); err != nil {
 		return buildContext{}, err
 	}
+	if r.Offline {
+		return buildContext{}, notOffline(remote)
+	}
 	args := r.args.of(platform.Platform{})
 	remote.KeepGit, _ = strconv.ParseBool(args["BUILDKIT_CONTEXT_KEEP_GIT_DIR"])
 	remote.CommitTimes, remote.Dated = args[sourceDateEpoch] != "", args[sourceDateEpoch] == epochOfContext
@@ -252,6 +256,30 @@ func (r run) fetch(ctx context.Context, remote builder.Remote, host detect.HostF
 		c.notes = append(c.notes, fmt.Sprintf("%s is not in known_hosts: the node took the key that it found", host))
 	}
 	return c, nil
+}
+
+// notOffline says that --offline and an address exclude each other.
+func notOffline(remote builder.Remote) error {
+	err := fmt.Errorf("--offline: %s would have to be fetched", remote.Shown())
+	return &wrong.Usage{err, "leave --offline out; or get it while there is a network, and name what is here then: " + remote.Download()}
+}
+
+// checkOffline refuses named contexts that a node would have to fetch.
+func (r run) checkOffline() error {
+	if !r.Offline {
+		return nil
+	}
+	var failed []error
+	for _, key := range slices.Sorted(maps.Keys(r.remote)) {
+		if address := r.remote[key]; !strings.HasPrefix(address, imageScheme) {
+			failed = append(failed, notOffline(builder.Remote{Address: address}))
+		}
+	}
+	err := errors.Join(failed...)
+	if r.of != nil {
+		return inTarget(*r.of, "", err)
+	}
+	return err
 }
 
 // checkTokens refuses addresses whose query provenance would tell: a token in it would go wherever the image goes.

@@ -31,7 +31,7 @@ func (r run) checkServices(services []service) error {
 			failed = append(failed, s.checkLinux(target.Platform), s.checkMissing(target))
 			failed = append(failed, r.checkEpoch(s, target))
 		}
-		failed = append(failed, wrong.AsUsage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms))
+		failed = append(failed, wrong.AsUsage(r.ofPlatforms(platforms).Check(platforms)), r.checkTags(s, of), r.checkLoads(s, of), checkDocker(of, platforms), r.checkOffline())
 	}
 	if err := r.checkSame(services); err != nil {
 		return err

@@ -67,13 +67,37 @@ func (e *FetchError) text() string {
 	return fmt.Sprintf("%s: %v", what, innermost(e.Err))
 }
 
-// innermost leaves out the names of BuildKit's own layers.
+// innermost leaves out the names of BuildKit's own layers, and of Git's lines all but the one that is the cause.
 func innermost(err error) string {
 	text := err.Error()
 	for _, layer := range []string{"rpc error: code = Unknown desc = ", "failed to solve: "} {
 		text = strings.ReplaceAll(text, layer, "")
 	}
+	if _, lines, is := strings.Cut(text, "git stderr:\n"); is {
+		if cause := gitCause(lines); cause != "" {
+			return cause
+		}
+	}
 	return strings.TrimSpace(text)
+}
+
+// gitCause is the line of those that Git has written that says why it failed; empty where none does. Of what it could not
+// read, whoever it had asked has said the cause in the line before.
+func gitCause(lines string) string {
+	before := ""
+	for line := range strings.Lines(lines) {
+		line = strings.TrimSpace(line)
+		cause, last := strings.CutPrefix(line, "fatal: ")
+		switch {
+		case last && before != "" && strings.HasPrefix(cause, "Could not read from remote repository"):
+			return strings.TrimPrefix(before, "ERROR: ")
+		case last:
+			return cause
+		case line != "":
+			before = line
+		}
+	}
+	return ""
 }
 
 // Unwrap gives BuildKit's error.
@@ -81,11 +105,7 @@ func (e *FetchError) Unwrap() error { return e.Err }
 
 // Hint is a command that shows the same thing without archbuild.
 func (e *FetchError) Hint() string {
-	repository, _, _ := strings.Cut(e.Address, "#")
-	repository, _, _ = strings.Cut(repository, "?")
-	if strings.HasPrefix(repository, "github.com/") { // which Git would take for a folder
-		repository = "https://" + repository
-	}
+	repository := repository(e.Address)
 	switch {
 	case e.Git && e.Answers && !e.Found:
 		return "git ls-remote " + repository + " lists its branches and tags"
@@ -99,6 +119,24 @@ func (e *FetchError) Hint() string {
 		return "look whether tar reads it; a Git repository has an address that ends in .git"
 	}
 	return "see whether it answers where the node is: curl -fL " + e.Address + "; a Git repository has an address that ends in .git"
+}
+
+// repository is an address as Git takes it.
+func repository(address string) string {
+	address, _, _ = strings.Cut(address, "#")
+	address, _, _ = strings.Cut(address, "?")
+	if strings.HasPrefix(address, "github.com/") { // which Git would take for a folder
+		address = "https://" + address
+	}
+	return address
+}
+
+// Download is the command line that gets it without archbuild.
+func (r Remote) Download() string {
+	if g, err := r.git(); err == nil && g != nil {
+		return "git clone " + repository(r.Shown())
+	}
+	return "curl -fLO " + r.Shown()
 }
 
 // ProgramError says that the engine lacks a program that fetching takes.
