@@ -1,18 +1,14 @@
 package archbuild
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
-	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
-	"github.com/archbuild/archbuild/project"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -93,50 +89,6 @@ func (r run) checkSame(services []service) error {
 		seen[s.name] = true
 	}
 	return nil
-}
-
-// checkShared finds folders and files that two images of a project's file would both write. Those that the command line names
-// are looked at elsewhere.
-func (r run) checkShared(services []service) error {
-	type claim struct {
-		service
-		at project.Place
-	}
-	var failed []error
-	first := map[string]claim{}
-	look := func(s service, key, what, dest string) {
-		path, err := filepath.Abs(dest)
-		if err != nil {
-			return
-		}
-		mine := claim{s, s.self.of.Place(key)}
-		other, taken := first[path]
-		switch {
-		case !taken:
-			first[path] = mine
-		case other.name != s.name:
-			failed = append(failed, &TargetError{s.name, mine.at, &wrong.File{
-				fmt.Errorf("%s goes to %s, and so does that of %s (%s): one would replace the other", what, dest, other.name, other.at),
-				"give each a place of its own: dest=" + filepath.Join(filepath.Dir(dest), s.name+"-"+filepath.Base(dest)),
-			}})
-		}
-	}
-	for _, s := range services {
-		if s.self == nil || s.self.of == nil {
-			continue
-		}
-		for _, c := range cachesOf(s.self.cacheTo, s) {
-			if c.Type == builder.CacheLocal && len(r.CacheTo)+len(r.Cache) == 0 {
-				look(s, "cache-to", "its cache", fromHere(c.Attrs["dest"]))
-			}
-		}
-		for _, out := range r.outputsOf(s) {
-			if out.Dest != "" && !out.Stdout() && len(r.Outputs) == 0 {
-				look(s, "output", "its output", out.Dest)
-			}
-		}
-	}
-	return errors.Join(failed...)
 }
 
 // checkDest finds a file where a folder is to be written, or the other way round, and
