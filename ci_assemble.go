@@ -28,7 +28,7 @@ type CIAssembleOptions struct {
 	outside.System
 	outside.Engine
 	outside.Registries
-	Release
+	manifest.Release
 
 	// Records are folders, files, and the word registry.
 	Records []string
@@ -179,7 +179,7 @@ func (j *joiner) checkWords() error {
 	if release.IfMatch == MatchPlan {
 		release.IfMatch = ""
 	}
-	return errors.Join(append(failed, release.check(j.Tags), verify.CheckGlobs(j.VerifyAllow))...)
+	return errors.Join(append(failed, release.Check(j.Tags), verify.CheckGlobs(j.VerifyAllow))...)
 }
 
 // readPlan reads --plan; without it there is an empty one.
@@ -335,7 +335,7 @@ func (j *joiner) move(ctx context.Context, a *manifest.Assembly, made *CIAssembl
 
 func (j *joiner) pushOptions() manifest.PushOptions {
 	return manifest.PushOptions{
-		IfMatch: digest.Digest(j.IfMatch), Was: j.was, ChildTags: j.ChildTags, Journal: manifest.Journal{Dir: j.base().journal()},
+		IfMatch: digest.Digest(j.IfMatch), Was: j.was, ChildTags: j.ChildTags, Journal: manifest.Journal{Dir: j.base().world().Kept().Journal},
 	}
 }
 
@@ -357,7 +357,7 @@ func (j *joiner) commitOfAll(records []ci.Record) string {
 
 // verify brings the index into the registry, where no tag names it, and looks at all of it there.
 func (j *joiner) verify(ctx context.Context, a *manifest.Assembly, made *CIAssembled) error {
-	if _, err := a.Push(ctx, j.client, j.repos, manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: j.base().journal()}}); err != nil {
+	if _, err := a.Push(ctx, j.client, j.repos, manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: j.base().world().Kept().Journal}}); err != nil {
 		return err
 	}
 	modes, allow, base := map[string]string{}, slices.Clone(j.VerifyAllow), map[string]int{}

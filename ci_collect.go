@@ -12,8 +12,10 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/archbuild/archbuild/ci"
+	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/wrong"
@@ -187,7 +189,7 @@ func (j *joiner) writeFiles(made CIAssembled) error {
 	failed := []error{j.writeSummary(made.Markdown(j.Tags))}
 	metadata, err := made.metadata()
 	if err == nil && j.MetadataFile != "" {
-		err = writeWhole(j.MetadataFile, metadata)
+		err = outside.WriteWhole(j.MetadataFile, metadata)
 	}
 	if err == nil {
 		err = j.WriteOutputs(made.Digest.String(), j.Tags, metadata)
@@ -208,5 +210,5 @@ func (o CIAssembleOptions) writeSummary(markdown []byte) error {
 
 // metadata are buildx's keys.
 func (a CIAssembled) metadata() ([]byte, error) {
-	return Assembled{Digest: a.Digest, MediaType: a.MediaType, Size: a.Size, names: a.names}.metadata()
+	return manifest.Metadata(ocispec.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}, "", a.names)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/archbuild/archbuild/internal/registry"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/wrong"
@@ -98,7 +99,7 @@ func CIPlan(ctx context.Context, opts CIPlanOptions) (ci.Plan, error) {
 	if err := os.MkdirAll(filepath.Dir(opts.File), 0o755); err != nil {
 		return made, &wrong.Write{Path: opts.File, Err: err}
 	}
-	return made, writeWhole(opts.File, body)
+	return made, outside.WriteWhole(opts.File, body)
 }
 
 // checkPublic refuses addresses with a password or a token in them: a plan is printed, kept and handed to every job.

@@ -15,6 +15,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 	"github.com/archbuild/archbuild/wrong"
@@ -245,7 +246,7 @@ func (l *leg) verified(job plan.Job, result manifest.Result) (ci.Verify, error) 
 // keep pushes one platform and writes its record.
 func (l *leg) keep(ctx context.Context, record ci.Record, result manifest.Result, image *Image) (string, error) {
 	store := manifest.Store{Dir: l.store.Dir}
-	options := manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: l.journal()}}
+	options := manifest.PushOptions{ByDigest: true, Journal: manifest.Journal{Dir: l.world().Kept().Journal}}
 	profile := manifest.NoAttestations
 	if len(result.Attestations) > 0 {
 		profile = manifest.InIndex
@@ -270,7 +271,7 @@ func (l *leg) keep(ctx context.Context, record ci.Record, result manifest.Result
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", &wrong.Write{Path: path, Err: err}
 	}
-	return path, writeWhole(path, body)
+	return path, outside.WriteWhole(path, body)
 }
 
 // writeRecords prints what a leg leaves.

@@ -13,6 +13,7 @@ import (
 	"github.com/archbuild/archbuild/ci"
 	"github.com/archbuild/archbuild/internal/github"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -245,7 +246,7 @@ func (o CIAssembleOptions) writeMetadata(made CIAssembly, done bool) error {
 		return fmt.Errorf("writing metadata: %w", err)
 	}
 	if o.MetadataFile != "" {
-		err = writeWhole(o.MetadataFile, append(body, '\n'))
+		err = outside.WriteWhole(o.MetadataFile, append(body, '\n'))
 	}
 	if done {
 		err = errors.Join(err, o.WriteMetadata(body))

@@ -66,9 +66,7 @@ func (a CIAssembled) WriteText(w io.Writer) error {
 	if a.Pushed == nil {
 		return nil
 	}
-	for _, tag := range a.Pushed.Tags {
-		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
-	}
+	a.Pushed.WriteTags(w)
 	return nil
 }
 

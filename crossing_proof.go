@@ -10,6 +10,7 @@ import (
 	"github.com/archbuild/archbuild/builder"
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/plan/cross"
 	"github.com/archbuild/archbuild/platform"
@@ -169,7 +170,7 @@ func (m *making) remember(failed []error) {
 	file := m.lockFile()
 	lock, _, err := m.readLock()
 	if err == nil {
-		err = writeWhole(file, lock.WithCrossed(list).Format())
+		err = outside.WriteWhole(file, lock.WithCrossed(list).Format())
 	}
 	if err != nil {
 		fmt.Fprintf(m.Stderr, "archbuild: warning: the next run will try again: %s\n", ui.Line(err.Error()))

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/archbuild/archbuild/internal/ui"
 	"github.com/archbuild/archbuild/manifest"
-	"github.com/opencontainers/go-digest"
 )
 
 // The tags of several services move together: when all of them are built, verified and in their registries, under
@@ -61,7 +62,7 @@ func (m *making) deliver(ctx context.Context) error {
 
 func (r run) pushOptions(out manifest.Output) manifest.PushOptions {
 	return manifest.PushOptions{
-		ByDigest: out.ByDigest, IfMatch: digest.Digest(r.IfMatch), ChildTags: r.ChildTags, Journal: manifest.Journal{Dir: r.journal()},
+		ByDigest: out.ByDigest, IfMatch: digest.Digest(r.IfMatch), ChildTags: r.ChildTags, Journal: manifest.Journal{Dir: r.world().Kept().Journal},
 	}
 }
 

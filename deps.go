@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/wrong"
 )
@@ -25,7 +26,7 @@ func (o Options) writeDeps(rules []makeRule) error {
 	if o.Deps == "" {
 		return nil
 	}
-	return writeWhole(o.Deps, makeRules(rules))
+	return outside.WriteWhole(o.Deps, makeRules(rules))
 }
 
 // checkDeps looks whether --deps can be written.
@@ -172,7 +173,7 @@ func renew(files []RewrittenFile) error {
 		}
 		content, err := os.ReadFile(file.Path)
 		if err == nil {
-			err = writeWhole(file.Path, content)
+			err = outside.WriteWhole(file.Path, content)
 		}
 		if err != nil {
 			return &wrong.Write{Path: file.Path, Err: err}

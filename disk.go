@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/archbuild/archbuild/internal/whole"
 	"github.com/archbuild/archbuild/keep"
 	"github.com/archbuild/archbuild/wrong"
 )
@@ -67,13 +66,4 @@ func (o Options) explainOutput(dest string, err error) error {
 func isBelow(folder, path string) bool {
 	relative, err := filepath.Rel(folder, path)
 	return err == nil && filepath.IsLocal(relative)
-}
-
-// writeWhole writes a file whole or not at all. What is no plain file
-// (/dev/stdout, a pipe) is written to, never replaced.
-func writeWhole(path string, content []byte) error {
-	if err := whole.Write(path, content); err != nil {
-		return &wrong.Write{Path: path, Err: err}
-	}
-	return nil
 }

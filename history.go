@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/archbuild/archbuild/builder/dispatch"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/platform"
 )
@@ -90,5 +91,5 @@ func (h history) note(s service, jobs []plan.Job, image *Image, outcomes []dispa
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return err
 	}
-	return writeWhole(h.file(s), data)
+	return outside.WriteWhole(h.file(s), data)
 }

@@ -63,9 +63,10 @@ var arrows = map[string][]string{
 	// What the scheduler says meets time and failures here; it knows no BuildKit.
 	"builder/dispatch": {"builder/schedule"},
 	// What legs of a matrix and the assembling job tell each other: plain data.
-	"ci":       {"internal/github"},
-	"verify":   {"internal/ocistore", "internal/imagetree", "internal/program"},
-	"manifest": {"internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest", "internal/plainfile", "internal/whole"},
+	"ci":     {"internal/github"},
+	"verify": {"internal/ocistore", "internal/imagetree", "internal/program"},
+	// It says what is wrong with flags about tags, and prints what became of them.
+	"manifest": {"wrong", "internal/ui", "internal/ocistore", "internal/imagetree", "internal/registry", "internal/nearest", "internal/plainfile", "internal/whole"},
 	// A reader of files and flags; only the facade joins it with manifest.
 	"manifest/spec":    {},
 	"manifest/inspect": {"internal/imagetree"},
@@ -103,20 +104,21 @@ var arrows = map[string][]string{
 	"keep": {"manifest", "internal/imagetree"},
 	// The world outside as every verb meets it. It finds the private engine and the registries by one buildkitd.toml,
 	// asks git for the commit, and writes what a step of GitHub's leaves behind.
-	"outside": {"wrong", "ci", "keep", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github"},
+	"outside": {"wrong", "ci", "keep", "builder/engine", "builder/nodes", "internal/registry", "internal/ocistore", "internal/run", "internal/ui", "internal/github", "internal/whole"},
 	// Verbs that build nothing: each has what it needs of the world, and nothing of a build. Which images a project
 	// builds is the root's to say: place asks it.
 	"verbs/tending":    {"outside", "wrong", "keep", "builder/engine", "internal/ui"},
 	"verbs/detecting":  {"outside", "builder/engine", "detect", "internal/ui"},
 	"verbs/inspecting": {"outside", "wrong", "manifest/inspect", "internal/imagetree", "internal/ui"},
 	"verbs/verifying":  {"outside", "wrong", "verify", "internal/imagetree", "internal/registry", "internal/ui"},
+	"verbs/assembling": {"outside", "wrong", "manifest", "manifest/spec", "internal/nearest", "internal/registry", "internal/ui"},
 	"verbs/listing":    {"outside", "builder/engine", "builder/nodes", "detect", "internal/ui"},
 	"verbs/placing":    {".", "outside", "wrong", "placement", "placement/files", "project/compose", "project/find", "verify", "internal/imagetree", "internal/nearest", "internal/ocistore", "internal/plainfile", "internal/registry", "internal/ui", "internal/whole"},
-	".": {"wrong", "outside", "keep", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "manifest/spec", "detect", "detect/kernel", "doctor",
-		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/run", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum", "internal/whole"},
+	".": {"wrong", "outside", "keep", "project", "project/bake", "project/compose", "project/find", "project/folders", "ci", "docs/lint", "lint", "lint/contents", "port", "template", "resolve", "plan", "plan/cross", "rewrite", "builder", "builder/engine", "builder/guard", "builder/nodes", "builder/schedule", "builder/dispatch", "verify", "manifest", "detect", "detect/kernel", "doctor",
+		"internal/config", "internal/containers", "internal/registry", "internal/ocistore", "internal/imagetree", "internal/ui", "internal/nearest", "internal/plainfile", "internal/ignore", "internal/github", "internal/treesum"},
 	// It names the formats of a plan, and the severities of findings; the engine and the
 	// process that tries the kernel are this same program.
-	"cmd/archbuild": {".", "wrong", "outside", "verbs/detecting", "verbs/inspecting", "verbs/listing", "verbs/placing", "verbs/tending", "verbs/verifying", "ci", "lint", "builder/engine", "detect/kernel", "internal/ui", "internal/nearest", "internal/whole"},
+	"cmd/archbuild": {".", "wrong", "outside", "verbs/assembling", "verbs/detecting", "verbs/inspecting", "verbs/listing", "verbs/placing", "verbs/tending", "verbs/verifying", "ci", "lint", "builder/engine", "detect/kernel", "manifest", "internal/ui", "internal/nearest", "internal/whole"},
 }
 
 // pure packages are tested with strings: they touch no file, network, process,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/resolve"
 	"github.com/archbuild/archbuild/template"
@@ -203,7 +204,7 @@ func (r run) lock(ctx context.Context, s service, at place, update []string) (Lo
 		return done, nil
 	}
 	done.Changed = true
-	return done, writeWhole(file, content)
+	return done, outside.WriteWhole(file, content)
 }
 
 // keptLock is what the lock of a service holds but for the references in update.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 )
 
@@ -80,5 +81,5 @@ func (r run) rememberMoves(s service, moves []plan.Move) {
 	if err != nil || s.project() == "" || os.MkdirAll(r.stateDir(), 0o700) != nil {
 		return
 	}
-	_ = writeWhole(filepath.Join(r.stateDir(), movesFile), append(data, '\n')) // see above
+	_ = outside.WriteWhole(filepath.Join(r.stateDir(), movesFile), append(data, '\n')) // see above
 }

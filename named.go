@@ -182,3 +182,10 @@ func (c namedContexts) contextImages() map[string]string {
 	}
 	return images
 }
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}

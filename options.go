@@ -6,6 +6,7 @@ import (
 
 	"github.com/archbuild/archbuild/builder/engine"
 	"github.com/archbuild/archbuild/internal/registry"
+	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/project"
 )
@@ -90,7 +91,9 @@ type Options struct {
 	Leg
 	outside.Engine
 	outside.Registries
-	Release
+	manifest.Release
+	// PerService moves the tags of each of several services by itself.
+	PerService bool
 	Projects
 
 	// found is the project that Paths have turned out to be.
@@ -175,16 +178,4 @@ type Leg struct {
 	Record string
 	// Run is the pipeline that the leg belongs to; empty means what the CI says.
 	Run string
-}
-
-// Release is what a user can say of moving tags.
-type Release struct {
-	// Attestations is index, referrers, none or split.
-	Attestations string
-	// ChildTags is a pattern for a tag of each image; see manifest.ChildTag.
-	ChildTags string
-	// IfMatch is the digest that the tags have to name now.
-	IfMatch string
-	// PerService moves the tags of each of several services by itself.
-	PerService bool
 }

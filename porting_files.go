@@ -12,6 +12,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/wrong"
 )
 
@@ -121,7 +122,7 @@ func replaceFile(path string, content []byte) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	return writeWhole(path, content)
+	return outside.WriteWhole(path, content)
 }
 
 // WriteDiff prints the diff.

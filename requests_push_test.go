@@ -12,6 +12,7 @@ import (
 	"github.com/archbuild/archbuild/internal/registrytest"
 	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/assembling"
 )
 
 // TestEveryRequestOfAPush fails each request of a push of two platforms. Whatever happens, the push is done and right, or it has
@@ -62,8 +63,8 @@ func (w *pushing) state() *registrytest.Model { return w.registry }
 func (w *pushing) prepare(*testing.T, theatre) {}
 
 func (w *pushing) act(t *testing.T, s theatre) (any, error) {
-	made, err := Assemble(t.Context(), AssembleOptions{
-		System: s.system(), Engine: outside.Engine{State: s.dir}, Registries: s.registries(),
+	made, err := assembling.Index(t.Context(), assembling.Options{
+		World:   outside.World{System: s.system(), Engine: outside.Engine{State: s.dir}, Registries: s.registries()},
 		Sources: []string{w.layout, s.addr + "/parts:arm64"},
 		Tags:    []string{s.addr + "/" + pushedRepo + ":" + movedTag, s.addr + "/" + pushedRepo + ":" + newTag},
 	})

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/archbuild/archbuild/outside"
 )
 
 // A node keeps a copy of each context, and takes a file for unchanged that has the size and
@@ -20,7 +22,7 @@ import (
 // renewFolder gives a folder another edition.
 func (r run) renewFolder(folder string) {
 	if os.MkdirAll(string(r.store.Files), 0o700) == nil {
-		_ = writeWhole(r.edition(folder), []byte(rand.Text()))
+		_ = outside.WriteWhole(r.edition(folder), []byte(rand.Text()))
 	}
 }
 

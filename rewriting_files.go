@@ -14,6 +14,7 @@ import (
 
 	"github.com/archbuild/archbuild/internal/plainfile"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/wrong"
 )
@@ -87,7 +88,7 @@ func writeFiles(files []namedFile, folder string) ([]RewrittenFile, error) {
 			continue
 		}
 		if !same {
-			if err := writeWhole(path, file.content); err != nil {
+			if err := outside.WriteWhole(path, file.content); err != nil {
 				return written, err
 			}
 		}

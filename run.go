@@ -114,7 +114,7 @@ func (o Options) checkFlags() (run, error) {
 	r.proxyArgs = o.proxies()
 	r.profile, err = manifest.ParseProfile(o.Attestations)
 	note(meant("--attestations", o.Attestations, err))
-	note(o.Release.check(o.Tags))
+	note(o.Release.Check(o.Tags))
 	r.annotations, err = manifest.ParseAnnotations(o.Annotations)
 	note(err)
 	r.outputs, err = manifest.ParseOutputs(o.Outputs)

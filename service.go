@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/archbuild/archbuild/manifest"
+	"github.com/archbuild/archbuild/outside"
 	"github.com/archbuild/archbuild/plan"
 	"github.com/archbuild/archbuild/rewrite"
 	"github.com/archbuild/archbuild/template"
@@ -73,5 +74,5 @@ func (r run) writeFile(pattern, name string, content []byte) error {
 	if pattern == "" {
 		return nil
 	}
-	return writeWhole(manifest.Expand(pattern, name), content)
+	return outside.WriteWhole(manifest.Expand(pattern, name), content)
 }

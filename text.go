@@ -250,9 +250,7 @@ func (i Image) writeText(w io.Writer, hints bool) error {
 	for _, ref := range i.Pushed.References {
 		fmt.Fprintf(w, "  pushed %s (%s sent)\n", ui.Line(ref), ui.Size(i.Pushed.Sent))
 	}
-	for _, tag := range i.Pushed.Tags {
-		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
-	}
+	i.Pushed.WriteTags(w)
 	return nil
 }
 

@@ -26,6 +26,8 @@ type Store struct {
 	// of contexts hold, Times of how long jobs took, Verdicts of what verification
 	// found. All can be missing as well.
 	Results, Files, Times, Verdicts Folder
+	// Journal is the folder where interrupted pushes are remembered.
+	Journal string
 }
 
 // In is what is kept in a state folder. Nothing is made before Hold.
@@ -33,7 +35,7 @@ func In(state string) Store {
 	below := func(name string) string { return filepath.Join(state, name) }
 	return Store{
 		Dir: below("store"), Answers: Folder(below("registry")), Results: Folder(below("results")), Files: Folder(below("files")),
-		Times: Folder(below("times")), Verdicts: Folder(below("verdicts")),
+		Times: Folder(below("times")), Verdicts: Folder(below("verdicts")), Journal: below("journal"),
 	}
 }
 

@@ -3,15 +3,12 @@ package outside
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/archbuild/archbuild/internal/github"
-	"github.com/archbuild/archbuild/wrong"
 )
 
 // GitHub is the log of a step, nil elsewhere.
@@ -92,23 +89,6 @@ func (s System) addTo(variable, text string) error {
 		return fmt.Errorf("%s: %w", variable, err)
 	}
 	return nil
-}
-
-// AppendFile adds to a file that others may write to as well, all or nothing.
-func AppendFile(path string, content []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return &wrong.Write{Path: path, Err: err}
-	}
-	before, err := file.Seek(0, io.SeekEnd)
-	regular := err == nil // else it is a pipe
-	if n, err := file.Write(bytes.TrimLeft(content, "\n")); err != nil {
-		if regular && n > 0 {
-			_ = file.Truncate(before)
-		}
-		return errors.Join(&wrong.Write{Path: path, Err: err}, file.Close())
-	}
-	return file.Close()
 }
 
 // oneLine is a JSON document without line breaks; empty if it is none.

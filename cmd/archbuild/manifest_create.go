@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/internal/ui"
+	"github.com/archbuild/archbuild/manifest"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/assembling"
 )
 
 func newManifestCreate(system outside.System) *cobra.Command {
-	opts := archbuild.AssembleOptions{System: system}
+	opts := assembling.Options{World: outside.World{System: system}}
 	var out printing
 	c := &cobra.Command{
 		Use:   "create -t TAG... SOURCE...",
@@ -31,7 +32,7 @@ A single index, of which nothing is to be changed, keeps its digest.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Sources = args
-			made, err := archbuild.Assemble(c.Context(), opts)
+			made, err := assembling.Index(c.Context(), opts)
 			return out.assembled(system, opts.DryRun, err, made)
 		},
 	}
@@ -53,14 +54,14 @@ A single index, of which nothing is to be changed, keeps its digest.`,
 }
 
 // assembleFlags are those of every verb that makes an index of images.
-func assembleFlags(f *pflag.FlagSet, opts *archbuild.AssembleOptions) {
+func assembleFlags(f *pflag.FlagSet, opts *assembling.Options) {
 	releaseFlags(f, &opts.Release)
 	f.StringVar(&opts.Verify, "verify", "", "what follows from an image whose config names another platform, a `MODE`: fail, warn, off (default fail)")
 	f.BoolVar(&opts.DryRun, "dry-run", false, "print the index and move nothing")
 }
 
 // releaseFlags are about what is pushed beside the images, and about tags.
-func releaseFlags(f *pflag.FlagSet, opts *archbuild.Release) {
+func releaseFlags(f *pflag.FlagSet, opts *manifest.Release) {
 	f.StringVar(&opts.Attestations, "attestations", "", "where provenance and SBOMs go, a `PROFILE`: index, referrers, none, split (default index)")
 	f.StringVar(&opts.ChildTags, "child-tags", "", "tag the image of each platform too, by a `PATTERN` such as {tag}-{arch}{variant}")
 	f.StringVar(&opts.IfMatch, "if-match", "", "move a tag only if it is new or names `DIGEST` now")
@@ -82,7 +83,7 @@ func (p *printing) flags(f *pflag.FlagSet) {
 
 // assembled prints indexes that were made: the summary on stderr, the digest on
 // stdout with --quiet; a dry run prints the index itself.
-func (p printing) assembled(system outside.System, dry bool, failed error, list ...archbuild.Assembled) error {
+func (p printing) assembled(system outside.System, dry bool, failed error, list ...assembling.Assembled) error {
 	for _, made := range list {
 		if made.Digest == "" {
 			continue

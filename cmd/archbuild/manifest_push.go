@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/assembling"
 )
 
 func newManifestPush(system outside.System) *cobra.Command {
@@ -20,7 +20,7 @@ func newManifestPush(system outside.System) *cobra.Command {
 }
 
 func newPushFromSpec(system outside.System) *cobra.Command {
-	opts := archbuild.SpecOptions{AssembleOptions: archbuild.AssembleOptions{System: system}}
+	opts := assembling.SpecOptions{Options: assembling.Options{World: outside.World{System: system}}}
 	var out printing
 	c := &cobra.Command{
 		Use:   "from-spec FILE|-",
@@ -42,7 +42,7 @@ of them can be made. ${NAME} is taken from the environment.`,
 }
 
 func newPushFromArgs(system outside.System) *cobra.Command {
-	opts := archbuild.SpecOptions{AssembleOptions: archbuild.AssembleOptions{System: system}}
+	opts := assembling.SpecOptions{Options: assembling.Options{World: outside.World{System: system}}}
 	var out printing
 	c := &cobra.Command{
 		Use:   "from-args --platforms LIST --template NAME --target NAME",
@@ -65,24 +65,24 @@ it. In the template, ARCH, OS and VARIANT stand for the parts of the platform.`,
 }
 
 // specFlags are those of both forms.
-func specFlags(c *cobra.Command, opts *archbuild.SpecOptions, out *printing) {
+func specFlags(c *cobra.Command, opts *assembling.SpecOptions, out *printing) {
 	f := c.Flags()
 	f.SortFlags = false
 	f.BoolVar(&opts.IgnoreMissing, "ignore-missing", false, "leave out images that do not exist")
 	f.StringArrayVar(&opts.Require, "require", nil, "push nothing unless these `PLATFORMS` are all there")
 	f.StringVar(&opts.Type, "type", "", "media type of the index, a `TYPE`: docker, oci (default docker)")
-	assembleFlags(f, &opts.AssembleOptions)
+	assembleFlags(f, &opts.Options)
 	out.flags(f)
 	stateFlags(f, &opts.Engine)
 	registryFlags(f, &opts.Registries)
 	loginFlags(f, &opts.Registries)
 }
 
-func pushSpecs(c *cobra.Command, system outside.System, opts archbuild.SpecOptions, out printing) error {
-	made, err := archbuild.PushSpecs(c.Context(), opts)
+func pushSpecs(c *cobra.Command, system outside.System, opts assembling.SpecOptions, out printing) error {
+	made, err := assembling.Specs(c.Context(), opts)
 	err = out.assembled(system, opts.DryRun, err, made...)
 	if err == nil && !out.json && !out.quiet && !opts.DryRun {
-		err = archbuild.WriteDigests(system.Stdout, made)
+		err = assembling.WriteDigests(system.Stdout, made)
 	}
 	return err
 }

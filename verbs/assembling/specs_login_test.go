@@ -1,4 +1,4 @@
-package archbuild_test
+package assembling_test
 
 import (
 	"net/http"
@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/assembling"
 )
 
 // TestAPasswordGoesToTheTargetsRegistryAlone: manifest-tool knows one registry, but here sources may be in others.
@@ -36,12 +36,14 @@ func TestAPasswordGoesToTheTargetsRegistryAlone(t *testing.T) {
 	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := archbuild.PushSpecs(t.Context(), archbuild.SpecOptions{
+	_, err := assembling.Specs(t.Context(), assembling.SpecOptions{
 		File: "-",
-		AssembleOptions: archbuild.AssembleOptions{
-			System:     outside.System{Stdin: strings.NewReader(spec), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}},
-			Engine:     outside.Engine{State: t.TempDir()},
-			Registries: outside.Registries{Username: "me", Password: "secret", DockerConfig: config},
+		Options: assembling.Options{
+			World: outside.World{
+				System:     outside.System{Stdin: strings.NewReader(spec), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}},
+				Engine:     outside.Engine{State: t.TempDir()},
+				Registries: outside.Registries{Username: "me", Password: "secret", DockerConfig: config},
+			},
 		},
 	})
 	if err == nil {

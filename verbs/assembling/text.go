@@ -1,4 +1,4 @@
-package archbuild
+package assembling
 
 import (
 	"fmt"
@@ -38,9 +38,7 @@ func (a Assembled) WriteText(w io.Writer) error {
 		fmt.Fprintf(w, "  in %s\n", ui.Line(ref))
 	}
 	fmt.Fprintf(w, "  %s\n", moved(*a.Pushed))
-	for _, tag := range a.Pushed.Tags {
-		fmt.Fprintf(w, "  %s %s%s\n", tag.State, ui.Line(tag.Name), was(tag))
-	}
+	a.Pushed.WriteTags(w)
 	return nil
 }
 
@@ -59,12 +57,4 @@ func moved(p manifest.Pushed) string {
 	}
 	return fmt.Sprintf("%s sent in %d blob%s, %d mounted, %d manifest%s written",
 		ui.Size(p.Sent), p.Blobs, ui.Plural(p.Blobs), p.Mounted, p.Manifests, ui.Plural(p.Manifests))
-}
-
-// was tells what a tag named before it was moved.
-func was(tag manifest.Tag) string {
-	if tag.State != manifest.TagMoved || tag.Before == "" {
-		return ""
-	}
-	return " (was " + ui.Digest(tag.Before.String()) + ")"
 }

@@ -1,4 +1,4 @@
-package archbuild
+package assembling
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 // SpecOptions is what a user can say of `manifest push`, which takes what
 // manifest-tool takes.
 type SpecOptions struct {
-	AssembleOptions
+	Options
 	// File is a spec, or - for standard input; empty means that Args are the spec.
 	File string
 	Args spec.Args
@@ -32,9 +32,9 @@ type SpecOptions struct {
 // maxSpec bounds what is read of a spec, in bytes; package spec takes no more either.
 const maxSpec = 1<<20 + 1
 
-// PushSpecs makes the index of each spec and moves its tags. All of them can be
+// Specs makes the index of each spec and moves its tags. All of them can be
 // made, or none is pushed.
-func PushSpecs(ctx context.Context, opts SpecOptions) ([]Assembled, error) {
+func Specs(ctx context.Context, opts SpecOptions) ([]Assembled, error) {
 	if opts.Type == "" {
 		opts.Type = string(manifest.Docker) // as manifest-tool has it
 	}

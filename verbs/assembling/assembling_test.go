@@ -1,4 +1,4 @@
-package archbuild_test
+package assembling_test
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/archbuild/archbuild"
 	"github.com/archbuild/archbuild/manifest/spec"
 	"github.com/archbuild/archbuild/outside"
+	"github.com/archbuild/archbuild/verbs/assembling"
 	"github.com/archbuild/archbuild/verbs/inspecting"
 	"github.com/archbuild/archbuild/verbs/verifying"
 )
@@ -18,9 +18,9 @@ import (
 func TestMistakesOnTheCommandLineAreToldAtOnce(t *testing.T) {
 	system := outside.System{Stdin: strings.NewReader(""), Stdout: t.Output(), Stderr: t.Output(), Environ: []string{"HOME=" + t.TempDir()}}
 	engine := outside.Engine{State: t.TempDir()}
-	assemble := func(opts archbuild.AssembleOptions) error {
+	assemble := func(opts assembling.Options) error {
 		opts.System, opts.Engine = system, engine
-		_, err := archbuild.Assemble(t.Context(), opts)
+		_, err := assembling.Index(t.Context(), opts)
 		return err
 	}
 	for _, row := range []struct {
@@ -30,19 +30,19 @@ func TestMistakesOnTheCommandLineAreToldAtOnce(t *testing.T) {
 	}{
 		{
 			"a name in capitals, a type and a platform that do not exist",
-			assemble(archbuild.AssembleOptions{Tags: []string{"r.example/APP:1"}, Sources: []string{"r.example/app:2"}, Type: "dcker", Platforms: []string{"linux/amd46"}}),
+			assemble(assembling.Options{Tags: []string{"r.example/APP:1"}, Sources: []string{"r.example/app:2"}, Type: "dcker", Platforms: []string{"linux/amd46"}}),
 			[]string{"APP", "amd46", "dcker"},
 		},
 		{
 			"paths that do not exist",
-			assemble(archbuild.AssembleOptions{Tags: []string{"r.example/app:1"}, Sources: []string{"./no", "./nothing"}}),
+			assemble(assembling.Options{Tags: []string{"r.example/app:1"}, Sources: []string{"./no", "./nothing"}}),
 			[]string{"./no:", "./nothing:"},
 		},
 		{
 			"flags of from-args that are missing",
 			func() error {
-				_, err := archbuild.PushSpecs(t.Context(), archbuild.SpecOptions{
-					Args: spec.Args{Platforms: []string{"linux/amd64"}}, AssembleOptions: archbuild.AssembleOptions{System: system, Engine: engine},
+				_, err := assembling.Specs(t.Context(), assembling.SpecOptions{
+					Args: spec.Args{Platforms: []string{"linux/amd64"}}, Options: assembling.Options{World: outside.World{System: system, Engine: engine}},
 				})
 				return err
 			}(),

@@ -1,11 +1,12 @@
-package archbuild
+// Package assembling is the verbs manifest create and manifest push: one index of images that exist already.
+// Package manifest gathers and pushes; here flags and specs become its requests.
+package assembling
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,13 +22,11 @@ import (
 	"github.com/archbuild/archbuild/wrong"
 )
 
-// AssembleOptions is what a user can say of an index that is made of images
-// that exist already: the verbs `manifest create` and `manifest push`.
-type AssembleOptions struct {
-	outside.System
-	outside.Engine
-	outside.Registries
-	Release
+// Options is what a user can say of an index that is made of images
+// that exist already.
+type Options struct {
+	outside.World
+	manifest.Release
 
 	// Sources are references, OCI layouts or archives.
 	Sources []string
@@ -65,8 +64,8 @@ type Assembled struct {
 	names []string
 }
 
-// Assemble reads the sources, puts one index together and moves the tags to it.
-func Assemble(ctx context.Context, opts AssembleOptions) (Assembled, error) {
+// Index reads the sources, puts one index together and moves the tags to it.
+func Index(ctx context.Context, opts Options) (Assembled, error) {
 	request, err := opts.request()
 	if err != nil {
 		return Assembled{}, err
@@ -103,7 +102,7 @@ type assembly struct {
 // assemble gathers every index before it pushes the first, and pushes all before
 // it moves the first tag, so that one that cannot be made keeps the others from
 // being moved.
-func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
+func (o Options) assemble(ctx context.Context, list []assembly) ([]Assembled, error) {
 	for _, one := range list {
 		o.Targets = append(o.Targets, one.names...)
 	}
@@ -111,7 +110,7 @@ func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assem
 	if err != nil {
 		return nil, err
 	}
-	defer o.base().world().Kept().Tidy()
+	defer o.Kept().Tidy()
 	var made []Assembled
 	var gathered []*manifest.Assembly
 	defer func() {
@@ -144,28 +143,19 @@ func (o AssembleOptions) assemble(ctx context.Context, list []assembly) ([]Assem
 	return made, err
 }
 
-func (o AssembleOptions) pushOptions() manifest.PushOptions {
+func (o Options) pushOptions() manifest.PushOptions {
 	return manifest.PushOptions{
-		IfMatch: digest.Digest(o.IfMatch), ChildTags: o.ChildTags, Journal: manifest.Journal{Dir: o.journal()},
+		IfMatch: digest.Digest(o.IfMatch), ChildTags: o.ChildTags, Journal: manifest.Journal{Dir: o.Kept().Journal},
 	}
 }
 
-func (o AssembleOptions) base() Options {
-	return Options{System: o.System, Engine: o.Engine, Registries: o.Registries, DryRun: o.DryRun}
-}
-
-func (o AssembleOptions) journal() string { return o.base().journal() }
-
-// journal is where interrupted pushes are remembered.
-func (o Options) journal() string { return filepath.Join(o.stateDir(), "journal") }
-
-func (o AssembleOptions) client() (*registry.Client, error) {
-	client, _, err := o.base().registryClient()
+func (o Options) client() (*registry.Client, error) {
+	client, _, err := o.Client(o.DryRun)
 	return client, err
 }
 
 // request reads the flags. All wrong ones are reported at once.
-func (o AssembleOptions) request() (manifest.Request, error) {
+func (o Options) request() (manifest.Request, error) {
 	r := manifest.Request{Type: manifest.IndexType(o.Type), Unchecked: o.Verify == "warn" || o.Verify == "off"}
 	var failed []error
 	note := func(err error) { failed = append(failed, wrong.AsUsage(err)) }
@@ -197,7 +187,7 @@ func (o AssembleOptions) request() (manifest.Request, error) {
 	return r, errors.Join(failed...)
 }
 
-func (o AssembleOptions) checkWords(r manifest.Request) error {
+func (o Options) checkWords(r manifest.Request) error {
 	var failed []error
 	for _, flag := range []struct {
 		name, value string
@@ -213,36 +203,24 @@ func (o AssembleOptions) checkWords(r manifest.Request) error {
 	if r.Type == manifest.Docker && len(r.Annotations) > 0 {
 		failed = append(failed, &manifest.DockerAnnotationError{})
 	}
-	failed = append(failed, o.Release.check(o.Tags))
-	return errors.Join(failed...)
-}
-
-// check looks at the texts before anything is read.
-func (r Release) check(tags []string) error {
-	var failed []error
-	if r.IfMatch != "" {
-		if err := digest.Digest(r.IfMatch).Validate(); err != nil {
-			failed = append(failed, &wrong.Usage{fmt.Errorf("--if-match %s: %w", r.IfMatch, err), "give the digest that the tag names now: sha256:…"})
-		}
-	}
-	for _, tag := range tags {
-		if _, err := manifest.ChildTag(r.ChildTags, tag, ocispec.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}); r.ChildTags != "" && err != nil {
-			failed = append(failed, err)
-		}
-	}
+	failed = append(failed, o.Release.Check(o.Tags))
 	return errors.Join(failed...)
 }
 
 // sources gives each source the platform that --set-platform says it is for.
-func (o AssembleOptions) sources() ([]manifest.Source, error) {
+func (o Options) sources() ([]manifest.Source, error) {
 	var list []manifest.Source
 	for _, text := range o.Sources {
 		list = append(list, manifest.Source{Text: text})
 	}
 	for _, text := range o.SetPlatforms {
-		name, word, found := cutLast(text, "=")
+		name, word := text, ""
+		end := strings.LastIndex(text, "=")
+		if end >= 0 {
+			name, word = text[:end], text[end+1:]
+		}
 		at := slices.IndexFunc(list, func(s manifest.Source) bool { return s.Text == name })
-		if !found || at < 0 {
+		if end < 0 || at < 0 {
 			return nil, &wrong.Usage{fmt.Errorf("--set-platform %s: %q is none of the sources", text, name), "write SOURCE=OS/ARCH[/VARIANT], with SOURCE as it is given on the command line"}
 		}
 		p, err := platform.Parse(word)
@@ -254,15 +232,8 @@ func (o AssembleOptions) sources() ([]manifest.Source, error) {
 	return list, nil
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
 // writeMetadata writes buildx's keys to --metadata-file.
-func (o AssembleOptions) writeMetadata(a Assembled) error {
+func (o Options) writeMetadata(a Assembled) error {
 	if o.MetadataFile == "" {
 		return nil
 	}
@@ -270,7 +241,7 @@ func (o AssembleOptions) writeMetadata(a Assembled) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(o.MetadataFile, body)
+	return outside.WriteWhole(o.MetadataFile, body)
 }
 
 // metadata are buildx's keys.
