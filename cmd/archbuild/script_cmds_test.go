@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
 
 	"github.com/archbuild/archbuild/internal/fixtures"
 )
@@ -247,7 +245,7 @@ func end(_ *testscript.TestScript, args []string) error {
 func stopwatch(ts *testscript.TestScript, args []string) error {
 	const began, slowdown = "STOPWATCH", "STOPWATCH_SLOWDOWN"
 	now := time.Now()
-	slower, err := busy()
+	slower, err := fixtures.Slowdown()
 	switch {
 	case err != nil:
 		return err
@@ -277,25 +275,6 @@ func stopwatch(ts *testscript.TestScript, args []string) error {
 		return fmt.Errorf("it took %s", took)
 	}
 	return nil
-}
-
-// busy says how much longer work takes than the processor works on it, because it has others to work for.
-func busy() (float64, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	processor := func() (time.Duration, error) {
-		var now unix.Timespec
-		err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now)
-		return time.Duration(now.Nano()), err
-	}
-	start, err := processor()
-	began, worked := time.Now(), time.Duration(0)
-	for err == nil && worked < 50*time.Millisecond {
-		var now time.Duration
-		now, err = processor()
-		worked = now - start
-	}
-	return max(1, float64(time.Since(began))/float64(worked)), err
 }
 
 func tmpfs(ts *testscript.TestScript, args []string) error {

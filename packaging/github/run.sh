@@ -83,10 +83,12 @@ if [ "$COMMAND" = "ci plan" ]; then
   echo "$matrix"
   echo "matrix=$matrix" >> "$GITHUB_OUTPUT"
 else
+  # The runner's SIGINT and SIGTERM come to this shell, and may come before archbuild is there.
+  pid="" cancelled=""
+  trap 'cancelled=1; if [ -n "$pid" ]; then kill -TERM "$pid" || true; fi' INT TERM
   archbuild "${words[@]}" &
   pid=$!
-  # The runner's SIGINT and SIGTERM come to this shell.
-  trap 'kill -TERM "$pid"' INT TERM
+  if [ -n "$cancelled" ]; then kill -TERM "$pid" || true; fi
   status=0
   wait "$pid" || status=$?
   if kill -0 "$pid" 2> /dev/null; then wait "$pid" || status=$?; fi
