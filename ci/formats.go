@@ -59,8 +59,8 @@ func Quoted(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// gitlab is a child pipeline: a job for each leg, and one for each service that
-// assembles. Its strings are written as JSON, which YAML reads.
+// gitlab is a child pipeline: a job for each leg, and one that assembles, or with several services and no file of the
+// plan one for each. Its strings are written as JSON, which YAML reads.
 func (p Plan) gitlab() []byte {
 	var out bytes.Buffer
 	fmt.Fprintln(&out, "stages: [build, assemble]")
@@ -74,10 +74,19 @@ func (p Plan) gitlab() []byte {
 			alsoBuilds(&out, leg)
 			p.artifacts(&out)
 		}
-		fmt.Fprintf(&out, "\n%s:\n  stage: assemble\n", text(s.Name+"-assemble"))
-		fmt.Fprintf(&out, "  script:\n    - %s\n", text("archbuild "+Quoted(p.Assemble(s))))
+		if !p.together() {
+			gitlabAssemble(&out, s.Name+"-assemble", p.Assemble(s))
+		}
+	}
+	if p.together() {
+		gitlabAssemble(&out, "assemble", p.assembleAll())
 	}
 	return out.Bytes()
+}
+
+func gitlabAssemble(out *bytes.Buffer, job string, args []string) {
+	fmt.Fprintf(out, "\n%s:\n  stage: assemble\n", text(job))
+	fmt.Fprintf(out, "  script:\n    - %s\n", text("archbuild "+Quoted(args)))
 }
 
 // alsoBuilds says in a comment what else a leg builds.
@@ -122,6 +131,18 @@ func (p Plan) Assemble(s Service) []string {
 	return append(args, p.Record)
 }
 
+// together says that one call assembles all services, whose tags move together: it reads the plan's file, so there has to be one.
+func (p Plan) together() bool { return p.File != "" && len(p.Services) > 1 }
+
+// assembleAll are the arguments by which the records of all services become their images.
+func (p Plan) assembleAll() []string {
+	args := []string{"ci", "assemble", "--plan", p.File}
+	if len(p.Legs()) == 0 && p.Record != Registry {
+		return args // as for one
+	}
+	return append(args, p.Record)
+}
+
 // make is a file of rules: ci-assemble needs ci-SERVICE, which needs one target for each
 // leg, so that make -j runs the legs side by side.
 func (p Plan) make() ([]byte, error) {
@@ -138,9 +159,17 @@ func (p Plan) make() ([]byte, error) {
 		name := "ci-" + s.Name
 		services = append(services, name)
 		phony = append(append(phony, name), legs...)
-		rules = append(rules, fmt.Sprintf("%s: %s\n\t$(ARCHBUILD) %s\n", name, strings.Join(legs, " "), escapeMake(Quoted(p.Assemble(s)))))
+		rule := fmt.Sprintf("%s: %s\n", name, strings.Join(legs, " "))
+		if !p.together() {
+			rule += fmt.Sprintf("\t$(ARCHBUILD) %s\n", escapeMake(Quoted(p.Assemble(s))))
+		}
+		rules = append(rules, rule)
 	}
-	fmt.Fprintf(&out, "\nci-assemble: %s\n\n%s\n.PHONY: %s\n", strings.Join(services, " "), strings.Join(rules, "\n"), strings.Join(phony, " "))
+	fmt.Fprintf(&out, "\nci-assemble: %s\n", strings.Join(services, " "))
+	if p.together() {
+		fmt.Fprintf(&out, "\t$(ARCHBUILD) %s\n", escapeMake(Quoted(p.assembleAll())))
+	}
+	fmt.Fprintf(&out, "\n%s\n.PHONY: %s\n", strings.Join(rules, "\n"), strings.Join(phony, " "))
 	for _, rule := range rules {
 		if strings.Count(rule, "\n") > 2 {
 			return nil, &FormatError{rule}

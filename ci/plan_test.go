@@ -142,3 +142,25 @@ func TestASummaryIsTextAlone(t *testing.T) {
 		t.Errorf("%d rows:\n%s", rows, text)
 	}
 }
+
+// TestServicesOfAFileAreAssembledTogether: their tags move together, and so there is one call; without the plan's file each has its own.
+func TestServicesOfAFileAreAssembledTogether(t *testing.T) {
+	p := planned(t)
+	p.Services = append(p.Services, ci.Service{Name: "web", Tags: []string{"registry.example/web:1"}, Platforms: p.Services[0].Platforms})
+	for _, row := range []struct {
+		file  string
+		calls int
+		has   map[string]string
+	}{
+		{"", 2, map[string]string{"gitlab": "\n\"web-assemble\":\n", "make": "\nci-web: \n\t$(ARCHBUILD) ci assemble -t registry.example/web:1 "}},
+		{"plan.json", 1, map[string]string{"gitlab": "\n\"assemble\":\n  stage: assemble\n  script:\n    - \"archbuild ci assemble --plan plan.json registry\"\n", "make": "\nci-assemble: ci-app ci-web\n\t$(ARCHBUILD) ci assemble --plan plan.json registry\n"}},
+	} {
+		for format, text := range row.has {
+			p.File = row.file
+			body, err := p.Write(format)
+			if err != nil || strings.Count(string(body), "ci assemble") != row.calls || !strings.Contains(string(body), text) {
+				t.Errorf("%s with the file %q: %v\n%s", format, row.file, err, body)
+			}
+		}
+	}
+}
