@@ -142,7 +142,8 @@ func (l layout) waitEnd(ctx context.Context, r record, patience time.Duration) (
 	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 		return lock, err
 	}
-	for began := time.Now(); time.Since(began) < stopTimeout && ctx.Err() == nil; {
+	// One that was killed is gone when the kernel has come to it, which takes long on a very busy machine.
+	for began := time.Now(); time.Since(began) < startTimeout && ctx.Err() == nil; {
 		if now, err := l.readRecord(); err == nil && now.PID != 0 {
 			r = now
 		}
